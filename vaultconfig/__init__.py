@@ -1,0 +1,1 @@
+"""Typed application settings whose secrets live in ScaiVault. Importing it loads no HTTP library."""

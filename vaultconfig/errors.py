@@ -1,0 +1,234 @@
+"""Every exception that vaultconfig raises. A message never holds a secret's value.
+
+    VaultConfigError
+    ├── ConfigurationError
+    │   └── InvalidReferenceError
+    ├── SecretError
+    │   ├── SecretNotFoundError
+    │   ├── VersionNotFoundError
+    │   ├── FieldNotFoundError
+    │   └── AccessDeniedError
+    ├── AuthenticationError
+    ├── VaultUnavailableError
+    │   └── RateLimitedError
+    ├── ResponseError
+    ├── UnresolvedSettingsError (an ExceptionGroup)
+    └── SettingsExpiredError
+"""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+class VaultConfigError(Exception):
+    """The root of everything that vaultconfig raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors take keywords, which the default pickling of exceptions drops.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class ConfigurationError(VaultConfigError):
+    """Ours to fix: the environment, the settings class or an argument."""
+
+
+class InvalidReferenceError(ConfigurationError):
+    """A reference or template that does not follow the grammar.
+
+    Attributes:
+        reference: The text as it was given.
+        column: Where the mistake is, counted from 1.
+        expected: What would have been right there.
+    """
+
+    def __init__(self, reference: str, *, column: int, expected: str) -> None:
+        shown = reference if len(reference) <= 200 else f"{reference[:200]}…"
+        super().__init__(f"invalid reference {shown!r}: column {column}: expected {expected}")
+        self.reference = reference
+        self.column = column
+        self.expected = expected
+
+
+class SecretError(VaultConfigError):
+    """The vault answered, and this secret is not to be had.
+
+    Attributes:
+        path: The secret's path.
+        request_id: The vault's id of the request, to look it up in the audit log.
+    """
+
+    def __init__(self, message: str, *, path: str, request_id: str | None = None) -> None:
+        super().__init__(_with_request_id(message, request_id))
+        self.path = path
+        self.request_id = request_id
+
+
+class SecretNotFoundError(SecretError):
+    """There is no secret at this path."""
+
+    def __init__(self, path: str, *, request_id: str | None = None) -> None:
+        super().__init__(
+            f"there is no secret at {path}: create it, or correct the path",
+            path=path,
+            request_id=request_id,
+        )
+
+
+class VersionNotFoundError(SecretError):
+    """The secret exists, but not (or no longer) in this version."""
+
+    def __init__(self, path: str, version: int, *, request_id: str | None = None) -> None:
+        super().__init__(
+            f"{path} has no version {version} (any more): pin one that exists, or none",
+            path=path,
+            request_id=request_id,
+        )
+        self.version = version
+
+
+class FieldNotFoundError(SecretError):
+    """The secret exists and lacks the field that the reference names, or the reference names none.
+
+    Attributes:
+        field: The missing field, or None where the reference has to name one.
+        available: The fields that the secret has.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        field: str | None,
+        *,
+        available: Collection[str],
+        request_id: str | None = None,
+    ) -> None:
+        has = f"it has {', '.join(sorted(available))}" if available else "it is empty"
+        problem = (
+            f"a single value is needed: name a field of {path} after '#'"
+            if field is None
+            else f"{path} has no field {field!r}"
+        )
+        super().__init__(f"{problem}: {has}", path=path, request_id=request_id)
+        self.field = field
+        self.available = tuple(sorted(available))
+
+
+class AccessDeniedError(SecretError):
+    """The vault knows us and does not let us read (or write) this secret."""
+
+    def __init__(
+        self, path: str, *, code: str = "access_denied", request_id: str | None = None
+    ) -> None:
+        super().__init__(
+            f"the vault denies access to {path} ({code}): ask for a policy that allows it",
+            path=path,
+            request_id=request_id,
+        )
+        self.code = code
+
+
+class AuthenticationError(VaultConfigError):
+    """The vault refuses us altogether."""
+
+    def __init__(
+        self, message: str, *, code: str | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(_with_request_id(message, request_id))
+        self.code = code
+        self.request_id = request_id
+
+
+class VaultUnavailableError(VaultConfigError):
+    """No usable answer in time."""
+
+    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+        super().__init__(_with_request_id(message, request_id))
+        self.request_id = request_id
+
+
+class RateLimitedError(VaultUnavailableError):
+    """The vault asks us to come back later.
+
+    Attributes:
+        retry_after: Seconds to wait, as the vault said, or None where it did not.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class ResponseError(VaultConfigError):
+    """The answer breaks the protocol: not JSON, a redirect, too large."""
+
+    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+        super().__init__(_with_request_id(message, request_id))
+        self.request_id = request_id
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFailure:
+    """One setting that could not be resolved.
+
+    Attributes:
+        field: Dotted, as in ``database.password``.
+        reference: As it was declared, or None where the trouble is not with one.
+        error: What went wrong.
+    """
+
+    field: str
+    reference: str | None
+    error: VaultConfigError
+
+    def __str__(self) -> str:
+        reference = "" if self.reference is None else f" ({self.reference})"
+        return f"{self.field}{reference}: {self.error}"
+
+
+class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]):
+    """Every setting that failed, one or many, so that all can be mended at once.
+
+    ``str`` has a line for each. ``except*``, ``split`` and ``derive`` keep the types.
+
+    Attributes:
+        failures: One for each setting, in the order of declaration.
+    """
+
+    failures: tuple[SettingFailure, ...]
+
+    def __new__(cls, failures: Iterable[SettingFailure]) -> Self:
+        failures = tuple(failures)
+        count = "1 setting" if len(failures) == 1 else f"{len(failures)} settings"
+        self = super().__new__(
+            cls, f"{count} could not be resolved", [failure.error for failure in failures]
+        )
+        self.failures = failures
+        return self
+
+    def __init__(self, failures: Iterable[SettingFailure]) -> None:
+        """Collect *failures*, at least one."""
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.message}:", *(f"  {failure}" for failure in self.failures)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.failures,)
+
+    def derive(self, excs: Sequence[VaultConfigError]) -> UnresolvedSettingsError:  # type: ignore[override]
+        """Return the part of this group that holds *excs*."""
+        kept = {id(exc) for exc in excs}
+        return UnresolvedSettingsError(f for f in self.failures if id(f.error) in kept)
+
+
+class SettingsExpiredError(VaultConfigError):
+    """The last good snapshot is older than ``max_stale`` allows."""
+
+
+def _with_request_id(message: str, request_id: str | None) -> str:
+    return message if request_id is None else f"{message} [request {request_id}]"
