@@ -1,0 +1,21 @@
+"""What a reference says: ``vault:path?options#field``, and templates of references. Pure.
+
+The only place that knows the grammar, which docs/references.md explains to users. It parses,
+prints, fills in placeholders and picks fields out of secrets; it fetches nothing.
+"""
+
+from vaultconfig.references.options import parse_duration
+from vaultconfig.references.picking import as_text, pick
+from vaultconfig.references.reference import VaultRef
+from vaultconfig.references.template import Insert, Template, is_reference, parse
+
+__all__ = [
+    "Insert",
+    "Template",
+    "VaultRef",
+    "as_text",
+    "is_reference",
+    "parse",
+    "parse_duration",
+    "pick",
+]

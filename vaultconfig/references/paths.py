@@ -1,0 +1,76 @@
+"""The rules of paths, and the placeholders in them. Pure.
+
+ScaiVault's own documentation disagrees on upper case and dots, so those are left to the server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from vaultconfig.errors import ConfigurationError
+
+CONTROL: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
+"""Control characters and lone surrogates, for use in a character class."""
+
+_SEPARATE: Final = r"\s:|$?#{}"  # what has, or might be mistaken for, a meaning of its own
+_NAME: Final = r"\{([^\W\d]\w*)\}"
+
+# The possessive repeat keeps 10 MB of braces from filling the stack.
+PATH = re.compile(rf"(?:[^{CONTROL}{_SEPARATE}]+|{_NAME})*+")
+_PLACEHOLDER = re.compile(_NAME)
+_VARIABLE = re.compile(rf"[^{CONTROL}{_SEPARATE}/]+")
+
+_MAX_LEVELS: Final = 10
+_MAX_LENGTH: Final = 512
+
+
+def find_flaw(path: str) -> tuple[int, str] | None:
+    """Return the offset of what is wrong with the shape of *path*, and what was expected."""
+    if len(path) > _MAX_LENGTH:
+        return _MAX_LENGTH, f"a path of at most {_MAX_LENGTH} characters"
+    at = 0
+    for level, segment in enumerate(path.split("/"), start=1):
+        if level > _MAX_LEVELS:
+            return at, f"a path of at most {_MAX_LEVELS} levels"
+        if not segment:
+            return at, "a path segment: a path has no leading, trailing or double slash"
+        if segment == "." or ".." in segment:
+            return at + max(segment.find(".."), 0), "a path without '.' and '..'"
+        at += len(segment) + 1
+    return None
+
+
+def placeholders(path: str) -> tuple[str, ...]:
+    """Return the names in braces, each once, in order."""
+    return tuple(dict.fromkeys(_PLACEHOLDER.findall(path)))
+
+
+def fill(path: str, variables: Mapping[str, str]) -> str:
+    """Return *path* with its placeholders replaced, each by one segment or a part of one.
+
+    Raises:
+        ConfigurationError: A variable is missing, or does not fit into a path.
+    """
+    filled = _PLACEHOLDER.sub(lambda match: _variable(match[1], path, variables), path)
+    flaw = find_flaw(filled)
+    if flaw:
+        names = ", ".join(f"{{{name}}}" for name in placeholders(path))
+        raise ConfigurationError(f"{names} in {path}: expected {flaw[1]}, not {_shown(filled)}")
+    return filled
+
+
+def _variable(name: str, path: str, variables: Mapping[str, str]) -> str:
+    value = variables.get(name)
+    if value is None:
+        raise ConfigurationError(f"{{{name}}} in {path}: nothing gives it a value")
+    if ".." in value or not _VARIABLE.fullmatch(value):
+        raise ConfigurationError(
+            f"{{{name}}} in {path}: expected one path segment, not {_shown(value)}"
+        )
+    return value
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:80]}…")

@@ -1,0 +1,76 @@
+"""Picks a field out of a secret's data, and tells how it is inserted as text. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
+from typing import Any, Final
+
+from vaultconfig.errors import FieldNotFoundError
+from vaultconfig.secret import Secret
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_MISSING: Final = object()
+
+
+def pick(secret: Secret, field: str | None) -> Any:
+    """Return what *field* names in the data of *secret*, or all of it for None.
+
+    Args:
+        secret: Values in it are never copied.
+        field: A key, or a JSON Pointer (RFC 6901) that begins with a slash.
+
+    Raises:
+        FieldNotFoundError: There is none; names what there is at the level where it failed.
+    """
+    node: Any = secret.data
+    for token in _tokens(field):
+        child = _child(node, token)
+        if child is _MISSING:
+            available = _names(node)
+            del node  # a traceback may show the locals of this frame
+            raise FieldNotFoundError(secret.path, field, available=available)
+        node = child
+    return node
+
+
+def as_text(value: object) -> str | None:
+    """Return a scalar as the plain text that is inserted for it, or None where there is none.
+
+    Text is taken as it is, numbers and booleans as JSON writes them.
+    """
+    match value:
+        case str():
+            return str(value)
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return int.__repr__(value)
+        case float() if isfinite(value):
+            return float.__repr__(value)
+    return None
+
+
+def _tokens(field: str | None) -> Sequence[str]:
+    if field is None:
+        return ()
+    if not field.startswith("/"):
+        return (field,)
+    return [token.replace("~1", "/").replace("~0", "~") for token in field[1:].split("/")]
+
+
+def _child(node: object, token: str) -> object:
+    if isinstance(node, Mapping):
+        return node.get(token, _MISSING)
+    if isinstance(node, list) and _INDEX.fullmatch(token) and int(token) < len(node):
+        return node[int(token)]
+    return _MISSING
+
+
+def _names(node: object) -> Collection[str]:
+    if isinstance(node, Mapping):
+        return node.keys()
+    if isinstance(node, list) and node:
+        return ["0" if len(node) == 1 else f"0…{len(node) - 1}"]
+    return ()

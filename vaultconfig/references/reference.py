@@ -1,0 +1,117 @@
+"""`VaultRef`, a parsed reference. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from vaultconfig.references import paths
+from vaultconfig.references.options import check_option, print_duration
+from vaultconfig.references.reader import Reader, Reading
+from vaultconfig.secret import SecretKey
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class VaultRef:
+    """A reference to a secret, or to one field of it.
+
+    ``str`` gives the canonical form, which parses back to an equal value.
+
+    Attributes:
+        path: Without a leading slash; may hold ``{placeholders}``.
+        field: A key, or a JSON Pointer (RFC 6901) that begins with a slash; None is the whole
+            data object.
+        version: Counted from 1; None is the newest.
+        ttl: How long the value may be served from the cache, in seconds.
+        max_stale: How long it may be served while the vault is unreachable, in seconds.
+        optional: Whether a secret that does not exist falls through to the default.
+    """
+
+    path: str
+    field: str | None
+    version: int | None
+    ttl: float | None
+    max_stale: float | None
+    optional: bool
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        version: int | None = None,
+        ttl: float | None = None,
+        max_stale: float | None = None,
+        optional: bool | None = None,
+    ) -> None:
+        """Parse *text*; a keyword adds an option to it, or overrides the one there.
+
+        Raises:
+            InvalidReferenceError: The text does not follow the grammar.
+            ConfigurationError: A keyword makes no sense.
+        """
+        given: dict[str, Any] = {
+            name: check_option(name, value)
+            for name, value in {"version": version, "ttl": ttl, "max_stale": max_stale}.items()
+            if value is not None
+        }
+        if optional is not None:
+            given["optional"] = optional
+        self._set(Reader(text).read()._replace(**given))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the reference that *text* is.
+
+        Raises:
+            InvalidReferenceError: It does not follow the grammar.
+        """
+        return cls(text)
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """Return the reference with the parts that were read."""
+        self = cls.__new__(cls)
+        self._set(reading)
+        return self
+
+    def __str__(self) -> str:
+        options = [
+            "" if self.version is None else f"version={self.version}",
+            "" if self.ttl is None else f"ttl={print_duration(self.ttl)}",
+            "" if self.max_stale is None else f"max_stale={print_duration(self.max_stale)}",
+            "optional" if self.optional else "",
+        ]
+        query = "&".join(filter(None, options))
+        field = "" if self.field is None else f"#{self.field}"
+        return f"vault:{self.path}{query and '?'}{query}{field}"
+
+    def __repr__(self) -> str:
+        return f"VaultRef({str(self)!r})"
+
+    @property
+    def key(self) -> SecretKey:
+        """What to read from the vault."""
+        return self.path if self.version is None else (self.path, self.version)
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names in braces, each once, in order."""
+        return paths.placeholders(self.path)
+
+    def fill(self, variables: Mapping[str, str]) -> Self:
+        """Return this reference with its placeholders replaced, each by one path segment.
+
+        Raises:
+            ConfigurationError: A variable is missing, or does not fit into a path.
+        """
+        if not self.placeholders:
+            return self
+        path = paths.fill(self.path, variables)
+        return self.of(
+            Reading(path, self.field, self.version, self.ttl, self.max_stale, self.optional)
+        )
+
+    def _set(self, reading: Reading) -> None:
+        for name, value in reading._asdict().items():
+            object.__setattr__(self, name, value)

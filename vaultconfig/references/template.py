@@ -1,0 +1,142 @@
+"""`Template`, a text with references in it, and `parse`, which tells what a text means. Pure.
+
+A template inserts values and quotes them for URLs. It has no other functions: it is data, not a
+program, and what it inserts is never read again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote
+
+from vaultconfig.errors import InvalidReferenceError
+from vaultconfig.references.reader import Reader
+from vaultconfig.references.reference import VaultRef
+
+_INSERT = re.compile(r"\$(?<!\$\$)\{(?=vault:)")  # after another dollar it is a literal
+_TRANSIT = re.compile(r"vault:v[0-9]+:")  # HashiCorp's ciphertext, which is not ours
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A place in a template that a value goes into, percent-encoded or as it is."""
+
+    reference: VaultRef
+    urlquote: bool = False
+
+    def __str__(self) -> str:
+        return f"${{{self.reference}{'|urlquote' if self.urlquote else ''}}}"
+
+    def fill(self, variables: Mapping[str, str]) -> Insert:
+        """Return this insert with the placeholders of its reference replaced."""
+        return Insert(self.reference.fill(variables), self.urlquote)
+
+    def render(self, value: str) -> str:
+        """Return the text that stands for *value*."""
+        # JSON can hold lone surrogates, which an error about their encoding would show.
+        return quote(value, safe="", errors="surrogatepass") if self.urlquote else value
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with references in it.
+
+    ``str`` gives the canonical form, which parses back to an equal value.
+
+    Attributes:
+        parts: Literal texts and inserts, in order.
+    """
+
+    parts: tuple[str | Insert, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the template that *text* is.
+
+        Raises:
+            InvalidReferenceError: It does not follow the grammar.
+        """
+        if text.startswith("vault:") and not text.startswith("vault::"):
+            raise InvalidReferenceError(
+                text, column=1, expected="a template, in which 'vault::' is a literal 'vault:'"
+            )
+        return cls(tuple(part for part in _read(text) if part))
+
+    def __str__(self) -> str:
+        text = "".join(
+            part.replace("${", "$${") if isinstance(part, str) else str(part) for part in self.parts
+        )
+        return f"vault::{text[6:]}" if text.startswith("vault:") else text
+
+    @property
+    def references(self) -> tuple[VaultRef, ...]:
+        """The references, in order and as often as they occur."""
+        return tuple(part.reference for part in self.parts if isinstance(part, Insert))
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names in braces of all references, each once, in order."""
+        return tuple(dict.fromkeys(n for ref in self.references for n in ref.placeholders))
+
+    def fill(self, variables: Mapping[str, str]) -> Template:
+        """Return this template with the placeholders of its references replaced.
+
+        Raises:
+            ConfigurationError: A variable is missing, or does not fit into a path.
+        """
+        return Template(
+            tuple(p.fill(variables) if isinstance(p, Insert) else p for p in self.parts)
+        )
+
+    def render(self, values: Sequence[str]) -> str:
+        """Return the text with *values* in it, one for each of `references`."""
+        following = iter(values)
+        return "".join(
+            part.render(next(following)) if isinstance(part, Insert) else part
+            for part in self.parts
+        )
+
+
+def is_reference(text: str) -> bool:
+    """Whether `parse` would do anything but return *text* unchanged."""
+    if text.startswith("vault:"):
+        return not _TRANSIT.match(text)
+    return "${vault:" in text
+
+
+def parse(text: str) -> VaultRef | Template | str:
+    """Return what *text* means: a reference, a template, or (a string) a literal.
+
+    Raises:
+        InvalidReferenceError: It looks like one of ours and does not follow the grammar.
+    """
+    if not is_reference(text):
+        return text
+    if text.startswith("vault:") and not text.startswith("vault::"):
+        return VaultRef(text)
+    if "${vault:" not in text:
+        return text.replace("::", ":", 1)
+    template = Template.parse(text)
+    return template if template.references else "".join(map(str.__str__, template.parts))
+
+
+def _read(text: str) -> Iterator[str | Insert]:
+    """Yield literals and inserts in turn; the literals may be empty."""
+    at = 0
+    while match := _INSERT.search(text, at):
+        yield _literal(text, at, match.start())
+        reader = Reader(text, at=match.end(), inside=True)
+        reading = reader.read()
+        yield Insert(VaultRef.of(reading), reader.read_filter())
+        at = reader.at
+    yield _literal(text, at, len(text))
+
+
+def _literal(text: str, start: int, end: int) -> str:
+    literal = text[start:end].replace("$${", "${")
+    if start == 0 and literal.startswith("vault::"):
+        return literal.replace("::", ":", 1)
+    return literal
