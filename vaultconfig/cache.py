@@ -1,0 +1,58 @@
+"""Secrets with a lifetime, in memory only. Knows no vault: it is told what was read and when."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from cachetools import TLRUCache
+
+from vaultconfig.secret import Secret, SecretKey
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSecret:
+    """A secret and when it was read, in seconds of the cache's clock."""
+
+    secret: Secret
+    read_at: float
+    keep: float
+
+
+class SecretCache:
+    """What was read from one vault with one credential. Thread-safe; `repr` shows its size only."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._lock = Lock()
+        self._entries: TLRUCache[SecretKey, CachedSecret] = TLRUCache(
+            maxsize=math.inf, ttu=_end_of_life, timer=clock
+        )
+
+    def __repr__(self) -> str:
+        return f"<SecretCache of {len(self._entries)} secrets>"
+
+    def put(self, key: SecretKey, secret: Secret, *, read_at: float, keep: float) -> None:
+        """Remember *secret*, asked for at *read_at*, for *keep* seconds at the most."""
+        with self._lock:
+            self._entries[key] = CachedSecret(secret, read_at, keep)
+
+    def get(self, key: SecretKey, *, max_age: float) -> CachedSecret | None:
+        """Return what was read under *key* less than *max_age* seconds ago, if anything was."""
+        with self._lock:
+            entry = self._entries.get(key)
+        if entry is None or self.clock() - entry.read_at >= max_age:
+            return None
+        return entry
+
+    def forget(self, key: SecretKey) -> None:
+        """Drop what was read under *key*, if anything was."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+
+def _end_of_life(_key: SecretKey, entry: CachedSecret, _now: float) -> float:
+    return entry.read_at + entry.keep

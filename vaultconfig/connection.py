@@ -1,0 +1,191 @@
+"""Where the vault is and who we are, read from the environment. Opens no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.references import parse_duration
+
+DEADLINE, DEVELOPMENT_DEADLINE = 10.0, 2.0
+DotEnvFiles: TypeAlias = "Path | str | list[Path | str] | tuple[Path | str, ...] | None"
+
+_CREDENTIALS = (
+    "SCAIVAULT_TOKEN",
+    "VAULTCONFIG_TOKEN_FILE",
+    "SCAIKEY_CLIENT_ID",
+    "SCAIKEY_CLIENT_SECRET",
+)
+_INLINE_CREDENTIALS = frozenset(_CREDENTIALS) - {"VAULTCONFIG_TOKEN_FILE"}
+_DESTINATIONS = ("SCAIVAULT_URL", "SCAIKEY_TOKEN_URL", "VAULTCONFIG_ALLOW_HTTP")
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    seconds = parse_duration(value.strip())
+    if seconds is None:
+        raise ValueError("expected seconds, or a number with s, m, h or d")
+    return seconds
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an address such as https://vault.example.com")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("expected an address without credentials, '?' or '#'")
+    return value.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+class Connection(BaseSettings):
+    """The connection settings; `read` finds them, and nothing is read by the constructor.
+
+    The names of the variables are ScaiVault's own where its tools have one.
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+
+    url: Address = Field("https://scaivault.scailabs.ai", alias="SCAIVAULT_URL")
+    token: SecretStr | None = Field(None, alias="SCAIVAULT_TOKEN")
+    token_file: Path | None = Field(None, alias="VAULTCONFIG_TOKEN_FILE")
+    client_id: str | None = Field(None, alias="SCAIKEY_CLIENT_ID")
+    client_secret: SecretStr | None = Field(None, alias="SCAIKEY_CLIENT_SECRET")
+    token_url: Address = Field("https://scaikey.scailabs.ai/oauth/token", alias="SCAIKEY_TOKEN_URL")
+    scope: str = Field("secrets:read", alias="VAULTCONFIG_SCOPE")
+    client_auth: Literal["form", "basic"] = Field("form", alias="VAULTCONFIG_CLIENT_AUTH")
+    tenant: str | None = Field(None, alias="SCAIVAULT_TENANT_ID")
+    allow_http: bool = Field(default=False, alias="VAULTCONFIG_ALLOW_HTTP")
+    deadline: Seconds | None = Field(None, alias="VAULTCONFIG_DEADLINE")
+    ttl: Seconds = Field(300.0, alias="VAULTCONFIG_TTL")
+    max_stale: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] = Field(
+        86400.0, alias="VAULTCONFIG_MAX_STALE"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `read` has sorted out, and nothing else."""
+        return (init_settings,)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there is anything to show to the vault."""
+        return any((self.token, self.token_file, self.client_id))
+
+
+class MisplacedCredentialsError(ConfigurationError):
+    """A `.env` says where to send a credential that it does not itself hold."""
+
+
+def read_connection(environ: Mapping[str, str], *, env_file: DotEnvFiles = None) -> Connection:
+    """Read the connection settings.
+
+    Args:
+        environ: The process environment.
+        env_file: In development, the `.env` to look into for what *environ* lacks.
+
+    Raises:
+        ConfigurationError: A value is malformed, there are two credentials or half of one,
+            or a `.env` would send a credential elsewhere.
+    """
+    given = tuple((name, environ[name]) for name in _VARIABLES if environ.get(name))
+    stored = tuple(_stored_variables(env_file).items())
+    return _connection(given, stored)
+
+
+def stored_connection_variables(env_file: DotEnvFiles) -> list[str]:
+    """Name the connection settings that stand in a `.env`."""
+    return sorted(_stored_variables(env_file))
+
+
+_VARIABLES = tuple(str(field.alias) for field in Connection.model_fields.values())
+
+
+def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
+    if env_file is None:
+        return {}
+    stored = DotEnvSettingsSource(Connection, env_file=env_file).env_vars
+    return {name: value for name in _VARIABLES if (value := stored.get(name))}
+
+
+@lru_cache(maxsize=8)
+def _connection(
+    given: tuple[tuple[str, str], ...], stored: tuple[tuple[str, str], ...]
+) -> Connection:
+    in_environment, in_file = dict(given), dict(stored)
+    _refuse_misplaced_credentials(in_environment, in_file)
+    values = in_file | in_environment
+    _refuse_ambiguous_credentials(values)
+    problems: list[str] = []
+    try:
+        return Connection.model_validate(values)
+    except ValidationError as error:
+        problems = [f"{_place(line['loc'])}: {line['msg']}" for line in error.errors()]
+    raise ConfigurationError("; ".join(problems))
+
+
+def _place(loc: tuple[Any, ...]) -> str:
+    return str(loc[0]) if loc else "the connection"
+
+
+def _refuse_misplaced_credentials(
+    in_environment: Mapping[str, str], in_file: Mapping[str, str]
+) -> None:
+    """A cloned repository must not be able to send your token elsewhere, nor a file of yours."""
+    redirects = [name for name in _DESTINATIONS if name in in_file and name not in in_environment]
+    foreign = [
+        name
+        for name in _CREDENTIALS
+        if name in in_environment or (name in in_file and name not in _INLINE_CREDENTIALS)
+    ]
+    if redirects and foreign:
+        raise MisplacedCredentialsError(
+            f"{redirects[0]} stands in .env and {foreign[0]} does not come from there:"
+            f" move {redirects[0]} into the environment, or the credential itself into .env"
+        )
+
+
+def _refuse_ambiguous_credentials(values: Mapping[str, str]) -> None:
+    kinds = [
+        name
+        for name in ("SCAIVAULT_TOKEN", "VAULTCONFIG_TOKEN_FILE", "SCAIKEY_CLIENT_ID")
+        if name in values
+    ]
+    if len(kinds) > 1:
+        raise ConfigurationError(
+            f"two credentials are set, {kinds[0]} and {kinds[1]}: keep one of them"
+        )
+    pair = ("SCAIKEY_CLIENT_ID", "SCAIKEY_CLIENT_SECRET")
+    absent = [name for name in pair if name not in values]
+    if len(absent) == 1:
+        raise ConfigurationError(f"{absent[0]} is missing beside its other half: set it")

@@ -1,0 +1,240 @@
+"""References to values: from the cache, else in one request for all that is missing.
+
+A `Vault` is one vault as one of its clients sees it. All settings of a process share it, and
+with it the cache and the connections; its client is made at the first request.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from typing import Any, Protocol, TypeAlias
+
+from vaultconfig.cache import SecretCache
+from vaultconfig.connection import Connection
+from vaultconfig.errors import (
+    FieldNotFoundError,
+    SecretError,
+    VaultConfigError,
+    VaultUnavailableError,
+)
+from vaultconfig.references import VaultRef, pick
+from vaultconfig.secret import Secret, SecretKey
+
+logger = logging.getLogger("vaultconfig")
+
+Answer: TypeAlias = Secret | VaultConfigError
+
+
+class Reader(Protocol):
+    """The part of `VaultClient` that a load needs."""
+
+    def read_many(
+        self, keys: Collection[SecretKey], *, deadline: float | None = None, retry: bool = True
+    ) -> Mapping[SecretKey, Secret | SecretError | VaultUnavailableError]:
+        """Read all *keys*; see `VaultClient.read_many`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The value of a reference, and which secret it is from."""
+
+    value: Any = field(repr=False)
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a secret may be served, in seconds since it was read.
+
+    Attributes:
+        ttl: Without asking the vault again.
+        max_stale: While the vault is unreachable.
+    """
+
+    ttl: float
+    max_stale: float
+
+
+class _Flight:
+    """A request under way, and what came of it."""
+
+    def __init__(self) -> None:
+        self.landed = Event()
+        self.answers: Mapping[SecretKey, Answer] = {}
+        self.failure: VaultConfigError | None = None
+
+
+class Vault:
+    """A vault, its cache, and the requests to it that are under way. Thread-safe."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        connect: Callable[[Connection], Reader],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connection = connection
+        self.cache = SecretCache(clock=clock)
+        self._connect = connect
+        self._client: Reader | None = None
+        self._lock = Lock()
+        self._flights: dict[SecretKey, _Flight] = {}
+
+    def resolve(
+        self, references: Collection[VaultRef], *, deadline: float
+    ) -> dict[VaultRef, Resolved | VaultConfigError]:
+        """Return the value of each of *references*, or what stands in its way.
+
+        Args:
+            references: Without placeholders.
+            deadline: Seconds for all of it.
+
+        Raises:
+            VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
+        """
+        lifetimes = self._lifetimes(references)
+        answers, failure = self._answers(lifetimes, deadline)
+        self._add_stale(answers, lifetimes)
+        if failure is not None and (
+            not isinstance(failure, VaultUnavailableError) or answers.keys() != lifetimes.keys()
+        ):
+            raise copy.copy(failure)  # other threads may be raising the same one
+        return {ref: _picked(answers[ref.key], ref) for ref in references}
+
+    def _lifetimes(self, references: Iterable[VaultRef]) -> dict[SecretKey, Lifetime]:
+        """Return how long each secret may be served: the shortest that a reference asks for."""
+        lifetimes: dict[SecretKey, Lifetime] = {}
+        for ref in references:
+            ttl = self.connection.ttl if ref.ttl is None else ref.ttl
+            stale = self.connection.max_stale if ref.max_stale is None else ref.max_stale
+            known = lifetimes.get(ref.key, Lifetime(ttl, stale))
+            lifetimes[ref.key] = Lifetime(min(ttl, known.ttl), min(stale, known.max_stale))
+        return lifetimes
+
+    def _answers(
+        self, lifetimes: Mapping[SecretKey, Lifetime], deadline: float
+    ) -> tuple[dict[SecretKey, Answer], VaultConfigError | None]:
+        """Take from the cache what is fresh; fetch the rest, or wait for who is doing so."""
+        until = time.monotonic() + deadline
+        answers: dict[SecretKey, Answer] = {}
+        flights: dict[SecretKey, _Flight] = {}
+        own = _Flight()
+        with self._lock:
+            for key, life in lifetimes.items():
+                entry = self.cache.get(key, max_age=life.ttl)
+                if entry is not None:
+                    answers[key] = entry.secret
+                else:
+                    flights[key] = self._flights.setdefault(key, own)
+        mine = {key: lifetimes[key] for key, flight in flights.items() if flight is own}
+        if mine:
+            self._fly(own, mine, deadline)
+        failure: VaultConfigError | None = None
+        for key, flight in flights.items():
+            if not flight.landed.wait(max(0.0, until - time.monotonic())):
+                failure = VaultUnavailableError("no answer from the vault before the deadline")
+            elif flight.failure is not None:
+                failure = flight.failure
+            else:
+                answers[key] = flight.answers[key]
+        return answers, failure
+
+    def _fly(
+        self, flight: _Flight, lifetimes: Mapping[SecretKey, Lifetime], deadline: float
+    ) -> None:
+        """Fetch for every thread that waits on *flight*; nothing is raised, all is recorded."""
+        asked_at = self.cache.clock()
+        flight.failure = VaultUnavailableError("the request was interrupted")
+        try:
+            flight.answers = self._reader().read_many(lifetimes.keys(), deadline=deadline)
+            flight.failure = None
+            self._remember(flight.answers, lifetimes, asked_at)
+        except VaultConfigError as error:
+            flight.failure = error
+        finally:
+            with self._lock:
+                for key in lifetimes:
+                    del self._flights[key]
+            flight.landed.set()
+
+    def _reader(self) -> Reader:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect(self.connection)
+            return self._client
+
+    def _remember(
+        self,
+        answers: Mapping[SecretKey, Answer],
+        lifetimes: Mapping[SecretKey, Lifetime],
+        asked_at: float,
+    ) -> None:
+        for key, answer in answers.items():
+            if isinstance(answer, Secret):
+                keep = max(lifetimes[key].ttl, lifetimes[key].max_stale, self.connection.max_stale)
+                self.cache.put(key, answer, read_at=asked_at, keep=keep)
+            elif isinstance(answer, SecretError):
+                self.cache.forget(key)  # an outage must not bring back what was taken away
+
+    def _add_stale(
+        self, answers: dict[SecretKey, Answer], lifetimes: Mapping[SecretKey, Lifetime]
+    ) -> None:
+        """Serve what the vault can't give right now from the cache, if young enough."""
+        oldest, served = 0.0, 0
+        for key, life in lifetimes.items():
+            if isinstance(answers.get(key, _UNAVAILABLE), VaultUnavailableError):
+                entry = self.cache.get(key, max_age=life.max_stale)
+                if entry is not None:
+                    answers[key] = entry.secret
+                    oldest, served = max(oldest, self.cache.clock() - entry.read_at), served + 1
+        if served:
+            logger.warning(
+                "the vault is unavailable: serving %d secret(s) read up to %.0f s ago",
+                served,
+                oldest,
+            )
+
+
+_UNAVAILABLE = VaultUnavailableError("not answered")
+
+
+def _picked(answer: Answer, reference: VaultRef) -> Resolved | VaultConfigError:
+    if not isinstance(answer, Secret):
+        return copy.copy(answer)  # each setting that fails has an error of its own
+    try:
+        return Resolved(pick(answer, reference.field), answer)
+    except FieldNotFoundError as error:
+        return error.with_traceback(None)
+
+
+def vault_for(connection: Connection) -> Vault:
+    """Return the one `Vault` that this process has for *connection*."""
+    with _vaults_lock:
+        vault = _vaults.get(connection)
+        if vault is None:
+            vault = _vaults[connection] = Vault(connection, connect=_client)
+        return vault
+
+
+def forget_vaults() -> None:
+    """Drop every vault, its cache and its connections, as a forked child has to."""
+    global _vaults, _vaults_lock  # the lock may be held by a thread that the child lacks
+    _vaults, _vaults_lock = {}, Lock()
+
+
+_vaults: dict[Connection, Vault] = {}
+_vaults_lock = Lock()
+os.register_at_fork(after_in_child=forget_vaults)
+
+
+def _client(connection: Connection) -> Reader:
+    from vaultconfig.client import client_for  # noqa: PLC0415  loads httpx
+
+    return client_for(connection)

@@ -1,0 +1,97 @@
+"""What a slot is filled with: fields, rendered templates, decoded JSON. Pure.
+
+Every value that leaves is masked. Errors are returned, not raised: the frames here hold values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
+from vaultconfig.masking import mask
+from vaultconfig.plan import Declared
+from vaultconfig.references import Template, VaultRef, as_text
+from vaultconfig.resolver import Resolved
+
+Answers: TypeAlias = Mapping[VaultRef, Resolved | VaultConfigError]
+
+
+class Decoding(Enum):
+    """Whether a field takes text as JSON, by pydantic-settings' rules for the environment."""
+
+    ALWAYS = "always"
+    WHERE_POSSIBLE = "where possible"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a field can take."""
+
+    decoding: Decoding
+    takes_objects: bool
+
+
+ANYTHING = Target(Decoding.NEVER, takes_objects=True)
+
+
+def fill(declared: Declared, answers: Answers, target: Target) -> Any:
+    """Return the value that *declared* stands for, or the `VaultConfigError` in its way.
+
+    Args:
+        declared: Without placeholders.
+        answers: One for each reference in *declared*.
+        target: What the field can take.
+    """
+    references = (declared,) if isinstance(declared, VaultRef) else declared.references
+    resolved: list[Resolved] = []
+    for reference in references:
+        answer = answers[reference]
+        if isinstance(answer, VaultConfigError):
+            return answer
+        resolved.append(answer)
+    if isinstance(declared, VaultRef):
+        return _fitted(resolved[0], declared, target)
+    return _rendered(declared, resolved, target)
+
+
+def _fitted(resolved: Resolved, reference: VaultRef, target: Target) -> Any:
+    if isinstance(resolved.value, str):
+        return _decoded(resolved.value, resolved.secret.path, target.decoding)
+    if reference.field is None and not target.takes_objects:
+        path, available = resolved.secret.path, list(resolved.value)
+        return FieldNotFoundError(path, None, available=available)
+    return resolved.value
+
+
+def _rendered(template: Template, resolved: list[Resolved], target: Target) -> Any:
+    texts = [as_text(item.value) for item in resolved]
+    for text, item, reference in zip(texts, resolved, template.references, strict=True):
+        path = item.secret.path
+        if text is None and reference.field is None:
+            return FieldNotFoundError(path, None, available=list(item.value))
+        if text is None:
+            return SecretError(
+                f"field {reference.field!r} of {path} is an object, a list or null:"
+                " a template takes single values",
+                path=path,
+            )
+    rendered = mask(template.render([text for text in texts if text is not None]))
+    return _decoded(rendered, resolved[0].secret.path, target.decoding)
+
+
+def _decoded(text: str, path: str, decoding: Decoding) -> Any:
+    if decoding is Decoding.NEVER:
+        return text
+    try:
+        return mask(json.loads(text))
+    except ValueError:
+        if decoding is Decoding.WHERE_POSSIBLE:
+            return text
+    return SecretError(
+        f"the text from {path} is not JSON, which a field of this type takes", path=path
+    )
