@@ -1,0 +1,126 @@
+"""Fields of a secret's data, and the text of their values."""
+
+import traceback
+
+import pytest
+
+from vaultconfig.errors import FieldNotFoundError
+from vaultconfig.masking import mask
+from vaultconfig.references import as_text, pick
+from vaultconfig.secret import Secret
+
+DATA = {
+    "user": "alice",
+    "/": "a slash",
+    "": "an empty key",
+    "a/b": "a key with a slash",
+    "a~1b": "a key with an escape",
+    "null": None,
+    "db": {"port": 5432, "hosts": ["one", "two"], "": {"": "deep"}, "0": "zero", "-": "dash"},
+    "one": ["only"],
+    "none": [],
+}
+SECRET = Secret("a/b", 1, DATA)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (None, DATA),
+        ("user", "alice"),
+        ("a/b", "a key with a slash"),
+        ("a~1b", "a key with an escape"),
+        ("null", None),
+        ("db", DATA["db"]),
+        ("/user", "alice"),
+        ("/", "an empty key"),
+        ("/~1", "a slash"),
+        ("/a~1b", "a key with a slash"),
+        ("/a~01b", "a key with an escape"),
+        ("/null", None),
+        ("/db/port", 5432),
+        ("/db/hosts/0", "one"),
+        ("/db/hosts/1", "two"),
+        ("/db//", "deep"),
+        ("/db/0", "zero"),
+        ("/db/-", "dash"),
+    ],
+)
+def test_a_field_is_a_key_or_a_pointer(field: str | None, value: object) -> None:
+    """A plain field is a key of the data; one that begins with a slash leads into it."""
+    assert pick(SECRET, field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "available"),
+    [
+        ("pass", sorted(DATA)),
+        ("db/port", sorted(DATA)),
+        ("/pass", sorted(DATA)),
+        ("/db/user", ["", "-", "0", "hosts", "port"]),
+        ("/db/hosts/2", ["0…1"]),
+        ("/db/hosts/-", ["0…1"]),
+        ("/db/hosts/-1", ["0…1"]),
+        ("/db/hosts/00", ["0…1"]),
+        ("/db/hosts/01", ["0…1"]),
+        ("/db/hosts/+1", ["0…1"]),
+        ("/db/hosts/١", ["0…1"]),
+        ("/db/hosts/", ["0…1"]),
+        ("/db/hosts/99999999999", ["0…1"]),
+        ("/one/1", ["0"]),
+        ("/none/0", []),
+        ("/user/0", []),
+        ("/null/a", []),
+        ("/db/port/a", []),
+    ],
+)
+def test_a_missing_field_is_an_error_with_what_there_is(field: str, available: list[str]) -> None:
+    """The error names the keys at the level where the field is missing."""
+    with pytest.raises(FieldNotFoundError) as caught:
+        pick(SECRET, field)
+    assert caught.value.path == "a/b"
+    assert caught.value.field == field
+    assert caught.value.available == tuple(available)
+
+
+def test_an_error_shows_no_value() -> None:
+    """A traceback with the locals of every frame holds keys only."""
+    secret = Secret("a/b", 1, mask({"user": "canary", "db": {"port": "canary"}}))
+    with pytest.raises(FieldNotFoundError) as caught:
+        pick(secret, "/db/port/deeper")
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "canary" not in "".join(report.format())
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("", ""),
+        ("a\nb", "a\nb"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (-12, "-12"),
+        (1.5, "1.5"),
+        (1.0, "1.0"),
+        (1e300, "1e+300"),
+        (None, None),
+        ({}, None),
+        ([], None),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
+)
+def test_scalars_have_a_text(value: object, text: str | None) -> None:
+    """Text is taken as it is, the rest as JSON writes it; what is no scalar has no text."""
+    assert as_text(value) == text
+    assert as_text(mask(value)) == text
+
+
+def test_the_text_of_a_masked_value_is_plain() -> None:
+    """What is inserted is an exact `str`, which shows what it holds."""
+    for value in ["alice", 12, 1.5]:
+        text = as_text(mask(value))
+        assert type(text) is str
+        assert repr(text) == repr(str(value))
