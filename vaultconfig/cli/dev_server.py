@@ -1,0 +1,104 @@
+"""``vaultconfig dev-server``: a local ScaiVault until Ctrl-C."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vaultconfig.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from vaultconfig.devserver import DevServer
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _NotStarted(click.ClickException):
+    exit_code = 3
+
+
+@click.command("dev-server")
+@click.option("--port", type=click.IntRange(0, 65535), default=8200, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--allow-remote", is_flag=True, help="Allow a --host that other machines can reach.")
+@click.option("--seed", type=click.Path(path_type=Path), help="Secrets to begin with, by path.")
+@click.option("--state", type=click.Path(path_type=Path), help="Keep the contents in this file.")
+@click.option("--token", envvar="VAULTCONFIG_DEV_TOKEN", help="The token; a fresh one by default.")
+@click.option("--quickstart-only", is_flag=True, help="Know the Quickstart's operations only.")
+@click.option("--no-rate-limits", is_flag=True, help="Answer however many requests come.")
+def dev_server(
+    *,
+    port: int,
+    host: str,
+    allow_remote: bool,
+    seed: Path | None,
+    state: Path | None,
+    token: str | None,
+    quickstart_only: bool,
+    no_rate_limits: bool,
+) -> None:
+    """Run a local ScaiVault, for development and tests only.
+
+    Nothing in it is encrypted, and whoever has its token may do everything.
+    """
+    if not (allow_remote or _is_loopback(host)):
+        raise click.UsageError(
+            f"{host} can be reached from other machines: keep to 127.0.0.1, or add --allow-remote"
+        )
+    try:
+        from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer  # noqa: PLC0415 -- an extra
+    except ModuleNotFoundError as exc:
+        raise _NotStarted(str(exc)) from exc
+    try:
+        with _endings_wait():
+            server = DevServer(
+                host=host,
+                port=port,
+                token=token,
+                state=state,
+                limits=None if no_rate_limits else DOCUMENTED_LIMITS,
+                quickstart_only=quickstart_only,
+            )
+            if seed is not None:
+                server.seed(seed)
+            _serve(server)
+    except ConfigurationError as exc:
+        raise _NotStarted(str(exc)) from exc
+
+
+def _serve(server: DevServer) -> None:
+    with server:
+        click.echo(
+            f"A local ScaiVault, for development only, at {server.url}\n"
+            "Paste this where your application runs:\n\n"
+            f"export SCAIVAULT_URL={server.url}\n"
+            f"export SCAIVAULT_TOKEN={shlex.quote(server.token)}\n\n"
+            "Ctrl-C ends it."
+        )
+        signal.sigwait(_ENDINGS)
+
+
+@contextmanager
+def _endings_wait() -> Iterator[None]:
+    """Leave the signals that end us to `sigwait`, in this thread and those it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield
+    finally:
+        while signal.sigtimedwait(_ENDINGS, 0):  # an impatient second Ctrl-C
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

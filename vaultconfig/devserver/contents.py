@@ -1,0 +1,162 @@
+"""The secrets of a vault, in versions. Pure: time and the keeper are arguments.
+
+Every write makes a new mapping and swaps it in, so that a reader in another thread sees either
+the old contents or the new ones, and a write that can't be kept has not happened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from vaultconfig.devserver.drafts import Draft
+from vaultconfig.devserver.problems import Problem
+
+Place: TypeAlias = tuple[str, str]
+"""A tenant and a path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What one write left. Times are Unix seconds."""
+
+    number: int
+    written_at: float
+    data: Mapping[str, Any] = field(repr=False)
+    secret_type: str
+    metadata: Mapping[str, Any]
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """All that is known of one place.
+
+    Attributes:
+        latest: The last number that was given out; a deleted secret that is written again
+            goes on from it.
+        first: The number that it was created with, or created again.
+        versions: Those that can still be read, oldest first; none once deleted.
+        max_versions: How many are kept; None for all.
+    """
+
+    created_at: float
+    latest: int = 0
+    first: int = 1
+    versions: tuple[Version, ...] = ()
+    max_versions: int | None = None
+    rotation_policy_id: str | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether there is nothing to read."""
+        return not self.versions
+
+    def written(self, draft: Draft, *, now: float) -> Entry:
+        """Return the entry after *draft* became its newest version."""
+        last = self.versions[-1] if self.versions else None
+        version = Version(
+            number=self.latest + 1,
+            written_at=now,
+            data=draft.data,
+            secret_type=draft.secret_type or (last.secret_type if last else "kv"),
+            metadata=_first(draft.metadata, last.metadata if last else None, {}),
+            expires_at=None if draft.expires_in is None else now + draft.expires_in,
+        )
+        max_versions = draft.max_versions or self.max_versions
+        kept = slice(-max_versions if max_versions else None, None)
+        return Entry(
+            created_at=self.created_at if last else now,
+            latest=version.number,
+            first=self.first if last else version.number,
+            versions=(*self.versions, version)[kept],
+            max_versions=max_versions,
+            rotation_policy_id=draft.rotation_policy_id or self.rotation_policy_id,
+        )
+
+
+def _first(*values: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return next(value for value in values if value is not None)
+
+
+Entries: TypeAlias = Mapping[Place, Entry]
+
+
+class Contents:
+    """Every secret of every tenant.
+
+    Args:
+        entries: What is there at first.
+        keep: Called with the new entries before a write is acknowledged; if it raises, the
+            write has not happened.
+    """
+
+    def __init__(
+        self, entries: Entries | None = None, *, keep: Callable[[Entries], None] = lambda _: None
+    ) -> None:
+        self._entries: Entries = dict(entries or {})
+        self._keep = keep
+        self._writing = threading.Lock()
+
+    def __contains__(self, place: Place) -> bool:
+        """Whether anything was ever written at *place*, be it deleted since."""
+        return place in self._entries
+
+    def put(self, place: Place, draft: Draft, *, now: float) -> Entry:
+        """Write a version and return the entry that it is the newest of."""
+        with self._writing:
+            entry = self._entries.get(place, Entry(created_at=now)).written(draft, now=now)
+            self._store(place, entry)
+        return entry
+
+    def delete(self, place: Place) -> Entry:
+        """Delete softly: nothing can be read any more, and the numbers are remembered.
+
+        Returns:
+            The entry as it was.
+
+        Raises:
+            Problem: ``secret_not_found``.
+        """
+        with self._writing:
+            entry = self.entry(place)
+            self._store(place, replace(entry, versions=()))
+        return entry
+
+    def entry(self, place: Place) -> Entry:
+        """Return what is at *place*.
+
+        Raises:
+            Problem: ``secret_not_found``.
+        """
+        entry = self._entries.get(place)
+        if entry is None or entry.is_deleted:
+            raise Problem("secret_not_found", f"there is no secret at {place[1]}")
+        return entry
+
+    def find(self, place: Place, number: int | None = None) -> tuple[Entry, Version]:
+        """Return an entry and a version of it, the newest unless *number* pins one.
+
+        Raises:
+            Problem: ``secret_not_found`` or ``version_not_found``.
+        """
+        entry = self.entry(place)
+        for version in entry.versions[::-1]:
+            if number in (None, version.number):
+                return entry, version
+        raise Problem("version_not_found", f"{place[1]} has no version {number} (any more)")
+
+    def newest(self, tenant: str, *, prefix: str = "") -> list[tuple[str, Version]]:
+        """Return the paths that begin with *prefix*, sorted, with what is newest there."""
+        return [
+            (path, entry.versions[-1])
+            for (owner, path), entry in sorted(self._entries.items(), key=lambda item: item[0])
+            if owner == tenant and path.startswith(prefix) and not entry.is_deleted
+        ]
+
+    def _store(self, place: Place, entry: Entry) -> None:
+        entries = {**self._entries, place: entry}
+        self._keep(entries)
+        self._entries = entries

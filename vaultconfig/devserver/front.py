@@ -1,0 +1,200 @@
+"""The HTTP side of the dev server: routes, the log, holds and faults around the operations.
+
+Each request is read whole, logged, held if a test says so, answered, and the answer is then sent
+the way the fault wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from vaultconfig.devserver.admin import admin_routes
+from vaultconfig.devserver.faults import Fault, Faults, Request
+from vaultconfig.devserver.instance import Incoming, Instance, Reply
+from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.rendezvous import Hold
+from vaultconfig.devserver.table import Handler, answer, rows
+
+_NOTHING = Fault()
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a test sees and sets: the requests so far, and what is to happen to the next ones."""
+
+    requests: list[Request] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+
+class Front:
+    """The ASGI application of a dev server."""
+
+    def __init__(
+        self, instance: Instance, stage: Stage, *, new_request_id: Callable[[], str]
+    ) -> None:
+        self._stage = stage
+        self._new_request_id = new_request_id
+        table = [(row.method, row.route, row.handle) for row in rows(instance)]
+        self._router = Router(
+            [
+                Route(route, _endpoint(handle, instance), methods=[method])
+                for method, route, handle in [*table, *admin_routes(stage.faults, stage.requests)]
+            ],
+            redirect_slashes=False,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        # Only the end of the server cancels, and then the connection is gone.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope["state"]["request_id"] = self._new_request_id()
+        http_request = HTTPRequest(scope, receive)
+        body = await http_request.body()
+        fault = _NOTHING
+        if not scope["path"].startswith("/_dev/"):
+            fault = await self._enter(_logged(http_request, body))
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.drop:
+            return await _close(scope, receive)
+        response = _stand_in(fault, request_id) or await self._routed(scope, body)
+        response.headers["X-Request-ID"] = request_id
+        if fault.body is not None:
+            response = _with_body(response, fault.body.encode())
+        await _deliver(response, fault, send=send)
+        if fault.truncate:
+            await _close(scope, receive)
+        return None
+
+    async def _enter(self, request: Request) -> Fault:
+        self._stage.requests.append(request)
+        for hold in list(self._stage.holds):
+            await hold.pass_through(request)
+        return self._stage.faults.take(request) or _NOTHING
+
+    async def _routed(self, scope: Scope, body: bytes) -> Response:
+        """Let the router answer, and keep the answer instead of sending it."""
+        kept: list[Mapping[str, Any]] = []
+
+        async def receive() -> Mapping[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def keep(message: Mapping[str, Any]) -> None:
+            kept.append(message)
+
+        await self._router(scope, receive, keep)  # type: ignore[arg-type]  # mappings will do
+        start, *parts = kept
+        response = Response(b"".join(part.get("body", b"") for part in parts), start["status"])
+        response.raw_headers = list(start["headers"])
+        return response
+
+
+def _endpoint(handle: Handler, instance: Instance) -> Callable[[HTTPRequest], Awaitable[Response]]:
+    async def endpoint(request: HTTPRequest) -> Response:
+        incoming = Incoming(
+            path=request.path_params.get("path", ""),
+            query=dict(request.query_params),
+            headers=dict(request.headers),
+            body=await request.body(),
+            request_id=request.state.request_id,
+        )
+        return _rendered(answer(handle, instance, incoming))
+
+    return endpoint
+
+
+def _rendered(reply: Reply) -> Response:
+    # ASCII, so that a lone surrogate comes back the way it was put.
+    return Response(
+        json.dumps(reply.body, allow_nan=False),
+        reply.status,
+        {**reply.headers},
+        media_type="application/json",
+    )
+
+
+def _logged(request: HTTPRequest, body: bytes) -> Request:
+    path = request.url.path
+    _, _, secret = path.partition("/v1/secrets/")
+    is_batch = (request.method, secret) == ("POST", "batch")
+    return Request(
+        method=request.method,
+        path=path,
+        query=dict(request.query_params),
+        secrets=_batch_paths(body) if is_batch else (secret,) if secret else (),
+        header_names=frozenset(request.headers),
+        connection=request.client.port if request.client else 0,
+    )
+
+
+def _batch_paths(body: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(str(path) for path in json.loads(body)["paths"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ()
+
+
+def _stand_in(fault: Fault, request_id: str) -> Response | None:
+    """Return what the fault has in place of the true answer, if it has."""
+    headers = dict(fault.headers)
+    if fault.retry_after is not None:
+        headers["Retry-After"] = str(fault.retry_after)
+    if fault.code is not None:
+        problem = Problem(fault.code, "a fault that was asked for", headers=headers)
+        return _rendered(
+            Reply(status=problem.status, body=problem.envelope(request_id), headers=headers)
+        )
+    if fault.status is not None:
+        return Response(b"", fault.status, headers, media_type="text/plain")
+    if fault.garbage:
+        return Response(b"<html>this is not JSON</html>", 200, headers, media_type="text/html")
+    return None
+
+
+def _with_body(response: Response, body: bytes) -> Response:
+    response.body = body
+    response.headers["Content-Length"] = str(len(body))
+    return response
+
+
+async def _deliver(response: Response, fault: Fault, *, send: Send) -> None:
+    body = bytes(response.body)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": response.raw_headers,
+        }
+    )
+    sent = body[: len(body) // 2] if fault.truncate else body
+    if fault.drip:
+        for index in range(len(sent)):
+            await _send_part(send, sent[index : index + 1])
+            await asyncio.sleep(fault.drip)
+        sent = b""
+    await _send_part(send, sent, is_last=not fault.truncate)
+
+
+async def _send_part(send: Send, part: bytes, *, is_last: bool = False) -> None:
+    await send({"type": "http.response.body", "body": part, "more_body": not is_last})
+
+
+async def _close(scope: Scope, receive: Receive) -> None:
+    """Close the connection after what was sent, and wait until uvicorn knows."""
+    scope["state"]["close"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,117 @@
+"""uvicorn's HTTP in a thread of this process: starts and stops in milliseconds, silently.
+
+It runs uvicorn's protocol on a loop of its own instead of `uvicorn.Server`, which polls for its
+end, waits for open connections, logs, and takes the process's signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from vaultconfig.errors import ConfigurationError
+
+
+class _Connection(H11Protocol):
+    """A connection that lets the application close it, and leaves the access log alone."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.app_state["close"] = transport.close
+
+
+class Listener:
+    """A socket and the thread that serves *app* on it, from construction until `stop`.
+
+    Raises:
+        ConfigurationError: The address can't be had.
+    """
+
+    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+        self._socket = _bind(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(app,), name="vaultconfig-dev-server", daemon=True
+        )
+        self._thread.start()
+        self._loop, self._ended = self._running.result()
+
+    def stop(self) -> None:
+        """Close the socket and every connection at once, whatever they wait for."""
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
+
+    def _run(self, app: ASGIApp) -> None:
+        try:
+            asyncio.run(self._serve(app))
+        except BaseException as exc:
+            self._socket.close()
+            if self._running.done():
+                raise
+            self._running.set_exception(exc)
+
+    async def _serve(self, app: ASGIApp) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            timeout_keep_alive=600,
+        )
+        config.load()
+        state, ended = ServerState(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: _Connection(config=config, server_state=state, app_state={}),
+            sock=self._socket,
+        )
+        self._running.set_result((loop, ended))
+        await ended.wait()
+        server.close()
+        await _end(state)
+
+
+async def _end(state: ServerState) -> None:
+    for connection in list(state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)  # the connections learn of it, and what is cancelled now is not an error
+    tasks = list(state.tasks)
+    for task in tasks:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family, backlog=128)
+        # Connections inherit it; without it the kernel holds each body back for 40 ms.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as exc:
+        problem = exc
+    else:
+        return bound
+    if problem.errno == errno.EADDRINUSE:
+        raise ConfigurationError(
+            f"port {port} of {host} is taken: stop what runs there, or choose another port"
+            " (0 picks a free one)"
+        )
+    raise ConfigurationError(f"can't listen on {host} port {port}: {problem.strerror}")

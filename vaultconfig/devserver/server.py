@@ -1,0 +1,239 @@
+"""The dev server as an object: start, stop, contents, identities, faults and rendezvous."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from vaultconfig.devserver.contents import Contents
+from vaultconfig.devserver.drafts import Draft
+from vaultconfig.devserver.faults import Fault, Request
+from vaultconfig.devserver.front import Front, Stage
+from vaultconfig.devserver.identities import (
+    ADMIN,
+    DEFAULT_SCOPES,
+    DEFAULT_TENANT,
+    Identities,
+    Identity,
+    OAuthClient,
+)
+from vaultconfig.devserver.instance import Instance
+from vaultconfig.devserver.limits import RateLimits
+from vaultconfig.devserver.listener import Listener
+from vaultconfig.devserver.paths import check_path
+from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.rendezvous import Hold
+from vaultconfig.devserver.seed import read_seed
+from vaultconfig.devserver.state import StateFile
+from vaultconfig.errors import ConfigurationError
+
+
+class DevServer:
+    """A local ScaiVault in a thread of this process, on a real socket.
+
+    ``with DevServer() as vault:`` starts and stops it; `stop` and `start` make an outage, after
+    which it is back on the same port with its contents.
+
+    Args:
+        port: 0 for a free one.
+        token: That of the administrator, who may do everything; a fresh one by default.
+        state: A file that keeps the contents over restarts; in memory only by default.
+        limits: Requests a minute and identity by kind, such as `DOCUMENTED_LIMITS`; none by
+            default, so that a quick test isn't slowed down.
+        quickstart_only: Know only what ScaiVault's Quickstart shows; no batch, for one.
+        clock: Gives the time in Unix seconds.
+
+    Raises:
+        ConfigurationError: The state file is damaged.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        state: Path | None = None,
+        limits: Mapping[str, int] | None = None,
+        quickstart_only: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._host, self._port = host, port
+        file = StateFile(state) if state else None
+        self._stage = Stage()
+        self._listener: Listener | None = None
+        self._instance = Instance(
+            contents=Contents(file.load(), keep=file.save) if file else Contents(),
+            identities=Identities(lambda: secrets.token_urlsafe(24)),
+            limits=RateLimits(limits or {}),
+            clock=clock,
+            quickstart_only=quickstart_only,
+        )
+        self.token = self.add_token(token, identity_id="dev-admin", scopes=(*DEFAULT_SCOPES, ADMIN))
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it is, once it was started: ``http://127.0.0.1:PORT``."""
+        if not self._port:
+            raise ConfigurationError("the dev server has no address yet: start() it first")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """The requests so far, oldest first, held ones included."""
+        return self._stage.requests
+
+    def start(self) -> None:
+        """Listen, on the same port as before; nothing if it is running.
+
+        Raises:
+            ConfigurationError: The port is taken.
+        """
+        if self._listener is None:
+            app = Front(
+                self._instance, self._stage, new_request_id=lambda: f"req_{secrets.token_hex(8)}"
+            )
+            self._listener = Listener(app, host=self._host, port=self._port)
+            self._port = self._listener.port
+
+    def stop(self) -> None:
+        """Close every connection, answered or not; nothing if it is not running."""
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+
+    def put(
+        self,
+        path: str,
+        data: Mapping[str, Any],
+        *,
+        tenant: str = DEFAULT_TENANT,
+        secret_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> int:
+        """Write a secret, and return its version; *options* are those of the HTTP operation.
+
+        Raises:
+            ConfigurationError: It is not a path, or not a JSON object.
+        """
+        body = {"data": data, "secret_type": secret_type, "metadata": metadata, "options": options}
+        try:
+            draft = Draft.parse(copy.deepcopy(body))
+            place = (tenant, check_path(path))
+        except Problem as exc:
+            problem = exc
+        else:
+            return self._instance.contents.put(place, draft, now=self._instance.clock()).latest
+        raise ConfigurationError(f"{path} can't be written: {problem.message}")
+
+    def seed(self, file: Path) -> None:
+        """Write what a seed file holds, but for paths that were ever written (or deleted) here.
+
+        Raises:
+            ConfigurationError: The file is missing or malformed; nothing was written.
+        """
+        seed, contents = read_seed(file), self._instance.contents
+        for path, draft in seed.secrets.items():
+            if (place := (DEFAULT_TENANT, path)) not in contents:
+                contents.put(place, draft, now=self._instance.clock())
+        for token, identity in seed.tokens.items():
+            self.add_token(token, **identity)
+        for client_id, client in seed.clients.items():
+            self.add_client(client_id, **client)
+
+    def delete(self, path: str, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Delete the secret at *path*, softly; nothing if there is none."""
+        if path in dict(self._instance.contents.newest(tenant, prefix=path)):
+            self._instance.contents.delete((tenant, path))
+
+    def add_token(
+        self,
+        value: str | None = None,
+        *,
+        identity_id: str | None = None,
+        expires_in: float | None = None,
+        **identity: Any,
+    ) -> str:
+        """Let an identity in, and return its token.
+
+        Args:
+            value: The token; a fresh one by default.
+            identity_id: A fresh one by default.
+            expires_in: Seconds from now; None for never.
+            identity: Further fields of `Identity`: *scopes*, the globs *read* and *write*,
+                *tenant_id*, *other_tenants*, …
+        """
+        who = Identity(identity_id=identity_id or f"dev-{secrets.token_hex(4)}", **identity)
+        expires_at = None if expires_in is None else self._instance.clock() + expires_in
+        return self._instance.identities.add_token(who, value=value, expires_at=expires_at).value
+
+    def add_client(
+        self, client_id: str, secret: str, *, token_lifetime: float = 3600.0, **identity: Any
+    ) -> None:
+        """Let an OAuth client ask for tokens at ``/oauth/token``.
+
+        Args:
+            client_id: Its id, and that of its identity.
+            secret: Its secret.
+            token_lifetime: Seconds that its tokens live.
+            identity: Further fields of `Identity`.
+        """
+        who = Identity(identity_id=client_id, **identity)
+        self._instance.identities.add_client(OAuthClient(client_id, secret, who, token_lifetime))
+
+    def revoke(self, token: str) -> None:
+        """Answer *token* with ``token_revoked`` from now on."""
+        self._instance.identities.revoke(token)
+
+    def deny(self, glob: str) -> None:
+        """Answer with ``access_denied`` for the paths that *glob* covers, whoever asks."""
+        self._instance.identities.deny(glob)
+
+    def fault(self, **what: Any) -> None:
+        """Let requests go wrong; *what* are the fields of `Fault`.
+
+        Raises:
+            ValueError: They make no sense.
+        """
+        self._stage.faults.add(Fault(**what))
+
+    def clear_faults(self) -> None:
+        """Let everything work again."""
+        self._stage.faults.clear()
+
+    def hold(self, glob: str = "/**") -> None:
+        """Let the requests that *glob* covers wait, until `release` or `stop`.
+
+        Args:
+            glob: Over URL paths if it begins with a slash, else over secret paths.
+        """
+        self._stage.holds.append(Hold(glob))
+
+    def wait_until_asked(self, times: int = 1, *, timeout: float = 10.0) -> None:
+        """Return once *times* (more) requests are waiting at the last `hold`.
+
+        Raises:
+            TimeoutError: They did not come within *timeout* seconds.
+        """
+        self._stage.holds[-1].wait_until_asked(times, timeout=timeout)
+
+    def release(self) -> None:
+        """Let all that are held go on, and hold no more."""
+        for hold in self._stage.holds:
+            hold.release()
+        self._stage.holds.clear()

@@ -1,0 +1,88 @@
+"""The state file: a vault's contents kept over restarts. Readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vaultconfig.devserver.contents import Entries, Entry, Version
+from vaultconfig.devserver.drafts import is_json_object
+from vaultconfig.errors import ConfigurationError
+
+_FORMAT = 1
+
+
+class StateFile:
+    """The contents of one vault in a file.
+
+    A kill loses nothing that was acknowledged: each write is a new file that takes the old one's
+    place.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Entries:
+        """Return what was saved; nothing if there is no file.
+
+        Raises:
+            ConfigurationError: The file can't be read, or is damaged; it is left as it is.
+        """
+        try:
+            return _entries(json.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            if self._path.parent.is_dir():
+                return {}
+            problem = "is in a directory that does not exist"
+        except OSError as exc:
+            problem = f"can't be read ({exc.strerror})"
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+            problem = f"is not a state file of this version ({type(exc).__name__})"
+        raise ConfigurationError(
+            f"state {self._path} {problem}: it was left as it is; move it away to start with an"
+            " empty vault, or name another file"
+        )
+
+    def save(self, entries: Entries) -> None:
+        """Put *entries* in place of what is there."""
+        text = json.dumps({"format": _FORMAT, "entries": _dump(entries)}, allow_nan=False)
+        # One name, so that a kill half-way leaves nothing that the next write does not clear.
+        temporary = self._path.with_name(f".{self._path.name}.new")
+        temporary.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+
+
+def _dump(entries: Entries) -> list[dict[str, Any]]:
+    return [
+        {"tenant": tenant, "path": path, **asdict(entry)}
+        for (tenant, path), entry in entries.items()
+    ]
+
+
+def _entries(saved: Any) -> Entries:
+    if saved["format"] != _FORMAT:
+        raise ValueError(saved["format"])
+    return {(item.pop("tenant"), item.pop("path")): _entry(item) for item in saved["entries"]}
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    versions = tuple(_version(version) for version in item.pop("versions"))
+    entry = Entry(versions=versions, **item)
+    if versions and entry.latest != versions[-1].number:
+        raise ValueError(entry.latest)
+    return entry
+
+
+def _version(item: dict[str, Any]) -> Version:
+    version = Version(**item)
+    if not (is_json_object(version.data) and is_json_object(version.metadata)):
+        raise TypeError(version.number)
+    return version
