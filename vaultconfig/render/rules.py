@@ -1,0 +1,84 @@
+"""What every dialect asks of names and values, and how it says no. Pure.
+
+An error names keys and lines, never a value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.references import is_reference
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key that a file does not hold as it should; nothing about the value.
+
+    Attributes:
+        key: The environment name.
+        kind: ``missing`` from the file, ``changed``, or ``extra`` in a file that is wholly ours.
+    """
+
+    key: str
+    kind: Literal["missing", "changed", "extra"]
+
+
+def check(values: Mapping[str, str], *, dialect: str, nul: bool = False) -> None:
+    """Refuse names and texts that no file in *dialect* can hold.
+
+    Args:
+        values: Environment names and texts.
+        dialect: For the message.
+        nul: Whether the dialect can hold a NUL character.
+
+    Raises:
+        ConfigurationError: Names the first key that does not fit.
+    """
+    for key, value in values.items():
+        if not _NAME.fullmatch(key):
+            raise ConfigurationError(
+                f"{key!r} is not a name of an environment variable: use letters, digits and '_'"
+            )
+        if _SURROGATE.search(value):
+            raise refusal([key], dialect=dialect, limits="a lone surrogate is not text")
+        if "\0" in value and not nul:
+            raise refusal([key], dialect=dialect, limits="a variable has no NUL characters")
+
+
+def refusal(keys: Collection[str], *, dialect: str, limits: str) -> ConfigurationError:
+    """Return the error that *dialect* cannot hold the values of *keys*."""
+    values = "value" if len(keys) == 1 else "values"
+    return ConfigurationError(
+        f"{', '.join(keys)}: the format {dialect} cannot hold the {values} ({limits}): "
+        "change what the vault has, or choose another format"
+    )
+
+
+def refers(text: str) -> bool:
+    """Whether our own loader would read *text*, or a string in its JSON, as a reference."""
+    return is_reference(text) or any(map(is_reference, _strings_in_json(text)))
+
+
+def _strings_in_json(text: str) -> Iterator[str]:
+    if not text.lstrip().startswith(("{", "[")):
+        return
+    try:
+        nodes = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, str):
+            yield node
+        elif isinstance(node, dict):
+            nodes.extend(node.values())
+        elif isinstance(node, list):
+            nodes.extend(node)
