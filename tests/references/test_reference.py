@@ -236,6 +236,20 @@ def test_a_keyword_that_makes_no_sense_is_refused(keyword: dict[str, Any]) -> No
         VaultRef("vault:a", **keyword)
 
 
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        *[{"version": 1}, {"version": 10**9 - 1}, {"max_stale": 0}],
+        *[{"ttl": 0.001}, {"ttl": 36_500 * 86_400}],
+    ],
+)
+def test_a_keyword_may_be_at_its_limit(keyword: dict[str, Any]) -> None:
+    """The least and the most that make sense are taken, and can be written."""
+    ((name, value),) = keyword.items()
+    reference = VaultRef("vault:a", **keyword)
+    assert getattr(VaultRef(str(reference)), name) == value
+
+
 def test_the_key_is_what_is_read_from_the_vault() -> None:
     """References to fields of one secret share its key; a pinned version has its own."""
     assert VaultRef("vault:a/b?ttl=1#c").key == VaultRef("vault:a/b#d").key == "a/b"

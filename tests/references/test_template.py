@@ -60,6 +60,7 @@ def test_what_is_not_ours_is_left_alone(text: str) -> None:
         ("vault::", "vault:"),
         ("vault::a/b#c", "vault:a/b#c"),
         ("vault:::a", "vault::a"),
+        ("vault::a::b", "vault:a::b"),
         ("vault::v1:a", "vault:v1:a"),
         ("vault::$${HOME}", "vault:$${HOME}"),
         ("$${vault:a#b}", "${vault:a#b}"),
