@@ -1,0 +1,243 @@
+"""Reads and replaces one file with the care that secrets need. Knows nothing of what is in it.
+
+A link at the end of a path is never followed, and a file is either as before or as asked,
+whatever interrupts us.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import signal
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.masking import mask
+from vaultconfig.render.git import standing
+
+_WIDEST: Final = 0o640
+_DESCRIPTORS: Final = "/proc/self/fd"
+_ADVICE: Final = {
+    errno.EACCES: "make it and its directory accessible, or choose another (-o)",
+    errno.EPERM: "make it and its directory accessible, or choose another (-o)",
+    errno.EROFS: "choose another directory (-o)",
+    errno.ENOENT: "create its directory first",
+    errno.ENOTDIR: "create its directory first",
+    errno.ENOSPC: "make room for it",
+    errno.EDQUOT: "make room for it",
+    errno.EFBIG: "make room for it",
+    errno.EBUSY: "it is mounted by itself, so write through it (--in-place)",
+    errno.EXDEV: "it is mounted by itself, so write through it (--in-place)",
+    errno.ELOOP: "give the file itself, not a link to it",
+}
+
+
+def read(path: str | os.PathLike[str]) -> str | None:
+    """Return the text at *path* with its own line ends and byte order mark; None for no file.
+
+    Raises:
+        ConfigurationError: It is no regular file, not readable, or not UTF-8.
+    """
+    try:
+        with _directory_of(path) as (directory, name):
+            return _read(directory, name)
+    except OSError as exc:
+        problem = _explain(exc)
+    except UnicodeDecodeError as exc:
+        problem = f"byte {exc.start} is not UTF-8: convert it"
+    # Out here, because the exceptions hold what was read.
+    raise ConfigurationError(f"cannot read {os.fspath(path)}: {problem}")
+
+
+def write(
+    path: str | os.PathLike[str],
+    content: str | bytes,
+    *,
+    mode: int = 0o600,
+    in_place: bool = False,
+) -> list[str]:
+    """Make *content* the file at *path*, all of it or nothing, and return warnings.
+
+    Args:
+        path: A regular file, or none yet, in a directory that exists.
+        content: Text is written as UTF-8, with its line ends as they are.
+        mode: At the widest 0640. The owner and group of an existing file are kept where the
+            system permits it.
+        in_place: Write through the existing file, for one that is mounted by itself. Who reads
+            meanwhile finds half of it, and so does everybody after a kill or a full disk.
+
+    Raises:
+        ConfigurationError: The file is a link or not a regular file, git tracks it, or it cannot
+            be written.
+    """
+    content = mask(content)  # hidden from tracebacks that show locals
+    if mode & ~_WIDEST or not mode & stat.S_IRUSR:
+        raise ConfigurationError(f"mode {mode:04o} is not between 0400 and 0640: use 0600 or 0640")
+    save = _overwrite if in_place else _replace
+    try:
+        with _directory_of(path) as (directory, name):
+            _check_regular(_status(directory, name))
+            warnings = _ask_git(path)
+            save(directory, name, content, mode=mode)
+            return warnings
+    except OSError as exc:
+        problem = _explain(exc)
+    except UnicodeEncodeError:
+        problem = "a lone surrogate is not text: correct the value"
+    raise ConfigurationError(f"cannot write {os.fspath(path)}: {problem}")
+
+
+def _explain(exc: OSError) -> str:
+    advice = _ADVICE.get(exc.errno or 0, "name a regular file on a disk that works")
+    return f"{exc.strerror}: {advice}"
+
+
+@contextmanager
+def _directory_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Hold the directory open, so that nobody can put another one in its place meanwhile."""
+    parent, name = os.path.split(os.fspath(path))
+    if not name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    directory = os.open(parent or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield directory, name
+    finally:
+        os.close(directory)
+
+
+def _status(directory: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _check_regular(status: os.stat_result | None) -> None:
+    if status is None or stat.S_ISREG(status.st_mode):
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link")
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory")
+    raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _ask_git(path: str | os.PathLike[str]) -> list[str]:
+    parent, name = os.path.split(os.fspath(path))
+    match standing(parent or ".", name):
+        case "tracked":
+            raise ConfigurationError(
+                f"git tracks {os.fspath(path)}, so that secrets in it would be committed: "
+                "choose another file (-o), or take it out of the repository (git rm --cached)"
+            )
+        case "exposed":
+            return [f"git does not ignore {os.fspath(path)}: add it to .gitignore"]
+    return []
+
+
+def _open_regular(directory: int, name: str, flags: int) -> int:
+    safely = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags | safely, 0o600, dir_fd=directory)
+    try:
+        _check_regular(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _read(directory: int, name: str) -> str | None:
+    if _status(directory, name) is None:
+        return None
+    with open(_open_regular(directory, name, os.O_RDONLY), "rb") as file:
+        return file.read().decode()
+
+
+def _overwrite(directory: int, name: str, content: str | bytes, *, mode: int) -> None:
+    with open(_open_regular(directory, name, os.O_WRONLY | os.O_CREAT), "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace(directory: int, name: str, content: str | bytes, *, mode: int) -> None:
+    temporary = f".{secrets.token_hex(16)}.tmp"
+    with _endings_unwind():
+        try:
+            _stage(directory, name, content, mode=mode, temporary=temporary)
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=directory)
+    with suppress(OSError):  # the file is in place; some file systems cannot sync a directory
+        os.fsync(directory)
+
+
+def _stage(directory: int, name: str, content: str | bytes, *, mode: int, temporary: str) -> None:
+    """Write a complete new file to *temporary*."""
+    descriptor, named = _create(directory, temporary)
+    with open(descriptor, "wb") as file:
+        _copy_owner(descriptor, _status(directory, name))
+        os.fchmod(descriptor, mode)
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(descriptor)
+        if not named:
+            link = f"{_DESCRIPTORS}/{descriptor}"
+            os.link(link, temporary, dst_dir_fd=directory, follow_symlinks=True)
+
+
+def _create(directory: int, temporary: str) -> tuple[int, bool]:
+    """Open a new file, and tell whether it has a name yet.
+
+    Where Linux can, it has none until it is complete, so that even a SIGKILL leaves nothing.
+    """
+    unnamed = getattr(os, "O_TMPFILE", None)
+    if unnamed is not None and os.path.isdir(_DESCRIPTORS):
+        with suppress(OSError):  # not every file system can
+            flags = unnamed | os.O_WRONLY | os.O_CLOEXEC
+            return os.open(".", flags, 0o600, dir_fd=directory), False
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(temporary, flags, 0o600, dir_fd=directory), True
+
+
+def _copy_owner(descriptor: int, status: os.stat_result | None) -> None:
+    if status is None:
+        return
+    for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
+        with suppress(OSError):  # only root may give files away, others only to their groups
+            os.fchown(descriptor, owner, group)
+
+
+@contextmanager
+def _endings_unwind() -> Iterator[None]:
+    """Let a signal that would end the process clean up first, and end it then."""
+    received: list[int] = []
+
+    def unwind(number: int, _frame: FrameType | None) -> None:
+        if not received:
+            received.append(number)
+            raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    ours = [number for number in endings if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, unwind)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+        if received:
+            os.kill(os.getpid(), received[0])
