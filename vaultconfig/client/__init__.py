@@ -1,0 +1,16 @@
+"""The ScaiVault HTTP API; the only package that imports httpx, and it knows nothing of settings."""
+
+from vaultconfig.client.auth import ClientCredentials, StaticToken, TokenFile
+from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
+from vaultconfig.client.vault import VaultClient
+
+__all__ = [
+    "ClientCredentials",
+    "Health",
+    "Identity",
+    "SecretSummary",
+    "StaticToken",
+    "TokenFile",
+    "VaultClient",
+    "WriteResult",
+]

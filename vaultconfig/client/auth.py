@@ -1,0 +1,254 @@
+"""Credentials for the vault, as `httpx.Auth`: a token, a file that holds one, client credentials.
+
+No token or secret shows in a repr, a message or a traceback with locals: they are masked as
+soon as they come in.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote_plus, urlencode
+
+import httpx
+
+from vaultconfig.client.answer import Answer, text
+from vaultconfig.client.failures import rate_limited, unavailable
+from vaultconfig.client.process import PerProcess
+from vaultconfig.client.urls import checked_url, origin
+from vaultconfig.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ResponseError,
+    VaultUnavailableError,
+)
+from vaultconfig.masking import mask
+
+EARLY = 60.0
+"""Seconds before its end at which a token is renewed."""
+
+_LONGEST_TOKEN = 64 * 1024  # bytes
+
+Flow: TypeAlias = Generator[httpx.Request, httpx.Response, None]
+Style: TypeAlias = Literal["form", "basic"]
+
+
+class StaticToken(httpx.Auth):
+    """A token that stays as it is.
+
+    Raises:
+        ConfigurationError: It is empty, or holds what no token can.
+    """
+
+    def __init__(self, token: str) -> None:
+        token = mask(token)
+        self._token = _checked(token, where="the token")
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Sign *request*."""
+        yield _signed(request, self._token)
+
+
+class TokenFile(httpx.Auth):
+    """A file that holds a token, and is read for each request, since others rotate it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Sign *request*; where the vault refuses it and the file has changed, once again.
+
+        Raises:
+            ConfigurationError: There is no such file, or no token in it.
+        """
+        token = self._read()
+        response = yield _signed(request, token)
+        if response.status_code == 401:
+            renewed = self._read()
+            if renewed != token:
+                yield _signed(request, renewed)
+
+    def _read(self) -> str:
+        where = f"the token file {self._path}"
+        content = _file_text(self._path)
+        if isinstance(content, OSError):
+            raise ConfigurationError(f"{where} can't be read ({content.strerror})")
+        return _checked(content, where=where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    token: str = field(repr=False)
+    due: float  # on the clock of the credentials
+
+
+class ClientCredentials(httpx.Auth):
+    """OAuth 2.0 client credentials (RFC 6749 section 4.4).
+
+    A token is fetched once however many threads ask, renewed a minute before it ends, and once
+    when the vault refuses it.
+
+    Raises:
+        ConfigurationError: Something is empty, or the token URL is not one to send a secret to.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        token_url: str,
+        scope: str,
+        style: Style = "form",
+        allow_http: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        client_secret = mask(client_secret)
+        if not client_id or not client_secret:
+            raise ConfigurationError("client credentials need both an id and a secret")
+        if not (client_id.isprintable() and client_secret.isprintable()):
+            raise ConfigurationError(
+                "the client id or secret holds line ends or control characters"
+            )
+        if style not in ("form", "basic"):
+            raise ConfigurationError("the style of client credentials is 'form' or 'basic'")
+        self._client_id, self._client_secret = client_id, client_secret
+        self._token_url = checked_url(token_url, what="token URL", allow_http=allow_http)
+        self._scope, self._style, self._clock = scope, style, clock
+        self._lock = PerProcess(threading.Lock)
+        self._grant: _Grant | None = None
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Sign *request*, after fetching a token where one is due.
+
+        Raises:
+            AuthenticationError: The token endpoint refuses the credentials.
+            VaultUnavailableError: It gives no usable answer in time.
+            ResponseError: Its answer breaks the protocol.
+        """
+        grant = yield from self._current(request, refused=None)
+        response = yield _signed(request, grant.token)
+        if response.status_code == 401:
+            response.read()  # frees the connection, which the token's request may need
+            grant = yield from self._current(request, refused=grant)
+            yield _signed(request, grant.token)
+
+    def _current(
+        self, request: httpx.Request, *, refused: _Grant | None
+    ) -> Generator[httpx.Request, httpx.Response, _Grant]:
+        with _held(self._lock.get(), request):
+            grant = self._grant
+            if grant is None or grant is refused or grant.due <= self._clock():
+                asked = self._clock()
+                response = yield self._token_request(request)
+                response.read()
+                answer = Answer(response.status_code, response.headers, response.content)
+                self._grant = grant = self._granted(answer, asked=asked)
+            return grant
+
+    def _token_request(self, request: httpx.Request) -> httpx.Request:
+        form = {"grant_type": "client_credentials"} | (
+            {"scope": self._scope} if self._scope else {}
+        )
+        headers = {name: request.headers[name] for name in ("User-Agent", "Accept-Encoding")}
+        if self._style == "basic":
+            # RFC 6749 section 2.3.1: form-encoded before it is joined.
+            pair = f"{quote_plus(self._client_id)}:{quote_plus(self._client_secret)}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        else:
+            form |= {"client_id": self._client_id, "client_secret": self._client_secret}
+        headers |= {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return httpx.Request(
+            "POST",
+            self._token_url,
+            content=urlencode(form).encode(),
+            headers=headers,
+            extensions=request.extensions,
+        )
+
+    def _granted(self, answer: Answer, *, asked: float) -> _Grant:
+        if answer.status != 200:
+            raise _refusal(answer, server=f"the token endpoint {origin(self._token_url)}")
+        payload = answer.json()
+        token, kind = payload.get("access_token"), text(payload.get("token_type")) or "bearer"
+        if not isinstance(token, str) or _token_problem(token) or kind.lower() != "bearer":
+            raise ResponseError(
+                f"{origin(self._token_url)} answers without a bearer token: check the token URL"
+            )
+        return _Grant(token, due=asked + _useful(payload.get("expires_in")))
+
+
+def _useful(expires_in: Any) -> float:
+    """Return how long a token is to be used; one without an end, until the vault refuses it."""
+    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
+        return float("inf")
+    return max(expires_in - EARLY, expires_in / 2)
+
+
+def _refusal(
+    answer: Answer, *, server: str
+) -> AuthenticationError | VaultUnavailableError | ResponseError:
+    problem = answer.problem()
+    said = problem.code or f"status {problem.status}"
+    if answer.status in (400, 401, 403):
+        message = f"{server} refuses the client credentials ({said}): check id, secret and scope"
+        return AuthenticationError(message, code=problem.code, request_id=problem.request_id)
+    if answer.status == 429:
+        return rate_limited(problem, server=server)
+    if answer.status >= 500:
+        return unavailable(problem, server=server)
+    return ResponseError(f"{server} answers {said}: check the token URL")
+
+
+@contextmanager
+def _held(lock: threading.Lock, request: httpx.Request) -> Iterator[None]:
+    left = request.extensions["timeout"]["read"].remaining()
+    if not lock.acquire(timeout=max(left, 0.0)):
+        raise VaultUnavailableError("no token in time: another thread still waits for one")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _signed(request: httpx.Request, token: str) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request
+
+
+def _checked(token: str, *, where: str) -> str:
+    problem = _token_problem(token)
+    if problem is not None:
+        raise ConfigurationError(f"{where} {problem}")
+    return token
+
+
+def _token_problem(token: str) -> str | None:
+    if not token:
+        return "is empty"
+    if not all("!" <= character <= "~" for character in token):
+        return "holds blanks, line ends or other characters that no token has"
+    return None
+
+
+def _file_text(path: Path) -> str | OSError:
+    # The error is returned, so that no frame of a traceback holds the content.
+    try:
+        if not path.is_file():
+            path.stat()  # says why
+            return OSError(0, "not a regular file")
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_TOKEN)
+    except OSError as exc:
+        return exc.with_traceback(None)
+    masked: str = mask(content.decode("latin-1").rstrip("\r\n"))
+    return masked

@@ -1,0 +1,184 @@
+"""From what went wrong to the error that a caller gets, and whether to try again. Pure.
+
+The codes are those of ScaiVault's error envelope; the status counts where there is no code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from vaultconfig.client.answer import Problem
+from vaultconfig.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    RateLimitedError,
+    ResponseError,
+    SecretError,
+    SecretNotFoundError,
+    VaultConfigError,
+    VaultUnavailableError,
+    VersionNotFoundError,
+)
+
+
+class Retry(Enum):
+    """Whether another attempt may help."""
+
+    NEVER = auto()
+    ONCE = auto()
+    BACKOFF = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error that has not been raised yet."""
+
+    error: VaultConfigError
+    retry: Retry = Retry.NEVER
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asks us to wait."""
+        return self.error.retry_after if isinstance(self.error, RateLimitedError) else None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMissing(Failure):
+    """The server does not know the batch read: read one by one.
+
+    Attributes:
+        for_good: Whether to remember it.
+    """
+
+    for_good: bool = True
+
+
+class _Kind(Enum):
+    AUTHENTICATION = auto()
+    DENIED = auto()
+    NOT_FOUND = auto()
+    VERSION_NOT_FOUND = auto()
+    RATE_LIMITED = auto()
+    INTERNAL = auto()
+    UNAVAILABLE = auto()
+    REFUSED = auto()
+
+
+_BY_CODE = {
+    **dict.fromkeys(
+        (
+            "authentication_required",
+            "token_expired",
+            "token_invalid",
+            "token_revoked",
+            "tenant_not_found",
+        ),
+        _Kind.AUTHENTICATION,
+    ),
+    **dict.fromkeys(
+        (
+            "access_denied",
+            "insufficient_scope",
+            "mfa_required",
+            "ip_not_allowed",
+            "time_window_violation",
+            "tenant_access_denied",
+            "forbidden",
+        ),
+        _Kind.DENIED,
+    ),
+    "secret_not_found": _Kind.NOT_FOUND,
+    "version_not_found": _Kind.VERSION_NOT_FOUND,
+    "rate_limited": _Kind.RATE_LIMITED,
+    "service_unavailable": _Kind.UNAVAILABLE,
+    "internal_error": _Kind.INTERNAL,
+}
+# No status stands for "not found": a proxy's 404 says nothing about the secret.
+_BY_STATUS = {
+    401: _Kind.AUTHENTICATION,
+    403: _Kind.DENIED,
+    429: _Kind.RATE_LIMITED,
+    500: _Kind.INTERNAL,
+    502: _Kind.UNAVAILABLE,
+    503: _Kind.UNAVAILABLE,
+    504: _Kind.UNAVAILABLE,
+}
+
+
+def failure_of_secret(problem: Problem, *, path: str, version: int | None = None) -> Failure:
+    """Return what *problem* means for the secret that was asked for."""
+    request_id = problem.request_id
+    match _kind(problem):
+        case _Kind.DENIED:
+            code = problem.code or "access_denied"
+            return Failure(AccessDeniedError(path, code=code, request_id=request_id))
+        case _Kind.NOT_FOUND:
+            return Failure(SecretNotFoundError(path, request_id=request_id))
+        case _Kind.VERSION_NOT_FOUND if version is not None:
+            return Failure(VersionNotFoundError(path, version, request_id=request_id))
+        case _Kind.REFUSED | _Kind.VERSION_NOT_FOUND if (problem.status or 400) // 100 == 4:
+            message = f"the vault refuses {path} ({_said(problem)})"
+            return Failure(SecretError(message, path=path, request_id=request_id))
+    return failure_of_request(problem, what=path)
+
+
+def failure_of_request(problem: Problem, *, what: str) -> Failure:
+    """Return what *problem* means for a request as a whole; *what* names it in the message."""
+    said, request_id = _said(problem), problem.request_id
+    match _kind(problem):
+        case _Kind.AUTHENTICATION | _Kind.DENIED:
+            message = f"the vault refuses us ({said}): check the credentials, scopes and tenant"
+            return Failure(AuthenticationError(message, code=problem.code, request_id=request_id))
+        case _Kind.RATE_LIMITED:
+            return Failure(rate_limited(problem, server="the vault"), Retry.BACKOFF)
+        case _Kind.INTERNAL:
+            return Failure(unavailable(problem, server="the vault"), Retry.ONCE)
+        case _Kind.UNAVAILABLE:
+            return Failure(unavailable(problem, server="the vault"), Retry.BACKOFF)
+    if problem.status is not None and problem.status >= 500:
+        return Failure(unavailable(problem, server="the vault"))
+    hint = "redirects are not followed" if _is_redirect(problem) else "unexpected"
+    message = f"the answer to {what} is {said}: {hint}; check the vault's URL"
+    return Failure(ResponseError(message, request_id=request_id))
+
+
+def failure_of_batch(problem: Problem) -> Failure:
+    """Return what *problem* means for a batch read as a whole."""
+    if problem.status in (404, 405, 501) and _kind(problem) is not _Kind.AUTHENTICATION:
+        about_a_secret = _kind(problem) in (_Kind.NOT_FOUND, _Kind.VERSION_NOT_FOUND)
+        error = ResponseError("the vault has no batch read", request_id=problem.request_id)
+        return BatchMissing(error, for_good=not about_a_secret)
+    return failure_of_request(problem, what="the batch read")
+
+
+def rate_limited(problem: Problem, *, server: str) -> RateLimitedError:
+    """Return an error that says when to come back."""
+    when = "" if problem.retry_after is None else f" for {problem.retry_after:g} s"
+    return RateLimitedError(
+        f"{server} asks us to wait{when} ({_said(problem)})",
+        retry_after=problem.retry_after,
+        request_id=problem.request_id,
+    )
+
+
+def unavailable(problem: Problem, *, server: str) -> VaultUnavailableError:
+    """Return an error that says *server* is up and can't serve."""
+    return VaultUnavailableError(
+        f"{server} is unavailable ({_said(problem)})", request_id=problem.request_id
+    )
+
+
+def _kind(problem: Problem) -> _Kind:
+    if problem.status == 401:
+        return _Kind.AUTHENTICATION
+    by_status = _BY_STATUS.get(problem.status or 0, _Kind.REFUSED)
+    return _BY_CODE.get(problem.code or "", by_status)
+
+
+def _said(problem: Problem) -> str:
+    return problem.code or f"status {problem.status}"
+
+
+def _is_redirect(problem: Problem) -> bool:
+    return problem.status is not None and 300 <= problem.status < 400

@@ -1,0 +1,250 @@
+"""ScaiVault's requests and answers: what to send, and what came back. No I/O.
+
+A decoder raises ResponseError where an answer breaks the protocol, and returns a `Failure`
+where the vault says no.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from vaultconfig.client.answer import Answer, moment, text, texts
+from vaultconfig.client.failures import (
+    Failure,
+    failure_of_batch,
+    failure_of_request,
+    failure_of_secret,
+)
+from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
+from vaultconfig.client.urls import encoded_path
+from vaultconfig.errors import ConfigurationError, ResponseError
+from vaultconfig.masking import unmask
+from vaultconfig.secret import Secret, SecretKey
+
+MOST_PATHS = 100
+"""As many paths one batch read may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the vault.
+
+    Attributes:
+        method: The HTTP method.
+        target: Path and query, below the vault's URL.
+        body: JSON, or nothing.
+        writes: Whether a second try could do it twice.
+        anonymous: Whether it goes without credentials.
+    """
+
+    method: str
+    target: str
+    body: bytes = field(default=b"", repr=False)
+    writes: bool = False
+    anonymous: bool = False
+
+
+def parts_of(key: SecretKey) -> tuple[str, int | None]:
+    """Return path and pinned version of *key*."""
+    return (key, None) if isinstance(key, str) else key
+
+
+def whoami_request() -> Request:
+    """Ask who we are."""
+    return Request("GET", "/v1/auth/whoami")
+
+
+def health_request() -> Request:
+    """Ask how the vault is."""
+    return Request("GET", "/v1/health/ready", anonymous=True)
+
+
+def read_request(key: SecretKey) -> Request:
+    """Ask for one secret."""
+    path, version = parts_of(key)
+    query = "" if version is None else f"?version={version}"
+    return Request("GET", f"/v1/secrets/{encoded_path(path)}{query}")
+
+
+def batch_request(paths: Collection[str]) -> Request:
+    """Ask for up to `MOST_PATHS` secrets; what fails for one does not fail the others."""
+    # The metadata is where expires_at comes with.
+    options = {"include_metadata": True, "fail_fast": False}
+    body = json.dumps({"paths": [*paths], "options": options}).encode()
+    return Request("POST", "/v1/secrets/batch", body)
+
+
+def write_request(
+    path: str,
+    data: Mapping[str, Any],
+    *,
+    secret_type: str,
+    description: str | None,
+    tags: Collection[str],
+    options: Mapping[str, Any],
+) -> Request:
+    """Write *data* as the next version.
+
+    Raises:
+        ConfigurationError: *data* can't be written as JSON.
+    """
+    metadata: dict[str, Any] = {"tags": [*tags]}
+    if description is not None:
+        metadata["description"] = description
+    given = {name: value for name, value in options.items() if value is not None}
+    body = {"data": data, "secret_type": secret_type, "metadata": metadata}
+    encoded = _json_body(body | {"options": given} if given else body)
+    if encoded is None:
+        raise ConfigurationError(f"the data for {path} holds what JSON has no form for")
+    return Request("PUT", f"/v1/secrets/{encoded_path(path)}", encoded, writes=True)
+
+
+def delete_request(path: str) -> Request:
+    """Delete softly: the vault keeps it for a while."""
+    return Request("DELETE", f"/v1/secrets/{encoded_path(path)}", writes=True)
+
+
+def list_request(prefix: str, *, cursor: str | None) -> Request:
+    """Ask for the page of a listing at *cursor*."""
+    query = {"prefix": prefix} if cursor is None else {"prefix": prefix, "cursor": cursor}
+    return Request("GET", f"/v1/secrets?{urlencode(query)}")
+
+
+def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:
+    """Decode the answer to `read_request`."""
+    path, version = parts_of(key)
+    if answer.status != 200:
+        return failure_of_secret(answer.problem(), path=path, version=version)
+    return _secret(answer.json(), key=key, answer=answer)
+
+
+def secrets_in(answer: Answer, *, paths: Collection[str]) -> dict[str, Secret | Failure]:
+    """Decode the answer to `batch_request`, for each of *paths*."""
+    if answer.status != 200:
+        return dict.fromkeys(paths, failure_of_batch(answer.problem()))
+    payload = answer.json()
+    secrets, errors = payload.get("secrets"), payload.get("errors") or {}
+    if not isinstance(secrets, dict) or not isinstance(errors, dict):
+        raise _broken(answer, "a batch read", "has no 'secrets'")
+    return {path: _item(path, secrets=secrets, errors=errors, answer=answer) for path in paths}
+
+
+def identity_in(answer: Answer) -> Identity | Failure:
+    """Decode the answer to `whoami_request`."""
+    if answer.status != 200:
+        return failure_of_request(answer.problem(), what="whoami")
+    payload = answer.json()
+    identity = text(payload.get("identity_id"))
+    if identity is None:
+        raise _broken(answer, "whoami", "has no 'identity_id'")
+    return Identity(
+        identity_id=identity,
+        identity_type=text(payload.get("identity_type")),
+        tenant_id=text(payload.get("tenant_id")),
+        partner_id=text(payload.get("partner_id")),
+        scopes=texts(payload.get("scopes")),
+        token_expires_at=moment(payload.get("token_expires_at")),
+    )
+
+
+def written_in(answer: Answer, *, path: str) -> WriteResult | Failure:
+    """Decode the answer to `write_request`."""
+    if answer.status not in (200, 201):
+        return failure_of_secret(answer.problem(), path=path)
+    payload = answer.json()
+    version = _version(payload, path=path, answer=answer)
+    return WriteResult(path, version, payload.get("created", version == 1) is True)
+
+
+def deleted_in(answer: Answer, *, path: str) -> Failure | None:
+    """Decode the answer to `delete_request`."""
+    if answer.status in (200, 202, 204):
+        return None
+    return failure_of_secret(answer.problem(), path=path)
+
+
+def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Failure:
+    """Decode the answer to `list_request`: the page, and the next one's cursor."""
+    if answer.status != 200:
+        return failure_of_request(answer.problem(), what="the listing")
+    payload = answer.json()
+    # ScaiVault's pages show both names.
+    items = payload["secrets"] if "secrets" in payload else payload.get("data")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise _broken(answer, "the listing", "has no 'secrets'")
+    cursor = text(payload.get("cursor")) if payload.get("has_more", True) else None
+    return tuple(_summary(item, answer=answer) for item in items), cursor or None
+
+
+def health_in(answer: Answer) -> Health:
+    """Decode the answer to `health_request`, whatever its body."""
+    return Health(ready=answer.status == 200, server_time=answer.date)
+
+
+def _item(
+    path: str, *, secrets: Mapping[str, Any], errors: Mapping[str, Any], answer: Answer
+) -> Secret | Failure:
+    if path in errors:
+        error = errors[path]
+        problem = answer.problem_of(error if isinstance(error, dict) else {})
+        return failure_of_secret(problem, path=path)
+    if not isinstance(secrets.get(path), dict):
+        raise _broken(answer, path, "lacks it")
+    return _secret(secrets[path], key=path, answer=answer)
+
+
+def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
+    path, pinned = parts_of(key)
+    version = _version(payload, path=path, answer=answer)
+    if pinned is not None and version != pinned:
+        raise _broken(answer, path, f"is version {version}, not {pinned}")
+    data, metadata = payload.get("data"), payload.get("metadata")
+    if not isinstance(data, dict):
+        raise _broken(answer, path, "has no object as 'data'")
+    return Secret(
+        path=path,
+        version=version,
+        data=data,
+        secret_type=text(payload.get("secret_type")),
+        metadata=unmask(metadata) if isinstance(metadata, dict) else {},
+        expires_at=moment(payload.get("expires_at")),
+    )
+
+
+def _version(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
+    version = payload.get("version")
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise _broken(answer, path, "has no integer as 'version'")
+    return int(version)
+
+
+def _summary(item: Mapping[str, Any], *, answer: Answer) -> SecretSummary:
+    path, version = text(item.get("path")), item.get("version")
+    if path is None:
+        raise _broken(answer, "the listing", "has an entry without 'path'")
+    return SecretSummary(
+        path=path,
+        version=int(version) if isinstance(version, int) else None,
+        secret_type=text(item.get("secret_type")),
+        updated_at=moment(item.get("updated_at")),
+        tags=texts(item.get("tags")),
+    )
+
+
+def _json_body(body: Mapping[str, Any]) -> bytes | None:
+    # Nothing leaves here but bytes: some of json's errors quote the value.
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _broken(answer: Answer, what: str, fault: str) -> ResponseError:
+    return ResponseError(
+        f"the vault's answer for {what} breaks its protocol: it {fault}",
+        request_id=answer.request_id,
+    )

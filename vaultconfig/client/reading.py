@@ -1,0 +1,127 @@
+"""Reads many secrets in as few requests as the vault allows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeAlias, TypeVar
+
+from vaultconfig.client.answer import Answer
+from vaultconfig.client.failures import BatchMissing, Failure
+from vaultconfig.client.protocol import (
+    MOST_PATHS,
+    batch_request,
+    read_request,
+    secret_in,
+    secrets_in,
+)
+from vaultconfig.client.retry import Retries, Terms
+from vaultconfig.client.transport import MOST_CONNECTIONS
+from vaultconfig.client.wire import Wire
+from vaultconfig.errors import ResponseError, SecretError, VaultUnavailableError
+from vaultconfig.secret import Secret, SecretKey
+
+T = TypeVar("T")
+Outcome: TypeAlias = Secret | Failure
+Result: TypeAlias = Secret | SecretError | VaultUnavailableError
+Job: TypeAlias = Callable[[], Collection[tuple[SecretKey, Outcome]]]
+
+
+class Reader:
+    """Plans the reads, runs them side by side, and remembers whether there is a batch read."""
+
+    def __init__(self, wire: Wire, *, retries: Retries) -> None:
+        self._wire = wire
+        self._retries = retries
+        self._has_batch = True
+
+    def read(self, keys: Collection[SecretKey], terms: Terms) -> dict[SecretKey, Result]:
+        """Read *keys*, whose paths are well-formed.
+
+        Raises:
+            VaultConfigError: Something failed for the request as a whole.
+        """
+        if not keys:
+            return {}
+        outcomes = _done(self._jobs(keys, terms))
+        missing = {key: o for key, o in outcomes.items() if isinstance(o, BatchMissing)}
+        if missing:
+            self._has_batch = not any(failure.for_good for failure in missing.values())
+            outcomes |= _done([self._single_job(key, terms) for key in missing])
+        return _settled(outcomes)
+
+    def _jobs(self, keys: Collection[SecretKey], terms: Terms) -> list[Job]:
+        paths = [key for key in keys if isinstance(key, str)]
+        # One path alone: the budget for single reads is ten times that for batches.
+        batched = paths if self._has_batch and len(paths) > 1 else []
+        singles = [key for key in keys if not (batched and isinstance(key, str))]
+        batches = [batched[i : i + MOST_PATHS] for i in range(0, len(batched), MOST_PATHS)]
+        return [
+            *(self._batch_job(batch, terms) for batch in batches),
+            *(self._single_job(key, terms) for key in singles),
+        ]
+
+    def _single_job(self, key: SecretKey, terms: Terms) -> Job:
+        def attempt(_keys: Collection[SecretKey]) -> Mapping[SecretKey, Outcome]:
+            answer = self._wire.send(read_request(key), terms.deadline)
+            return {key: decoded(answer, functools.partial(secret_in, key=key))}
+
+        return lambda: self._retries.run(attempt, keys=[key], terms=terms).items()
+
+    def _batch_job(self, paths: Sequence[str], terms: Terms) -> Job:
+        def attempt(paths: Collection[str]) -> Mapping[str, Outcome]:
+            answer = self._wire.send(batch_request(paths), terms.deadline)
+            found = decoded(answer, functools.partial(secrets_in, paths=paths))
+            return dict.fromkeys(paths, found) if isinstance(found, Failure) else found
+
+        return lambda: self._retries.run(attempt, keys=paths, terms=terms).items()
+
+
+def decoded(answer: Answer | Failure, decode: Callable[[Answer], T | Failure]) -> T | Failure:
+    """Return what *decode* finds in *answer*; a breach of the protocol is a failure as well."""
+    if isinstance(answer, Failure):
+        return answer
+    try:
+        return decode(answer)
+    except ResponseError as exc:
+        return Failure(exc.with_traceback(None))
+
+
+def _done(jobs: Sequence[Job]) -> dict[SecretKey, Outcome]:
+    """Do *jobs* side by side, and those that have not begun only while none failed for all."""
+    outcomes: dict[SecretKey, Outcome] = {}
+    if len(jobs) == 1:  # in this thread
+        return outcomes | dict(jobs[0]())
+    with ThreadPoolExecutor(MOST_CONNECTIONS, "vaultconfig") as pool:
+        for future in as_completed([pool.submit(job) for job in jobs]):
+            found = dict(future.result())
+            outcomes |= found
+            if any(map(_is_fatal, found.values())):
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    return outcomes
+
+
+def _is_fatal(outcome: Outcome) -> bool:
+    """Whether *outcome* is about the request as a whole, rather than about one secret."""
+    return (
+        isinstance(outcome, Failure)
+        and not isinstance(outcome, BatchMissing)
+        and not isinstance(outcome.error, (SecretError, VaultUnavailableError))
+    )
+
+
+def _settled(outcomes: Mapping[SecretKey, Outcome]) -> dict[SecretKey, Result]:
+    settled: dict[SecretKey, Result] = {}
+    for key, outcome in outcomes.items():
+        if isinstance(outcome, Secret):
+            settled[key] = outcome
+        elif isinstance(outcome.error, (SecretError, VaultUnavailableError)):
+            settled[key] = outcome.error
+        else:
+            raise outcome.error
+    unavailable = [found for found in settled.values() if isinstance(found, VaultUnavailableError)]
+    if len(unavailable) == len(settled):
+        raise unavailable[0]
+    return settled

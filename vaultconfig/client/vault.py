@@ -1,0 +1,253 @@
+"""ScaiVault's HTTP API as methods; thin, over the modules beside it."""
+
+from __future__ import annotations
+
+import functools
+import random as randomness
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from vaultconfig.client import protocol
+from vaultconfig.client.answer import Answer
+from vaultconfig.client.deadline import Deadline
+from vaultconfig.client.failures import Failure
+from vaultconfig.client.reading import Reader, decoded
+from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
+from vaultconfig.client.retry import Retries, Terms
+from vaultconfig.client.urls import checked_url, path_problem
+from vaultconfig.client.wire import Wire
+from vaultconfig.errors import (
+    ConfigurationError,
+    ResponseError,
+    SecretError,
+    VaultUnavailableError,
+)
+from vaultconfig.masking import mask
+from vaultconfig.secret import Secret, SecretKey
+
+T = TypeVar("T")
+
+
+class VaultClient:
+    """A connection to one vault as one identity, for any number of threads.
+
+    Making one does no I/O. It keeps connections alive, so keep it, and close it in the end, or
+    use it as a context manager. In a forked child it makes connections of its own.
+
+    Args:
+        url: Where the vault is; the API is below ``/v1``.
+        credentials: Such as `StaticToken`, `TokenFile` or `ClientCredentials`.
+        tenant: For partners' administrators, whose tokens hold no tenant.
+        deadline: Seconds for a whole call: waits, retries and tokens included. Only the system's
+            name resolution, which takes no time-out, can outlast it.
+        allow_http: Whether plain HTTP may go to other machines.
+        clock: Seconds that only grow.
+        sleep: Waits so many seconds.
+        random: Gives a number in [0, 1).
+
+    Raises:
+        ConfigurationError: The URL is not one to send a token to, or the deadline not positive.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: httpx.Auth,
+        tenant: str | None = None,
+        deadline: float = 10.0,
+        allow_http: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = randomness.random,
+    ) -> None:
+        self._url = checked_url(url, what="vault's URL", allow_http=allow_http)
+        self._clock = clock
+        self._deadline = deadline
+        self._terms()
+        if tenant is not None and not (tenant.isascii() and tenant.isprintable()):
+            raise ConfigurationError("the tenant holds characters that a header can't carry")
+        self._wire = Wire(self._url, credentials=credentials, tenant=tenant)
+        self._retries = Retries(sleep=sleep, random=random)
+        self._reader = Reader(self._wire, retries=self._retries)
+
+    def __repr__(self) -> str:
+        return f"VaultClient({self._url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the client can't be used any more."""
+        self._wire.close()
+
+    def whoami(self) -> Identity:
+        """Return who the vault takes us for.
+
+        Raises:
+            AuthenticationError: The vault refuses the credentials.
+            VaultUnavailableError: No usable answer before the deadline.
+            ResponseError: The answer breaks the protocol.
+        """
+        return self._call(protocol.whoami_request(), protocol.identity_in)
+
+    def health(self) -> Health:
+        """Return how the vault says it is; needs no credentials.
+
+        Raises:
+            VaultUnavailableError: No answer before the deadline.
+        """
+        return self._call(protocol.health_request(), protocol.health_in)
+
+    def read(self, path: str, version: int | None = None) -> Secret:
+        """Read the secret at *path*, the newest version or the one named.
+
+        Raises:
+            SecretNotFoundError: There is no such secret.
+            VersionNotFoundError: There is one, but not (any more) in this version.
+            AccessDeniedError: We may not read it.
+            SecretError: The vault refuses for another reason, or *path* is none.
+            AuthenticationError: The vault refuses the credentials.
+            VaultUnavailableError: No usable answer before the deadline.
+            ResponseError: The answer breaks the protocol.
+        """
+        key = path if version is None else (path, version)
+        outcome = self.read_many([key])[key]
+        if isinstance(outcome, Secret):
+            return outcome
+        raise outcome
+
+    def read_many(
+        self, keys: Collection[SecretKey], *, deadline: float | None = None, retry: bool = True
+    ) -> dict[SecretKey, Secret | SecretError | VaultUnavailableError]:
+        """Read *keys* in as few requests as the vault allows.
+
+        What is to be had comes back beside an error for each of the others, so that one bad path
+        does not hide the rest.
+
+        Args:
+            keys: Paths without a leading slash, or ``(path, version)``. Duplicates are read once.
+            deadline: Seconds for all of it, instead of the client's.
+            retry: Whether a request may be sent more than once.
+
+        Raises:
+            AuthenticationError: The vault refuses us altogether.
+            VaultUnavailableError: It answered for none of *keys* before the deadline.
+            ResponseError: An answer breaks the protocol.
+        """
+        problems = {key: path_problem(protocol.parts_of(key)[0]) for key in keys}
+        sound = [key for key, problem in problems.items() if problem is None]
+        found = self._reader.read(sound, self._terms(deadline, retry=retry))
+        return {key: problems[key] or found[key] for key in problems}
+
+    def write(
+        self,
+        path: str,
+        data: Mapping[str, Any],
+        *,
+        secret_type: str = "kv",  # noqa: S107 - the name of a type, not a password
+        description: str | None = None,
+        tags: Collection[str] = (),
+        max_versions: int | None = None,
+        expires_in: str | None = None,
+    ) -> WriteResult:
+        """Write *data* at *path*, as a new secret or as the next version of one.
+
+        It is not sent again after a connection broke that may have carried it.
+
+        Args:
+            path: Without a leading slash.
+            data: A JSON object.
+            secret_type: ``kv``, ``json``, ``certificate``, ``ssh_key`` or ``api_key``; a hint.
+            description: For people.
+            tags: For listings.
+            max_versions: How many the vault keeps.
+            expires_in: Such as ``90d``.
+
+        Raises:
+            AccessDeniedError: We may not write there.
+            SecretError: The vault refuses for another reason, or *path* is none.
+            ConfigurationError: JSON has no form for something in *data*.
+            AuthenticationError: The vault refuses the credentials.
+            VaultUnavailableError: No usable answer before the deadline.
+            ResponseError: The answer breaks the protocol.
+        """
+        data = mask(dict(data))  # a traceback from here is not to show it
+        _check_path(path)
+        request = protocol.write_request(
+            path,
+            data,
+            secret_type=secret_type,
+            description=description,
+            tags=tags,
+            options={"max_versions": max_versions, "expires_in": expires_in},
+        )
+        return self._call(request, functools.partial(protocol.written_in, path=path))
+
+    def list(self, prefix: str = "") -> Iterator[SecretSummary]:
+        """Iterate over the secrets below *prefix*, a page at a time, each with its own deadline.
+
+        Raises:
+            AuthenticationError: The vault refuses us.
+            VaultUnavailableError: No usable answer before the deadline.
+            ResponseError: The answer breaks the protocol.
+        """
+        cursor: str | None = None
+        seen: set[str | None] = {None}
+        while True:
+            request = protocol.list_request(prefix, cursor=cursor)
+            page, cursor = self._call(request, protocol.page_in)
+            yield from page
+            if cursor is None:
+                return
+            if cursor in seen:
+                raise ResponseError("the vault's listing goes round in a circle")
+            seen.add(cursor)
+
+    def delete(self, path: str) -> None:
+        """Delete the secret at *path*; the vault keeps it for a while.
+
+        Raises:
+            SecretNotFoundError: There is no such secret.
+            AccessDeniedError: We may not delete it.
+            SecretError: The vault refuses for another reason, or *path* is none.
+            AuthenticationError: The vault refuses the credentials.
+            VaultUnavailableError: No usable answer before the deadline.
+        """
+        _check_path(path)
+        self._call(protocol.delete_request(path), functools.partial(protocol.deleted_in, path=path))
+
+    def _call(self, request: protocol.Request, decode: Callable[[Answer], T | Failure]) -> T:
+        terms = self._terms()
+
+        def attempt(_keys: Collection[None]) -> Mapping[None, T | Failure]:
+            return {None: decoded(self._wire.send(request, terms.deadline), decode)}
+
+        outcome = self._retries.run(attempt, keys=[None], terms=terms)[None]
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return outcome
+
+    def _terms(self, seconds: float | None = None, *, retry: bool = True) -> Terms:
+        seconds = self._deadline if seconds is None else seconds
+        if not seconds > 0:
+            raise ConfigurationError(f"a deadline is a positive number of seconds, not {seconds}")
+        return Terms(Deadline(seconds, clock=self._clock), retry=retry)
+
+
+def _check_path(path: str) -> None:
+    problem = path_problem(path)
+    if problem is not None:
+        raise problem

@@ -1,0 +1,187 @@
+"""One attempt at one request; the one place that knows httpx's client and its exceptions.
+
+Whatever happens comes back as a value: httpx's exceptions hold the request, and with it the
+token, so none of them leaves this module, not even as the context of another.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.metadata import PackageNotFoundError, version
+
+import httpx
+
+from vaultconfig.client.answer import Answer
+from vaultconfig.client.deadline import Deadline
+from vaultconfig.client.failures import Failure, Retry
+from vaultconfig.client.process import PerProcess
+from vaultconfig.client.protocol import Request
+from vaultconfig.client.transport import DeadlineTransport
+from vaultconfig.client.urls import origin
+from vaultconfig.errors import (
+    ConfigurationError,
+    ResponseError,
+    VaultConfigError,
+    VaultUnavailableError,
+)
+
+_FAULTS = {
+    httpx.ConnectTimeout: "no connection in time",
+    httpx.PoolTimeout: "no free connection in time",
+    httpx.TimeoutException: "no complete answer in time",
+    httpx.ConnectError: "no connection",
+    httpx.NetworkError: "the connection broke",
+    httpx.ProxyError: "the proxy refuses",
+    httpx.RemoteProtocolError: "the connection ended early, or it does not speak HTTP",
+}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+_is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
+
+
+class Wire:
+    """Sends requests to one vault, over one `httpx.Client` that is made at the first of them."""
+
+    def __init__(self, url: str, *, credentials: httpx.Auth, tenant: str | None) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._tenant = tenant
+        self._client = PerProcess(self._connect)
+        self._closed = False
+
+    def send(self, request: Request, deadline: Deadline) -> Answer | Failure:
+        """Return the server's answer, whatever its status, or why there is none."""
+        if self._closed:
+            return Failure(ConfigurationError("this client of the vault has been closed"))
+        try:
+            with _quiet_httpx():
+                response = self._exchange(request, deadline)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
+            failure = failure_of(exc, server=origin(self._url), writes=request.writes)
+        except VaultConfigError as exc:
+            failure = _bare(exc)
+        else:
+            return answer_of(response)
+        return failure
+
+    def close(self) -> None:
+        """Close the connections; those of a parent process stay open, for the parent."""
+        self._closed = True
+        client = self._client.peek()
+        if client is not None:
+            client.close()
+
+    def _exchange(self, request: Request, deadline: Deadline) -> httpx.Response:
+        client = self._client.get()
+        built = client.build_request(
+            request.method,
+            self._url + request.target,
+            content=request.body,
+            headers={"Content-Type": "application/json"} if request.body else None,
+            extensions={"timeout": time_outs(deadline)},
+        )
+        return client.send(built, auth=None if request.anonymous else self._credentials)
+
+    def _connect(self) -> httpx.Client:
+        headers = {
+            "User-Agent": user_agent(),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if self._tenant is not None:
+            headers["X-Tenant-ID"] = self._tenant
+        return httpx.Client(transport=DeadlineTransport(), headers=headers)
+
+
+def answer_of(response: httpx.Response) -> Answer:
+    """Return *response* without httpx."""
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def time_outs(deadline: Deadline) -> dict[str, Deadline]:
+    """Return *deadline* as `DeadlineTransport` expects it in a request's extensions."""
+    return dict.fromkeys(("connect", "read", "write"), deadline)
+
+
+@functools.cache
+def user_agent() -> str:
+    """Return what the vault's audit log is to show of us."""
+    try:
+        return f"vaultconfig/{version('scaivault-config')}"
+    except PackageNotFoundError:
+        return "vaultconfig/0"
+
+
+def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
+    """Return what *exc*, raised by httpx, means; of its text nothing is repeated."""
+    untrusted = _untrusted(exc)
+    if untrusted is not None:
+        message = f"the certificate of {_asked(exc, server)} is not to be trusted ({untrusted})"
+        return Failure(ConfigurationError(f"{message}: check the URL and SSL_CERT_FILE"))
+    for kind, fault in _FAULTS.items():
+        if isinstance(exc, kind):
+            reason = _system_reason(exc)
+            error = VaultUnavailableError(f"{_asked(exc, server)}: {fault}{reason}")
+            # A write that may have arrived is not sent twice.
+            again = isinstance(exc, _NOT_SENT) or not writes
+            return Failure(error, Retry.BACKOFF if again else Retry.NEVER)
+    name = type(exc).__name__
+    if isinstance(exc, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
+        return Failure(ConfigurationError(f"no request can be made to {server} ({name})"))
+    return Failure(ResponseError(f"the answer of {server} can't be read ({name})"))
+
+
+@contextmanager
+def _quiet_httpx() -> Iterator[None]:
+    token = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(token)
+
+
+def _is_not_ours(_record: logging.LogRecord) -> bool:
+    return not _is_ours.get()
+
+
+# httpx's INFO line shows URLs, which hold paths. Only ours is left out: the application's own
+# use of httpx, and its logging configuration, stay as they are.
+logging.getLogger("httpx").addFilter(_is_not_ours)
+
+
+def _bare(error: VaultConfigError) -> Failure:
+    """Return *error* without the frames and exceptions that it met on its way."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    passing = isinstance(error, VaultUnavailableError)
+    return Failure(error, Retry.BACKOFF if passing else Retry.NEVER)
+
+
+def _asked(exc: Exception, server: str) -> str:
+    # The token endpoint is another server than the vault.
+    try:
+        return origin(str(exc.request.url)) if isinstance(exc, httpx.RequestError) else server
+    except RuntimeError:  # it knows no request
+        return server
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _untrusted(exc: Exception) -> str | None:
+    for link in _chain(exc):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return link.verify_message
+    return None
+
+
+def _system_reason(exc: Exception) -> str:
+    reasons = (link.strerror for link in _chain(exc) if isinstance(link, OSError) and link.strerror)
+    return next((f" ({reason})" for reason in reasons), "")
