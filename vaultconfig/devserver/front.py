@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -26,6 +27,16 @@ from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.table import Handler, answer, rows
 
 _NOTHING = Fault()
+_LOG_LENGTH = 10_000
+
+
+class _SecretPath(PathConvertor):
+    """What a URL holds in place of a secret's path; ``path`` drops a newline at its end."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("secret_path", _SecretPath())
 
 
 @dataclass(slots=True)
@@ -82,6 +93,7 @@ class Front:
 
     async def _enter(self, request: Request) -> Fault:
         self._stage.requests.append(request)
+        del self._stage.requests[:-_LOG_LENGTH]
         for hold in list(self._stage.holds):
             await hold.pass_through(request)
         return self._stage.faults.take(request) or _NOTHING

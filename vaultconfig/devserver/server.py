@@ -94,7 +94,7 @@ class DevServer:
 
     @property
     def requests(self) -> Sequence[Request]:
-        """The requests so far, oldest first, held ones included."""
+        """The last 10,000 requests, oldest first, held ones included."""
         return self._stage.requests
 
     def start(self) -> None:
@@ -115,6 +115,7 @@ class DevServer:
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
+            self.release()
 
     def put(
         self,
@@ -229,7 +230,10 @@ class DevServer:
 
         Raises:
             TimeoutError: They did not come within *timeout* seconds.
+            ConfigurationError: Nothing is held.
         """
+        if not self._stage.holds:
+            raise ConfigurationError("nothing is held: hold() first")
         self._stage.holds[-1].wait_until_asked(times, timeout=timeout)
 
     def release(self) -> None:

@@ -22,7 +22,7 @@ class Row:
     """One operation.
 
     Attributes:
-        route: The URL's path, with ``{path:path}`` for a secret's.
+        route: The URL's path, with ``{path:secret_path}`` for a secret's.
         in_quickstart: Whether the least of servers has it.
     """
 
@@ -82,7 +82,7 @@ def _fixed(**body: str) -> Handler:
     return lambda _instance, _incoming: Reply(body=body, headers={})
 
 
-SECRET = "/v1/secrets/{path:path}"  # noqa: S105 -- a URL's path
+SECRET = "/v1/secrets/{path:secret_path}"  # noqa: S105 -- a URL's path
 
 ROWS = (
     Row("GET", "/v1/auth/whoami", guarded(operations.whoami, kind="whoami"), in_quickstart=True),

@@ -1,0 +1,222 @@
+"""Faults on request, from Python and over HTTP."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from vaultconfig.devserver import DevServer, Fault
+from vaultconfig.devserver.problems import STATUS
+
+A = "/v1/secrets/a"
+
+
+@pytest.fixture(autouse=True)
+def _secret(server: DevServer) -> None:
+    server.put("a", {"x": "a value of some length"})
+
+
+def test_documented_codes() -> None:
+    """Every code of the page is known, with its status."""
+    assert STATUS == {
+        "invalid_request": 400,
+        "invalid_path": 400,
+        "authentication_required": 401,
+        "token_expired": 401,
+        "token_invalid": 401,
+        "token_revoked": 401,
+        "access_denied": 403,
+        "insufficient_scope": 403,
+        "mfa_required": 403,
+        "ip_not_allowed": 403,
+        "time_window_violation": 403,
+        "tenant_access_denied": 403,
+        "forbidden": 403,
+        "secret_not_found": 404,
+        "version_not_found": 404,
+        "tenant_not_found": 404,
+        "secret_exists": 409,
+        "version_conflict": 409,
+        "validation_error": 422,
+        "rate_limited": 429,
+        "internal_error": 500,
+        "service_unavailable": 503,
+    }
+
+
+@pytest.mark.parametrize("name", STATUS)
+def test_a_code(server: DevServer, http: httpx.Client, name: str) -> None:
+    """A code comes in its envelope, with its status."""
+    server.fault(code=name, times=1)
+    answer = http.get(A)
+    assert answer.status_code == STATUS[name]
+    error = answer.json()["error"]
+    assert error["code"] == name
+    assert error["request_id"] == answer.headers["X-Request-ID"]
+    assert http.get(A).status_code == 200
+
+
+def test_a_status_without_the_envelope(server: DevServer, http: httpx.Client) -> None:
+    """A status comes with the text and headers that were asked for, as from a load balancer."""
+    server.fault(status=502, body="bad gateway", headers={"Via": "lb"})
+    answer = http.get(A)
+    assert (answer.status_code, answer.text, answer.headers["Via"]) == (502, "bad gateway", "lb")
+
+
+@pytest.mark.parametrize("after", [7, "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_rate_limited_with_retry_after(
+    server: DevServer, http: httpx.Client, after: int | str
+) -> None:
+    """Retry-After is what was asked for, in seconds or as a date."""
+    server.fault(code="rate_limited", retry_after=after)
+    answer = http.get(A)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, str(after))
+
+
+def test_drop(server: DevServer, http: httpx.Client) -> None:
+    """A dropped request gets no answer at all, and does nothing."""
+    server.fault(drop=True, times=1)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        http.put(A, json={"data": {}})
+    assert http.get(A).json()["version"] == 1
+
+
+def test_truncate(server: DevServer, http: httpx.Client) -> None:
+    """A truncated answer announces its length and ends half-way."""
+    server.fault(truncate=True, times=1)
+    with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
+        http.get(A)
+    assert http.get(A).status_code == 200
+
+
+def test_garbage(server: DevServer, http: httpx.Client) -> None:
+    """Garbage is a 200 that is not JSON."""
+    server.fault(garbage=True)
+    answer = http.get(A)
+    assert answer.status_code == 200
+    with pytest.raises(ValueError, match="Expecting value"):
+        answer.json()
+
+
+def test_drip(server: DevServer, http: httpx.Client) -> None:
+    """A dripping body comes whole, a byte at a time."""
+    whole = http.get(A).text
+    server.fault(drip=0.0005)
+    began = time.monotonic()
+    with http.stream("GET", A) as answer:
+        chunks = list(answer.iter_raw())
+    assert b"".join(chunks).decode() == whole
+    assert len(chunks) > 10
+    assert time.monotonic() - began >= 0.0005 * len(whole)
+
+
+def test_delay(server: DevServer, http: httpx.Client) -> None:
+    """A delayed answer is the true one, later."""
+    server.fault(delay=0.05)
+    began = time.monotonic()
+    assert http.get(A).status_code == 200
+    assert time.monotonic() - began >= 0.05
+
+
+def test_a_body_in_place_of_the_true_one(server: DevServer, http: httpx.Client) -> None:
+    """A body alone replaces the answer's, for an answer that is JSON and no secret."""
+    server.fault(body="[]")
+    answer = http.get(A)
+    assert (answer.status_code, answer.json()) == (200, [])
+
+
+def test_faults_are_matched(server: DevServer, http: httpx.Client) -> None:
+    """Method and path choose the requests, a batch being about all its paths."""
+    server.fault(code="forbidden", method="DELETE", path="b")
+    server.fault(code="service_unavailable", path="environments/**", method="POST")
+    server.fault(code="internal_error", path="/v1/auth/*")
+    found = [
+        http.get("/v1/secrets/b"),
+        http.delete("/v1/secrets/a"),
+        http.delete("/v1/secrets/b"),
+        http.get("/v1/secrets/environments/x"),
+        http.post("/v1/secrets/batch", json={"paths": ["a"]}),
+        http.post("/v1/secrets/batch", json={"paths": ["a", "environments/x"]}),
+        http.post("/v1/secrets/batch", json=["environments/x"]),
+        http.get("/v1/auth/whoami"),
+    ]
+    assert [answer.status_code for answer in found] == [404, 200, 403, 404, 200, 503, 400, 500]
+
+
+def test_faults_are_counted_and_cleared(server: DevServer, http: httpx.Client) -> None:
+    """A fault serves so many requests, then the next in line does, until they are cleared."""
+    server.fault(code="internal_error", times=2)
+    server.fault(code="service_unavailable")
+    assert [http.get(A).status_code for _ in range(4)] == [500, 500, 503, 503]
+    server.clear_faults()
+    assert http.get(A).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"times": 0},
+        {"times": True},
+        {"delay": -1},
+        {"drip": "1"},
+        {"status": 100},
+        {"status": 600},
+        {"code": "no_such_code"},
+        {"drop": True, "garbage": True},
+        {"headers": {"A": 1}},
+        {"method": 1},
+        {"path": None},
+        {"body": b"x"},
+        {"retry_after": 1.5},
+        {"explode": True},
+    ],
+)
+def test_faults_that_make_no_sense(what: dict[str, object]) -> None:
+    """A fault that can't happen is refused when it is asked for."""
+    with pytest.raises(ValueError, match=next(iter(what)) if len(what) == 1 else "at most one"):
+        Fault.parse(what)
+
+
+def test_faults_over_http(server: DevServer, http: httpx.Client) -> None:
+    """A server in another process is told at /_dev/faults."""
+    asked = http.post("/_dev/faults", json={"code": "forbidden", "path": "a", "times": 2})
+    assert asked.status_code == 201
+    assert http.get(A).status_code == 403
+    (waiting,) = http.get("/_dev/faults").json()["faults"]
+    assert (waiting["code"], waiting["times"]) == ("forbidden", 1)
+    assert http.delete("/_dev/faults").json() == {"faults": []}
+    assert http.get(A).status_code == 200
+
+
+def test_a_malformed_fault_over_http(http: httpx.Client) -> None:
+    """What is wrong with it is said, and nothing is added."""
+    answer = http.post("/_dev/faults", json={"kode": "forbidden"})
+    assert answer.status_code == 422
+    assert "no such key: kode" in answer.json()["error"]["message"]
+    assert http.post("/_dev/faults", content="[]").status_code == 400
+    assert http.get("/_dev/faults").json() == {"faults": []}
+
+
+def test_the_administration_is_the_administrators(server: DevServer, connect) -> None:
+    """Other tokens, and none, may not touch faults or read the log; faults don't hit it."""
+    server.fault(status=500)
+    stranger = connect(server, server.add_token())
+    for method, path in (
+        ("GET", "/_dev/faults"),
+        ("POST", "/_dev/faults"),
+        ("DELETE", "/_dev/faults"),
+        ("GET", "/_dev/requests"),
+    ):
+        assert stranger.request(method, path).json()["error"]["code"] == "insufficient_scope"
+        assert httpx.request(method, server.url + path).status_code == 401
+
+
+def test_the_log_over_http(server: DevServer, http: httpx.Client) -> None:
+    """The requests so far can be read, without the administration's own."""
+    http.get(A, params={"version": 1})
+    assert http.get("/_dev/requests").json() == http.get("/_dev/requests").json()
+    assert http.get("/_dev/requests").json()["requests"] == [
+        {"method": "GET", "path": A, "query": {"version": "1"}, "secrets": ["a"]}
+    ]
