@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -20,7 +20,7 @@ from vaultconfig.errors import ConfigurationError
 from vaultconfig.references import parse_duration
 
 DEADLINE, DEVELOPMENT_DEADLINE = 10.0, 2.0
-DotEnvFiles: TypeAlias = "Path | str | list[Path | str] | tuple[Path | str, ...] | None"
+DotEnvFiles: TypeAlias = Path | str | Sequence[Path | str] | None
 
 _CREDENTIALS = (
     "SCAIVAULT_TOKEN",

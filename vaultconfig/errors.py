@@ -1,19 +1,19 @@
 """Every exception that vaultconfig raises. A message never holds a secret's value.
 
-    VaultConfigError
-    ├── ConfigurationError
-    │   └── InvalidReferenceError
-    ├── SecretError
-    │   ├── SecretNotFoundError
-    │   ├── VersionNotFoundError
-    │   ├── FieldNotFoundError
-    │   └── AccessDeniedError
-    ├── AuthenticationError
-    ├── VaultUnavailableError
-    │   └── RateLimitedError
-    ├── ResponseError
-    ├── UnresolvedSettingsError (an ExceptionGroup)
-    └── SettingsExpiredError
+VaultConfigError
+├── ConfigurationError
+│   └── InvalidReferenceError
+├── SecretError
+│   ├── SecretNotFoundError
+│   ├── VersionNotFoundError
+│   ├── FieldNotFoundError
+│   └── AccessDeniedError
+├── AuthenticationError
+├── VaultUnavailableError
+│   └── RateLimitedError
+├── ResponseError
+├── UnresolvedSettingsError (an ExceptionGroup)
+└── SettingsExpiredError
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ class InvalidReferenceError(ConfigurationError):
     """
 
     def __init__(self, reference: str, *, column: int, expected: str) -> None:
-        shown = reference if len(reference) <= 200 else f"{reference[:200]}…"
-        super().__init__(f"invalid reference {shown!r}: column {column}: expected {expected}")
+        super().__init__(
+            f"invalid reference {_up_to(reference, column)!r}: column {column}: expected {expected}"
+        )
         self.reference = reference
         self.column = column
         self.expected = expected
@@ -178,17 +179,20 @@ class SettingFailure:
 
     Attributes:
         field: Dotted, as in ``database.password``.
-        reference: As it was declared, or None where the trouble is not with one.
+        reference: As it was declared, or None where it could not be read.
         error: What went wrong.
+        variable: The environment variable that holds the reference, if one does.
     """
 
     field: str
     reference: str | None
     error: VaultConfigError
+    variable: str | None = None
 
     def __str__(self) -> str:
+        variable = "" if self.variable is None else f" in {self.variable}"
         reference = "" if self.reference is None else f" ({self.reference})"
-        return f"{self.field}{reference}: {self.error}"
+        return f"{self.field}{variable}{reference}: {self.error}"
 
 
 class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]):
@@ -197,37 +201,51 @@ class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]
     ``str`` has a line for each. ``except*``, ``split`` and ``derive`` keep the types.
 
     Attributes:
-        failures: One for each setting, in the order of declaration.
+        failures: One for each setting.
+        hint: What to do about all of them together, if there is something.
     """
 
     failures: tuple[SettingFailure, ...]
+    hint: str | None
 
-    def __new__(cls, failures: Iterable[SettingFailure]) -> Self:
+    def __new__(cls, failures: Iterable[SettingFailure], *, hint: str | None = None) -> Self:
+        """Collect *failures*, at least one."""
         failures = tuple(failures)
         count = "1 setting" if len(failures) == 1 else f"{len(failures)} settings"
         self = super().__new__(
             cls, f"{count} could not be resolved", [failure.error for failure in failures]
         )
-        self.failures = failures
+        self.failures, self.hint = failures, hint
         return self
 
-    def __init__(self, failures: Iterable[SettingFailure]) -> None:
-        """Collect *failures*, at least one."""
+    def __init__(self, failures: Iterable[SettingFailure], *, hint: str | None = None) -> None:
+        """Do nothing: all is set by ``__new__``, as exception groups have it."""
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.message}:", *(f"  {failure}" for failure in self.failures)])
+        lines = [f"{self.message}:", *(f"  {failure}" for failure in self.failures)]
+        return "\n".join(lines if self.hint is None else [*lines, self.hint])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.failures,)
+        return type(self), (self.failures,), {"hint": self.hint}
 
     def derive(self, excs: Sequence[VaultConfigError]) -> UnresolvedSettingsError:  # type: ignore[override]
         """Return the part of this group that holds *excs*."""
         kept = {id(exc) for exc in excs}
-        return UnresolvedSettingsError(f for f in self.failures if id(f.error) in kept)
+        failures = [failure for failure in self.failures if id(failure.error) in kept]
+        return UnresolvedSettingsError(failures, hint=self.hint)
 
 
 class SettingsExpiredError(VaultConfigError):
     """The last good snapshot is older than ``max_stale`` allows."""
+
+
+def _up_to(reference: str, column: int) -> str:
+    """Show a reference as far as the mistake: what is around it in a template may be secret."""
+    start = max(0, reference.rfind("${vault:", 0, column + 8))
+    end = max(column, start + 8)
+    start = max(start, end - 200)
+    before, after = "…" * (start > 0), "…" * (end < len(reference))
+    return f"{before}{reference[start:end]}{after}"
 
 
 def _with_request_id(message: str, request_id: str | None) -> str:

@@ -7,7 +7,10 @@ plain values; `unmask` does so for what pydantic hands through untouched (``Any`
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 MASK = "**********"
 
@@ -48,6 +51,11 @@ class _MaskedFloat(float):
         return float.__repr__(self)
 
 
+_MASKED: Mapping[type, Callable[[Any], Any]] = {
+    str: _MaskedStr,
+    int: _MaskedInt,
+    float: _MaskedFloat,
+}
 # pydantic names the type of an input in its errors.
 _MaskedStr.__name__, _MaskedInt.__name__, _MaskedFloat.__name__ = "str", "int", "float"
 
@@ -58,25 +66,17 @@ def is_masked(value: object) -> bool:
 
 
 def mask(value: Any) -> Any:
-    """Return a copy of JSON *value* whose scalars are masked; booleans and null stay as they are."""
-    match value:
-        case str():
-            return _MaskedStr(value)
-        case bool() | None:
-            return value
-        case int():
-            return _MaskedInt(value)
-        case float():
-            return _MaskedFloat(value)
-        case dict():
-            return {key: mask(item) for key, item in value.items()}
-        case list():
-            return [mask(item) for item in value]
-    return value
+    """Return a copy of JSON *value* with masked scalars, but for booleans and null."""
+    if isinstance(value, dict):
+        return {key: mask(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask(item) for item in value]
+    masked = _MASKED.get(type(value))
+    return value if masked is None else masked(value)
 
 
 def unmask(value: Any) -> Any:
-    """Return *value* with plain scalars; *value* itself where nothing in it is masked."""
+    """Return *value* with plain scalars; models are changed in place, the rest is copied."""
     match value:
         case _MaskedStr():
             return str(value)
@@ -85,9 +85,10 @@ def unmask(value: Any) -> Any:
         case _MaskedFloat():
             return float(value)
         case dict():
-            plain = {unmask(key): unmask(item) for key, item in value.items()}
-            return value if all(plain[key] is item for key, item in value.items()) else plain
-        case list() | tuple() | set() | frozenset():
-            items = [unmask(item) for item in value]
-            return value if all(a is b for a, b in zip(items, value)) else type(value)(items)
+            return {unmask(key): unmask(item) for key, item in value.items()}
+        case list():
+            return [unmask(item) for item in value]
+        case BaseModel():
+            for values in (vars(value), value.__pydantic_extra__ or {}):
+                values.update(unmask(values))
     return value

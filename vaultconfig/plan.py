@@ -6,7 +6,7 @@ with the values of one load.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, is_dataclass
 from dataclasses import fields as dataclass_fields
 from enum import Enum
@@ -15,17 +15,35 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, RootModel, Tag
+from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Tag
 from pydantic.fields import FieldInfo
+from pydantic_settings import ForceDecode, NoDecode
 
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
+from vaultconfig.inputs import Place
 from vaultconfig.references import Template, VaultRef, is_reference, parse
-
-Place: TypeAlias = tuple[str | int, ...]
-"""Where a value stands in the input of a model: keys, and indexes of lists."""
 
 Declared: TypeAlias = VaultRef | Template
 Discriminant: TypeAlias = str | Callable[[Any], Hashable]
+
+
+class Decoding(Enum):
+    """Whether a field takes text as JSON, by pydantic-settings' rules for the environment."""
+
+    ALWAYS = "always"
+    WHERE_POSSIBLE = "where possible"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a field can take: text as JSON, and whole objects."""
+
+    decoding: Decoding
+    takes_objects: bool
+
+
+ANYTHING = Target(Decoding.NEVER, takes_objects=True)
 
 
 class FieldPlan:
@@ -41,6 +59,7 @@ class FieldPlan:
         nullable: Whether None may stand in their place.
         tags: What tells the members of a union apart: the names of fields, or functions.
         labels: What such a function returns for each of them.
+        target: What it can take.
     """
 
     def __init__(self, name: str, info: FieldInfo, config: Mapping[str, Any]) -> None:
@@ -56,6 +75,7 @@ class FieldPlan:
             layer.annotation is NoneType and not layer.contained for layer in layers
         )
         self.tags = _tags(info, layers)
+        self.target = _target(layers, config)
         self.labels = {
             m.annotation: t.tag for m in models for t in m.metadata if isinstance(t, Tag)
         }
@@ -139,9 +159,10 @@ def _layers(
         yield from _layers(inner, (*metadata, *more), contained=contained, aliases=aliases)
     else:
         yield _Layer(annotation, metadata, contained)
-        is_union = origin in {Union, UnionType}
         for inner in get_args(annotation):
-            yield from _layers(inner, contained=contained or not is_union, aliases=aliases)
+            yield from _layers(
+                inner, contained=contained or not _is_union(annotation), aliases=aliases
+            )
 
 
 def _declared(layers: list[_Layer]) -> Declared | ConfigurationError | None:
@@ -168,6 +189,42 @@ def _reference(item: object) -> Declared | ConfigurationError | None:
     except InvalidReferenceError as error:
         return error
     return None if isinstance(parsed, str) else parsed
+
+
+def _target(layers: list[_Layer], config: Mapping[str, Any]) -> Target:
+    metadata = {item if isinstance(item, type) else type(item) for item in layers[0].metadata}
+    members = [
+        layer
+        for layer in layers
+        if not layer.contained
+        and not _is_union(layer.annotation)
+        and layer.annotation is not NoneType
+    ]
+    structured = [_is_structured(layer.annotation) for layer in members]
+    takes_objects = any(
+        _is_structured(layer.annotation) or layer.annotation in {Any, object} for layer in layers
+    )
+    undecoded = NoDecode in metadata or (
+        config.get("enable_decoding") is False and ForceDecode not in metadata
+    )
+    if undecoded or Json in metadata or not any(structured):
+        return Target(Decoding.NEVER, takes_objects)
+    decoding = Decoding.ALWAYS if all(structured) else Decoding.WHERE_POSSIBLE
+    return Target(decoding, takes_objects)
+
+
+def _is_union(annotation: object) -> bool:
+    return get_origin(annotation) in {Union, UnionType}
+
+
+def _is_structured(annotation: object) -> bool:
+    """Whether values of this type are objects or lists, not texts and numbers."""
+    kind = get_origin(annotation) or annotation
+    if not isinstance(kind, type) or issubclass(kind, (str, bytes, bytearray)):
+        return False
+    return (
+        issubclass(kind, (BaseModel, Collection)) and not issubclass(kind, Enum)
+    ) or is_dataclass(kind)
 
 
 def _tags(info: FieldInfo, layers: list[_Layer]) -> tuple[Discriminant, ...]:

@@ -235,6 +235,6 @@ os.register_at_fork(after_in_child=forget_vaults)
 
 
 def _client(connection: Connection) -> Reader:
-    from vaultconfig.client import client_for  # noqa: PLC0415  loads httpx
+    from vaultconfig.client import client_for  # loads httpx
 
     return client_for(connection)

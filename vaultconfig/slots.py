@@ -10,14 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic.fields import FieldInfo
-
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
+from vaultconfig.inputs import ABSENT, Place, get_at, set_at
 from vaultconfig.plan import (
     Declared,
     Discriminant,
     FieldPlan,
-    Place,
     bearing_fields_of,
     fields_of,
     is_model,
@@ -28,8 +26,6 @@ from vaultconfig.references import is_reference, parse
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
 
-_ABSENT: Final = object()
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -39,23 +35,36 @@ class Slot:
         name: The field, dotted, as its class spells it.
         place: Where its value goes.
         declared: What fills it, or what is wrong with that, or a literal text.
-        info: How pydantic describes the field; None where a value has no field of its own.
+        plan: The field's plan; None where a value has no field of its own.
         annotated: Whether the annotation says so, not a value that stands there.
+        text: That value.
     """
 
     name: str
     place: Place
     declared: Declared | ConfigurationError | str
-    info: FieldInfo | None = None
+    plan: FieldPlan | None = None
     annotated: bool = True
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """A default instance of a nested model, which the vault fills in part."""
+    """The default of a nested model, which the vault is to fill in part."""
 
     place: Place
     instance: object
+
+    def holds(self, place: Place) -> bool:
+        """Whether *place* is inside it."""
+        return len(place) > len(self.place) and place[: len(self.place)] == self.place
+
+    def values(self) -> dict[str, Any]:
+        """Return its fields as input."""
+        values: dict[str, Any] = {}
+        for field in fields_of(type(self.instance)):
+            set_at(values, field.places[0], getattr(self.instance, field.name))
+        return values
 
 
 def annotated_slots(
@@ -73,16 +82,16 @@ def annotated_slots(
         state: What all other sources gave for it.
         given: The part of that which stands above the vault.
     """
-    for field in bearing_fields_of(model):
-        where, value = _look_up(field, state)
-        _, held = _look_up(field, given)
-        partly = isinstance(held, dict) and bool(field.models)
-        if held is not _ABSENT and not (partly and _lacks_something(field, held)):
+    for plan in bearing_fields_of(model):
+        where, value = _look_up(plan, state)
+        _, held = _look_up(plan, given)
+        partly = isinstance(held, dict) and bool(plan.models)
+        if held is not ABSENT and not (partly and _lacks_something(plan, held)):
             continue
-        here, label = place + where, f"{name}{field.name}"
-        if field.declared is not None:
-            yield Slot(label, here, field.declared, field.info)
-        yield from _nested_slots(field, value, held, place=here, name=label)
+        here, label = place + where, f"{name}{plan.name}"
+        if plan.declared is not None:
+            yield Slot(label, here, plan.declared, plan)
+        yield from _nested_slots(plan, value, held, place=here, name=label)
 
 
 def value_slots(model: type, state: Mapping[str, Any], *, extra: bool) -> Iterator[Slot]:
@@ -97,18 +106,8 @@ def value_slots(model: type, state: Mapping[str, Any], *, extra: bool) -> Iterat
         if field is None and not extra:
             continue
         for place, text in _references_in(value, (key,)):
-            name, info = _describe(model, place)
-            yield Slot(name, place, _parsed(text), info, annotated=False)
-
-
-def get_at(data: Any, place: Place, default: Any = None) -> Any:
-    """Return what stands at *place* in *data*, nested mappings and lists."""
-    for step in place:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return default
-    return data
+            name, plan = describe(model, place)
+            yield Slot(name, place, _parsed(text), plan, annotated=False, text=text)
 
 
 def _nested_slots(
@@ -117,12 +116,12 @@ def _nested_slots(
     if field.many:
         yield from _item_slots(field, value, held, place=place, name=name)
         return
-    default = field.info.default if value is _ABSENT else None
-    if default is None and value is _ABSENT and field.nullable and field.declared is None:
+    default = field.info.default if value is ABSENT else None
+    if default is None and value is ABSENT and field.nullable and field.declared is None:
         return  # an optional model that nobody mentions stays None
     if is_model(type(default)):
         yield Default(place, default)
-    state = {} if value is _ABSENT else value
+    state = {} if value is ABSENT else value
     if not isinstance(state, dict):
         return
     model = _chosen(field, state, default)
@@ -142,7 +141,7 @@ def _item_slots(
     for step, item in items:
         model = _chosen(field, item, None) if isinstance(item, dict) else None
         if model is not None:
-            inner = get_at(held, (step,), {})
+            inner = get_at(held, (step,))
             given = inner if isinstance(inner, dict) else {}
             here, label = (*place, step), f"{name}.{step}."
             yield from annotated_slots(model, item, given, place=here, name=label)
@@ -150,10 +149,10 @@ def _item_slots(
 
 def _look_up(field: FieldPlan, data: Mapping[Any, Any]) -> tuple[Place, Any]:
     for place in field.places:
-        value = get_at(data, place, _ABSENT)
-        if value is not _ABSENT:
+        value = get_at(data, place)
+        if value is not ABSENT:
             return place, value
-    return field.places[0], _ABSENT
+    return field.places[0], ABSENT
 
 
 def _lacks_something(field: FieldPlan, held: Mapping[Any, Any]) -> bool:
@@ -166,7 +165,7 @@ def _lacks_something(field: FieldPlan, held: Mapping[Any, Any]) -> bool:
     inner = fields_of(model) if field.declared is not None else bearing_fields_of(model)
     for part in inner:
         _, value = _look_up(part, held)
-        if value is _ABSENT:
+        if value is ABSENT:
             return True
         if part.models and isinstance(value, dict) and _lacks_something(part, value):
             return True
@@ -190,7 +189,7 @@ def _has_tag(field: FieldPlan, model: type, tag: Discriminant, value: Any, defau
     if member is None:
         return True  # a tag of another level of a nested union
     _, found = _look_up(member, value)
-    if found is _ABSENT:
+    if found is ABSENT:
         return type(default) is model
     return found in literals_of(member.info)
 
@@ -218,20 +217,20 @@ def _parsed(text: str) -> Declared | ConfigurationError | str:
         return error
 
 
-def _describe(model: type, place: Place) -> tuple[str, FieldInfo | None]:
-    """Return the dotted name of what stands at *place*, and pydantic's view of it if it has one."""
+def describe(model: type, place: Place) -> tuple[str, FieldPlan | None]:
+    """Return the dotted name of what stands at *place*, and its plan if it is a field."""
     names: list[str] = []
-    info: FieldInfo | None = None
+    plan: FieldPlan | None = None
     models: tuple[type, ...] = (model,)
     while place:
         field, steps = _field_at(models, place)
         if field is None:
-            info, names = None, [*names, str(place[0])]
+            plan, names = None, [*names, str(place[0])]
         else:
-            info, names = field.info, [*names, field.name]
+            plan, names = field, [*names, field.name]
             models = field.models
         place = place[steps:]
-    return ".".join(names), info
+    return ".".join(names), plan
 
 
 def _field_at(models: tuple[type, ...], place: Place) -> tuple[FieldPlan | None, int]:

@@ -33,7 +33,7 @@ _INTERFERING = (
 def vault() -> Iterator[DevServer]:
     """A running ScaiVault on a free port of this machine, empty and of this test alone."""
     try:
-        from vaultconfig.devserver import DevServer  # noqa: PLC0415 -- only when it is used
+        from vaultconfig.devserver import DevServer
     except ModuleNotFoundError as exc:
         pytest.fail(str(exc), pytrace=False)
     with DevServer() as server:

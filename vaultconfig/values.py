@@ -7,36 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, TypeAlias
 
 from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
 from vaultconfig.masking import mask
-from vaultconfig.plan import Declared
+from vaultconfig.plan import Declared, Decoding, Target
 from vaultconfig.references import Template, VaultRef, as_text
 from vaultconfig.resolver import Resolved
 
 Answers: TypeAlias = Mapping[VaultRef, Resolved | VaultConfigError]
-
-
-class Decoding(Enum):
-    """Whether a field takes text as JSON, by pydantic-settings' rules for the environment."""
-
-    ALWAYS = "always"
-    WHERE_POSSIBLE = "where possible"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a field can take."""
-
-    decoding: Decoding
-    takes_objects: bool
-
-
-ANYTHING = Target(Decoding.NEVER, takes_objects=True)
 
 
 def fill(declared: Declared, answers: Answers, target: Target) -> Any:
@@ -88,10 +67,11 @@ def _decoded(text: str, path: str, decoding: Decoding) -> Any:
     if decoding is Decoding.NEVER:
         return text
     try:
-        return mask(json.loads(text))
+        value = json.loads(text)
     except ValueError:
-        if decoding is Decoding.WHERE_POSSIBLE:
-            return text
+        value = None
+    if isinstance(value, (dict, list)) or decoding is Decoding.WHERE_POSSIBLE:
+        return mask(value) if isinstance(value, (dict, list)) else text
     return SecretError(
-        f"the text from {path} is not JSON, which a field of this type takes", path=path
+        f"the text from {path} is not a JSON object or list, which the field takes", path=path
     )

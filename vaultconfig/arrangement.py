@@ -1,0 +1,78 @@
+"""The sources of a settings class, put in the order that ours needs. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+)
+from pydantic_settings.sources import DefaultSettingsSource
+
+from vaultconfig.references import is_reference
+from vaultconfig.slots import REFERENCE_KEY
+from vaultconfig.source import LAYER_NAMES, VaultSettingsSource
+
+_KINDS: Final[tuple[type[PydanticBaseSettingsSource], ...]] = (
+    InitSettingsSource,
+    CliSettingsSource,
+    DotEnvSettingsSource,
+    EnvSettingsSource,  # after its two subclasses
+    SecretsSettingsSource,
+)
+
+
+def arranged(
+    settings_cls: type[BaseSettings],
+    sources: Sequence[PydanticBaseSettingsSource],
+    *,
+    environment: str | None,
+) -> tuple[PydanticBaseSettingsSource, ...]:
+    """Return *sources* with ours behind them, where it belongs whatever the class says."""
+    others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
+    defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
+    layer_names: dict[str, str] = {}
+    for source in others:
+        _let_references_pass(source)
+        _name_apart(source, layer_names)
+        layer_names[_name(source)] = _layer_name(source)
+    env_file = next((s.env_file for s in others if isinstance(s, DotEnvSettingsSource)), None)
+    ours = VaultSettingsSource(
+        settings_cls, environment=environment, env_file=env_file, layer_names=layer_names
+    )
+    return (*others, ours, *defaults)
+
+
+def _let_references_pass(source: PydanticBaseSettingsSource) -> None:
+    """Have *source* take a reference for a complex field, which it would try to read as JSON."""
+    decode = source.decode_complex_value
+
+    def decode_complex_value(field_name: str, field: FieldInfo, value: Any) -> Any:
+        if isinstance(value, str) and is_reference(value):
+            return {REFERENCE_KEY: value}
+        return decode(field_name, field, value)
+
+    vars(source)["decode_complex_value"] = decode_complex_value
+
+
+def _name_apart(source: PydanticBaseSettingsSource, taken: Collection[str]) -> None:
+    """Name the second source of a class: pydantic-settings keeps the data of one a name."""
+    if _name(source) in taken:
+        vars(source)["__name__"] = f"{_name(source)}[{len(taken)}]"
+
+
+def _name(source: PydanticBaseSettingsSource) -> str:
+    return str(getattr(source, "__name__", type(source).__name__))
+
+
+def _layer_name(source: PydanticBaseSettingsSource) -> str:
+    kind = next((kind for kind in _KINDS if isinstance(source, kind)), type(source))
+    return LAYER_NAMES.get(kind.__name__, kind.__name__)

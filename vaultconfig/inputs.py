@@ -1,0 +1,80 @@
+"""Nested input of models, as sources give it: look into it, and build changed copies. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in the input of a model: keys, and indexes of lists."""
+
+ABSENT: Final = object()
+
+
+def get_at(data: Any, place: Place) -> Any:
+    """Return what stands at *place* in *data*, or `ABSENT`."""
+    for step in place:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return ABSENT
+    return data
+
+
+def set_at(data: Any, place: Place, value: Any) -> None:
+    """Put *value* at *place* in *data*, which changes; mappings on the way are made."""
+    *way, last = place
+    for step, following in zip(way, place[1:], strict=True):
+        inner = get_at(data, (step,))
+        if not isinstance(inner, (dict, list)):
+            inner = [] if isinstance(following, int) else {}
+            _put(data, step, inner)
+        data = inner
+    _put(data, last, value)
+
+
+def remove_at(data: Any, place: Place) -> None:
+    """Take away what stands at *place* in *data*, which changes, if anything does."""
+    inner = get_at(data, place[:-1])
+    if isinstance(inner, dict):
+        inner.pop(place[-1], None)
+
+
+def own_copy(data: Any) -> Any:
+    """Copy mappings and lists all the way down, and nothing else."""
+    if isinstance(data, dict):
+        return {key: own_copy(item) for key, item in data.items()}
+    if isinstance(data, list):
+        return [own_copy(item) for item in data]
+    return data
+
+
+def merged(layers: Iterable[Any]) -> Any:
+    """Lay later *layers* over earlier ones, mappings key by key; `ABSENT` changes nothing."""
+    result: Any = ABSENT
+    for layer in layers:
+        if layer is ABSENT:
+            continue
+        if isinstance(result, dict) and isinstance(layer, dict):
+            result = {
+                **result,
+                **{key: merged((result.get(key, ABSENT), item)) for key, item in layer.items()},
+            }
+        else:
+            result = layer
+    return result
+
+
+def keys_only(data: Any) -> Any:
+    """Return the shape of *data* without its values: keys and indexes, leading to None."""
+    if isinstance(data, Mapping):
+        return {key: keys_only(item) for key, item in data.items()}
+    if isinstance(data, list):
+        return {index: keys_only(item) for index, item in enumerate(data)}
+    return None
+
+
+def _put(data: Any, step: str | int, value: Any) -> None:
+    if isinstance(data, list) and isinstance(step, int):
+        data.extend([None] * (step + 1 - len(data)))
+    data[step] = value

@@ -1,0 +1,282 @@
+"""One load of a settings class: what it needs, what the vault says, what goes where.
+
+It knows the values of all other sources and the rules of precedence and fallback. It does not
+know pydantic-settings (see `source`) nor the vault (see `resolver`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from vaultconfig.errors import (
+    InvalidReferenceError,
+    SettingFailure,
+    UnresolvedSettingsError,
+    VaultConfigError,
+)
+from vaultconfig.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
+from vaultconfig.inputs import (
+    ABSENT,
+    Place,
+    get_at,
+    keys_only,
+    merged,
+    own_copy,
+    remove_at,
+    set_at,
+)
+from vaultconfig.placeholders import Placeholders
+from vaultconfig.plan import ANYTHING, Declared, fields_of
+from vaultconfig.provenance import DEFAULT, VAULT, LoadRecord, Provenance
+from vaultconfig.references import Template, VaultRef, is_reference
+from vaultconfig.resolver import Resolved
+from vaultconfig.slots import REFERENCE_KEY, Default, Slot, annotated_slots, value_slots
+from vaultconfig.values import Answers, fill
+
+logger = logging.getLogger("vaultconfig")
+
+DOTENV: Final = ".env"
+ABOVE_THE_VAULT: Final = frozenset({"argument", "command line", "environment"})
+
+Ask: TypeAlias = Callable[[Sequence[VaultRef]], Answers]
+Filled: TypeAlias = Declared | VaultConfigError | str
+"""A slot's reference without placeholders, what is wrong with it, or a literal text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source gave: its name for `provenance`, and the values."""
+
+    source: str
+    data: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What becomes of a slot: its value, or `ABSENT` for the default."""
+
+    slot: Slot
+    value: Any = field(repr=False)
+    origin: Provenance | None
+
+
+class Load:
+    """One load of *model* over what the other sources gave.
+
+    Args:
+        model: The settings class.
+        layers: The other sources, highest first.
+        rule: When `.env` may stand in.
+        variable_of: The environment variable that holds a text, if one does.
+
+    Attributes:
+        record: Where everything came from.
+        values: What the vault gave, masked.
+    """
+
+    def __init__(
+        self,
+        model: type,
+        layers: Sequence[Layer],
+        *,
+        rule: FallbackRule,
+        variable_of: Callable[[str], str | None],
+    ) -> None:
+        self._model = model
+        self._rule = rule
+        self._variable_of = variable_of
+        above = [layer.data for layer in layers if layer.source in ABOVE_THE_VAULT]
+        self._given: Mapping[str, Any] = merged([{}, *reversed(above)])
+        self._fallbacks = [
+            layer
+            for layer in layers
+            if layer.source not in ABOVE_THE_VAULT and (layer.source != DOTENV or rule.is_possible)
+        ]
+        self.record = LoadRecord([(layer.source, keys_only(layer.data)) for layer in layers[::-1]])
+        self.values: list[Any] = []
+
+    def run(
+        self,
+        state: dict[str, Any],
+        ask: Ask,
+        *,
+        variables: Mapping[str, str],
+        resolve_values: bool,
+        extra: bool,
+    ) -> None:
+        """Replace the top-level entries of *state* that the vault has a part in.
+
+        Args:
+            state: What all other sources gave, merged.
+            ask: Reads references from the vault; not called when nothing is needed.
+            variables: ``vault_variables`` of the class.
+            resolve_values: Whether references that stand as values count.
+            extra: Whether they do under keys that are no field's, too.
+
+        Raises:
+            UnresolvedSettingsError: Settings that could not be resolved, all of them.
+            VaultConfigError: Whatever *ask* raises.
+        """
+        found = list(annotated_slots(self._model, state, self._given))
+        slots = [item for item in found if isinstance(item, Slot)]
+        if resolve_values:
+            slots += self._allowed(slots, value_slots(self._model, state, extra=extra))
+        if not slots:
+            return
+        # Outer values first, then what goes inside them; annotations over `.env`'s references.
+        slots.sort(key=lambda slot: (len(slot.place), slot.annotated))
+        placeholders = Placeholders(
+            self._model, state, variables=variables, environment=self._rule.environment
+        )
+        settled = self._settle([(slot, _filled(slot, placeholders)) for slot in slots], ask)
+        self._apply(settled, [item for item in found if isinstance(item, Default)], state)
+
+    def _allowed(self, annotated: Sequence[Slot], values: Iterable[Slot]) -> Iterator[Slot]:
+        """Leave out references of a `.env` that may not provide the field."""
+        reserved = set() if self._rule.is_possible else {slot.place for slot in annotated}
+        for slot in values:
+            inside = any(slot.place[:end] in reserved for end in range(1, len(slot.place) + 1))
+            if not inside or get_at(self._given, slot.place) is not ABSENT:
+                yield slot
+
+    def _settle(self, slots: Sequence[tuple[Slot, Filled]], ask: Ask) -> list[_Settled]:
+        references = dict.fromkeys(ref for _, declared in slots for ref in _references(declared))
+        answers = ask(list(references)) if references else {}
+        settled: dict[Place, _Settled] = {}
+        failures: dict[Place, SettingFailure] = {}
+        replaced: list[SettingFailure] = []
+        for slot, declared in slots:
+            outcome = self._outcome(slot, declared, answers)
+            if isinstance(outcome, _Settled):
+                settled[slot.place] = outcome
+                continue
+            failure = self._failure(slot, declared, outcome)
+            missing = _may_be_missing(declared, answers)
+            serves = missing or self._covers(slot, outcome)
+            alternative = self._alternative(slot) if serves else None
+            if alternative is None:
+                failures.setdefault(slot.place, failure)
+                continue
+            settled[slot.place] = alternative
+            if not missing and not isinstance(outcome, NoCredentialsError):
+                replaced.append(failure)
+        failed = {place: f for place, f in failures.items() if place not in settled}
+        if failed:
+            order = _order(self._model)
+            places = sorted(failed, key=lambda place: order.get(place[0], len(order)))
+            raise UnresolvedSettingsError([failed[place] for place in places])
+        if replaced:
+            told = "; ".join(map(str, replaced))
+            logger.warning("taken from .env or the default, not from the vault: %s", told)
+        self.record.filled |= {s.slot.name: s.origin for s in settled.values() if s.origin}
+        return list(settled.values())
+
+    def _outcome(
+        self, slot: Slot, declared: Filled, answers: Answers
+    ) -> _Settled | VaultConfigError:
+        if isinstance(declared, str):
+            return _Settled(slot, declared, None)
+        if isinstance(declared, VaultConfigError):
+            return declared
+        value = fill(declared, answers, slot.plan.target if slot.plan else ANYTHING)
+        if isinstance(value, VaultConfigError):
+            return value
+        self.values.append(value)
+        return _Settled(slot, value, Provenance(VAULT, _secrets(declared, answers)))
+
+    def _failure(self, slot: Slot, declared: Filled, error: VaultConfigError) -> SettingFailure:
+        # The texts around the references of a template may be secret themselves.
+        readable = slot.declared if isinstance(declared, VaultConfigError) else declared
+        shown = ", ".join(map(str, _references(readable))) or None
+        variable = self._variable_of(slot.text) if slot.text is not None else None
+        return SettingFailure(slot.name, shown, error, variable)
+
+    def _covers(self, slot: Slot, error: VaultConfigError) -> bool:
+        # A malformed value is a mistake in what was given, not something the vault lacks.
+        is_mistake = not slot.annotated and isinstance(error, InvalidReferenceError)
+        return self._rule.covers(error) and not is_mistake
+
+    def _alternative(self, slot: Slot) -> _Settled | None:
+        """Return what a source below the vault says, else the default, else nothing."""
+        found = [(layer.source, get_at(layer.data, slot.place)) for layer in self._fallbacks]
+        plain = [(source, value) for source, value in found if _is_plain(value)]
+        if plain:
+            value = merged(value for _, value in reversed(plain))
+            return _Settled(slot, value, Provenance(plain[0][0]))
+        if slot.plan is not None and not slot.plan.info.is_required():
+            return _Settled(slot, ABSENT, Provenance(DEFAULT))
+        return None
+
+    def _apply(
+        self, settled: Iterable[_Settled], defaults: Iterable[Default], state: dict[str, Any]
+    ) -> None:
+        entries = {str(item.slot.place[0]) for item in settled}
+        changed = {key: own_copy(state[key]) for key in entries if key in state}
+        for item in settled:
+            place = item.slot.place
+            if item.value is ABSENT:
+                remove_at(changed, place)
+                continue
+            for default in defaults:
+                if default.holds(place) and get_at(changed, default.place) is ABSENT:
+                    set_at(changed, default.place, default.values())
+            set_at(changed, place, self._completed(item, get_at(changed, place)))
+        for key in entries:
+            state.pop(key, None)
+        state.update(changed)
+
+    def _completed(self, item: _Settled, present: Any) -> Any:
+        """Lay what stands above the vault over an object, and what stands below it under."""
+        if not isinstance(item.value, dict) or not isinstance(present, dict):
+            return item.value
+        if not item.slot.annotated:
+            siblings = {key: value for key, value in present.items() if key != REFERENCE_KEY}
+            return merged([item.value, siblings])
+        place = item.slot.place
+        below = [get_at(layer.data, place) for layer in reversed(self._fallbacks)]
+        return merged([*map(own_copy, below), item.value, own_copy(get_at(self._given, place))])
+
+
+def _order(model: type) -> dict[str | int, int]:
+    """Return where in *model* each key of its input is declared."""
+    fields = enumerate(fields_of(model))
+    return {place[0]: position for position, field in fields for place in field.places}
+
+
+def _filled(slot: Slot, placeholders: Placeholders) -> Filled:
+    if not isinstance(slot.declared, (VaultRef, Template)):
+        return slot.declared
+    try:
+        return placeholders.fill(slot.declared)
+    except VaultConfigError as error:
+        return error.with_traceback(None)
+
+
+def _references(declared: Filled) -> Sequence[VaultRef]:
+    if isinstance(declared, VaultRef):
+        return (declared,)
+    return declared.references if isinstance(declared, Template) else ()
+
+
+def _may_be_missing(declared: Filled, answers: Answers) -> bool:
+    """Whether all that is amiss is that optional secrets do not exist."""
+    failed = [ref for ref in _references(declared) if isinstance(answers[ref], VaultConfigError)]
+    return bool(failed) and all(
+        ref.optional and isinstance(answers[ref], NOT_FOUND) for ref in failed
+    )
+
+
+def _secrets(declared: Declared, answers: Answers) -> tuple[tuple[str, int], ...]:
+    resolved = [answers[reference] for reference in _references(declared)]
+    secrets = [item.secret for item in resolved if isinstance(item, Resolved)]
+    return tuple(dict.fromkeys((secret.path, secret.version) for secret in secrets))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether *value* is there and needs no vault."""
+    if value is ABSENT or (isinstance(value, dict) and REFERENCE_KEY in value):
+        return False
+    return not (isinstance(value, str) and is_reference(value))

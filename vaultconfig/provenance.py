@@ -1,0 +1,80 @@
+"""Where the value of each field came from: sources, paths and versions, never a value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vaultconfig.inputs import Place
+from vaultconfig.plan import fields_of
+from vaultconfig.slots import describe
+
+VAULT = "vault"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the value of a field came from.
+
+    Attributes:
+        source: ``argument``, ``command line``, ``environment``, ``vault``, ``.env``,
+            ``secrets directory``, ``default``, or the class name of another source.
+        secrets: Path and version of each secret in it; several in a template, mostly none.
+    """
+
+    source: str
+    secrets: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def path(self) -> str | None:
+        """The path of the (first) secret."""
+        return self.secrets[0][0] if self.secrets else None
+
+    @property
+    def version(self) -> int | None:
+        """The version of the (first) secret."""
+        return self.secrets[0][1] if self.secrets else None
+
+
+@dataclass(slots=True)
+class LoadRecord:
+    """What one load of a settings class has left behind.
+
+    Attributes:
+        layers: What each source gave, lowest first, without values: see `inputs.keys_only`.
+        filled: What came of the fields that the vault was to fill, by dotted name.
+    """
+
+    layers: list[tuple[str, Any]] = field(default_factory=list)
+    filled: dict[str, Provenance] = field(default_factory=dict)
+
+    def from_vault(self) -> frozenset[str]:
+        """Return the dotted names of the fields that hold something from the vault."""
+        return frozenset(n for n, origin in self.filled.items() if origin.source == VAULT)
+
+
+def provenance_of(model: type, record: LoadRecord) -> dict[str, Provenance]:
+    """Return where each field of a settings class came from, by dotted name."""
+    found: dict[str, Provenance] = {}
+    for source, keys in record.layers:
+        found |= dict.fromkeys(names_in(model, keys), Provenance(source))
+    found |= record.filled
+    roots = {name.partition(".")[0] for name in found}
+    found |= {p.name: Provenance(DEFAULT) for p in fields_of(model) if p.name not in roots}
+    return dict(sorted(found.items()))
+
+
+def names_in(model: type, keys: Any) -> list[str]:
+    """Return the dotted names of the fields of *model* that *keys* hold a value for."""
+    described = [describe(model, place) for place in _leaves(keys)]
+    return [name for name, plan in described if plan is not None or "." in name]
+
+
+def _leaves(keys: Mapping[Any, Any], place: Place = ()) -> Iterator[Place]:
+    for step, inner in keys.items():
+        if inner:
+            yield from _leaves(inner, (*place, step))
+        else:
+            yield (*place, step)

@@ -1,0 +1,136 @@
+"""VaultSettings: pydantic-settings with a vault among its sources, which never prints a secret."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+from pydantic import BaseModel, PrivateAttr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from vaultconfig.arrangement import arranged
+from vaultconfig.environment import check_declared
+from vaultconfig.errors import VaultConfigError
+from vaultconfig.fallback import FallbackMode
+from vaultconfig.masking import unmask
+from vaultconfig.provenance import LoadRecord, Provenance, provenance_of
+from vaultconfig.representation import masked_args
+from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
+from vaultconfig.validation import clean_error
+
+_OPTIONS: Final = {
+    name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
+}
+"""The arguments of ``Settings()`` that are pydantic-settings', not fields."""
+
+
+class VaultConfigDict(SettingsConfigDict, total=False):
+    """The ``model_config`` of a `VaultSettings` class: pydantic-settings' own keys, and ours."""
+
+    vault_environment: str | None
+    """The environment where nothing else says it; may not be a development name."""
+
+    vault_fallback: FallbackMode
+    """When `.env` may stand in for the vault; "development" by default."""
+
+    vault_variables: Mapping[str, str]
+    """What fills ``{name}`` in paths."""
+
+    vault_resolve_values: bool
+    """Whether references that stand as values of fields are resolved; True by default."""
+
+
+class VaultSettings(BaseSettings):
+    """Settings whose annotated fields are filled from the vault, all in one round trip.
+
+    A field says where its value is: ``Annotated[SecretStr, "vault:path#field"]``. Precedence,
+    first wins: arguments, command line, environment, vault, `.env`, secrets directory and any
+    other source, defaults.
+
+    ``repr`` and ``str`` mask what came from the vault.
+
+    Raises:
+        VaultConfigError: See `vaultconfig.errors`; `UnresolvedSettingsError` names every
+            setting that failed.
+        pydantic.ValidationError: A value does not fit its field; it holds no input.
+    """
+
+    model_config: ClassVar[VaultConfigDict] = VaultConfigDict(
+        env_file=DEFAULT_ENV_FILE,
+        extra="ignore",
+        hide_input_in_errors=True,
+        vault_fallback="development",
+        vault_resolve_values=True,
+    )
+
+    _record: LoadRecord = PrivateAttr(default_factory=LoadRecord)
+
+    def __init__(
+        self,
+        *,
+        _vault_environment: str | None = None,
+        _build_sources: tuple[tuple[PydanticBaseSettingsSource, ...], dict[str, Any]] | None = None,
+        **values: Any,
+    ) -> None:
+        """Load the settings; the arguments are pydantic-settings' own, and one of ours.
+
+        Args:
+            _vault_environment: The environment's name, over `VAULTCONFIG_ENVIRONMENT`.
+            _build_sources: What ``CliApp`` has prepared.
+            values: Values of fields, and ``_env_file`` and the like.
+        """
+        if _build_sources is None:
+            options = {name: values.pop(name) for name in _OPTIONS & values.keys()}
+            _build_sources = self._settings_init_sources(
+                _vault_environment=_vault_environment, _init_kwargs=values, **options
+            )
+        source = next(s for s in _build_sources[0] if isinstance(s, VaultSettingsSource))
+        failure: Exception | None = None
+        try:
+            super().__init__(_build_sources=_build_sources)
+        except ValidationError as error:
+            failure = clean_error(error, type(self), source.values)
+        except VaultConfigError as error:
+            failure = error.with_traceback(None)
+        if failure is not None:
+            raise failure  # outside the handler, and without the frames that hold values
+        self._record = source.record
+        _unmask_fields(self, source.record.from_vault())
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that says it runs in development."""
+        super().__pydantic_init_subclass__(**kwargs)
+        check_declared(cls.model_config.get("vault_environment"))
+
+    @classmethod
+    def _settings_init_sources(  # type: ignore[override]  # its arguments differ by version
+        cls, *, _vault_environment: str | None = None, **options: Any
+    ) -> tuple[tuple[PydanticBaseSettingsSource, ...], dict[str, Any]]:
+        """Put our source last, whatever ``settings_customise_sources`` of a subclass says."""
+        if cls.model_config.get("env_file") is DEFAULT_ENV_FILE:
+            rule = fallback_rule(cls.model_config, _vault_environment)
+            options.setdefault("_env_file", DEFAULT_ENV_FILE if rule.is_possible else None)
+        sources, init_kwargs = super()._settings_init_sources(**options)
+        return arranged(cls, sources, environment=_vault_environment), init_kwargs
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Return what `repr` and `str` show: masks for what came from the vault."""
+        return masked_args(
+            super().__repr_args__(),
+            secret=self._record.from_vault(),
+            derived=type(self).model_computed_fields,
+        )
+
+
+def provenance(settings: VaultSettings) -> dict[str, Provenance]:
+    """Return where the value of each field came from, by dotted name; never a value."""
+    return provenance_of(type(settings), settings._record)
+
+
+def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:
+    """Make plain what pydantic handed through as it was: fields typed Any, object or dict."""
+    values = vars(settings)
+    for name in {name.partition(".")[0] for name in names} & values.keys():
+        values[name] = unmask(values[name])

@@ -1,0 +1,203 @@
+"""The pydantic-settings source: it fills in what the other sources left to the vault.
+
+It has to be the last one. It returns nothing: it replaces top-level entries of the state that
+pydantic-settings hands on, so that values stay out of the debug log of sources.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+)
+
+from vaultconfig.connection import (
+    DEADLINE,
+    DEVELOPMENT_DEADLINE,
+    Connection,
+    DotEnvFiles,
+    MisplacedCredentialsError,
+    read_connection,
+    stored_connection_variables,
+)
+from vaultconfig.environment import VARIABLE, Environment, current_environment
+from vaultconfig.errors import (
+    ConfigurationError,
+    SettingFailure,
+    UnresolvedSettingsError,
+    VaultConfigError,
+)
+from vaultconfig.fallback import FallbackRule, NoCredentialsError
+from vaultconfig.inputs import keys_only
+from vaultconfig.load import DOTENV, Layer, Load
+from vaultconfig.provenance import LoadRecord, names_in
+from vaultconfig.references import VaultRef
+from vaultconfig.resolver import vault_for
+from vaultconfig.values import Answers
+
+DEFAULT_ENV_FILE: Final = Path(".env")
+
+SET_CREDENTIALS: Final = (
+    "SCAIVAULT_TOKEN, VAULTCONFIG_TOKEN_FILE, or SCAIKEY_CLIENT_ID and SCAIKEY_CLIENT_SECRET"
+)
+ON_YOUR_OWN_MACHINE: Final = f"on your own machine, export {VARIABLE}=development"
+
+LAYER_NAMES: Final = {
+    "InitSettingsSource": "argument",
+    "CliSettingsSource": "command line",
+    "EnvSettingsSource": "environment",
+    "DotEnvSettingsSource": DOTENV,
+    "SecretsSettingsSource": "secrets directory",
+}
+"""How `provenance` calls the sources, by the names that pydantic-settings has for them."""
+
+
+def fallback_rule(config: Mapping[str, Any], environment: str | None) -> FallbackRule:
+    """Return where we are, and when `.env` may stand in for the vault there.
+
+    Args:
+        config: The ``model_config`` of a settings class.
+        environment: The environment's name, over the variable and the class.
+    """
+    current = current_environment(
+        environment, declared=config.get("vault_environment"), environ=os.environ
+    )
+    return FallbackRule(config.get("vault_fallback") or "development", current)
+
+
+class VaultSettingsSource(PydanticBaseSettingsSource):
+    """Fills the fields that carry references; the last source of a settings class.
+
+    `VaultSettings` brings it along. A class that derives from ``BaseSettings`` itself returns it
+    as the last source from ``settings_customise_sources``; it then gets the values, but neither
+    the masking nor the cleaned errors.
+
+    Args:
+        settings_cls: The settings class.
+        environment: The environment's name, over `VAULTCONFIG_ENVIRONMENT` and the class.
+        env_file: The `.env` that may hold the connection in development; the class's own
+            where None is given, else the one in the working directory.
+        layer_names: For sources with names of their own, what they are to be taken for.
+    """
+
+    def __init__(
+        self,
+        settings_cls: type[BaseSettings],
+        *,
+        environment: str | None = None,
+        env_file: DotEnvFiles = None,
+        layer_names: Mapping[str, str] = LAYER_NAMES,
+    ) -> None:
+        super().__init__(settings_cls)
+        self._env_file: DotEnvFiles = env_file or self.config.get("env_file") or DEFAULT_ENV_FILE
+        self._environment = environment
+        self._layer_names = layer_names
+        self.record = LoadRecord()
+        self.values: Sequence[Any] = ()
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return nothing: fields are filled together, not one by one."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Fill the vault's fields in; nothing is returned.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`. Without a traceback of its own: the
+                frames below hold tokens.
+        """
+        failure: VaultConfigError | None = None
+        try:
+            self._load()
+        except VaultConfigError as error:
+            failure = error.with_traceback(None)
+        if failure is not None:
+            raise failure
+        return {}
+
+    def _load(self) -> None:
+        rule = fallback_rule(self.config, self._environment)
+        layers = [
+            Layer(self._layer_names.get(name, name), data)
+            for name, data in self.settings_sources_data.items()
+        ]
+        load = Load(self.settings_cls, layers, rule=rule, variable_of=self._variable_of)
+        self.record, self.values = load.record, load.values
+        hint = None
+        try:
+            load.run(
+                self.current_state,
+                lambda references: self._ask(references, rule),
+                variables=self._option("vault_variables", {}),
+                resolve_values=self._option("vault_resolve_values", default=True),
+                extra=self.config.get("extra") == "allow",
+            )
+        except UnresolvedSettingsError as error:
+            failures = error.failures
+            hint = None if rule.is_possible else self._hint(failures)
+        else:
+            return
+        raise UnresolvedSettingsError(failures, hint=hint)
+
+    def _option(self, name: str, default: Any = None) -> Any:
+        """Return what a class says in its `VaultConfigDict`."""
+        value = self.config.get(name)
+        return default if value is None else value
+
+    def _ask(self, references: Sequence[VaultRef], rule: FallbackRule) -> Answers:
+        in_development = rule.environment.is_development
+        try:
+            connection = read_connection(
+                os.environ, env_file=self._env_file if in_development else None
+            )
+            if not connection.has_credentials:
+                raise self._no_credentials(connection, rule.environment)
+            usual = DEVELOPMENT_DEADLINE if in_development else DEADLINE
+            deadline = connection.deadline or usual
+            return vault_for(connection).resolve(references, deadline=deadline)
+        except VaultConfigError as error:
+            recoverable = not isinstance(error, ConfigurationError) or isinstance(
+                error, (MisplacedCredentialsError, NoCredentialsError)
+            )
+            if not recoverable or not rule.covers(error):
+                raise
+            failure = error.with_traceback(None)
+        return {reference: copy.copy(failure) for reference in references}
+
+    def _no_credentials(
+        self, connection: Connection, environment: Environment
+    ) -> NoCredentialsError:
+        if environment.is_development:
+            return NoCredentialsError("no credentials for the vault, and no value in .env: add one")
+        message = f"no credentials for the vault at {connection.url}: set {SET_CREDENTIALS}"
+        stored = stored_connection_variables(self._env_file)
+        if stored:
+            message += f" ({', '.join(stored)} in .env: read in development only)"
+        if environment.name is None:
+            message += f"; {ON_YOUR_OWN_MACHINE}"
+        return NoCredentialsError(message)
+
+    def _hint(self, failures: Sequence[SettingFailure]) -> str | None:
+        """Say that `.env` has what the vault did not give, where it may not provide it."""
+        try:
+            stored = DotEnvSettingsSource(self.settings_cls, env_file=self._env_file)()
+        except (SettingsError, UnicodeDecodeError, OSError):
+            return None
+        names = names_in(self.settings_cls, keys_only(stored))
+        stray = [failure.field for failure in failures if failure.field in names]
+        if not stray:
+            return None
+        fields = ", ".join(stray)
+        return f".env has {fields}, which it provides in development only: {ON_YOUR_OWN_MACHINE}"
+
+    def _variable_of(self, text: str) -> str | None:
+        return next((name for name, value in os.environ.items() if text in value), None)
