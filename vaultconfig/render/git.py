@@ -13,7 +13,7 @@ Standing = Literal["tracked", "ignored", "exposed", "outside"]
 # Not GIT_DIR and its like, which would answer for another repository, and not our credentials.
 _ENVIRONMENT: Final = ("PATH", "HOME", "XDG_CONFIG_HOME")
 _COMMAND: Final = (
-    *("git", "--literal-pathspecs"),
+    "git",
     *("-c", "core.fsmonitor=false"),  # would run a program that the repository names
     *("-c", "safe.directory=*"),  # a container's root may ask about its user's repository
 )
@@ -29,11 +29,14 @@ def standing(directory: str, name: str) -> Standing:
     Raises:
         ConfigurationError: There is a repository, and git cannot read it.
     """
-    listed = _run(directory, "ls-files", "-z", "--", name)
-    if listed is None or any(words in listed.stderr for words in _OUTSIDE):
+    listed = _run(directory, "--literal-pathspecs", "ls-files", "-z", "--", name)
+    # Knows no literal pathspecs; a leading "./" makes the name one.
+    ignored = _run(directory, "check-ignore", "-q", "--", f"./{name}")
+    if listed is None or ignored is None:
         return "outside"
-    ignored = _run(directory, "check-ignore", "-q", "--", name)
-    if ignored is None or listed.returncode or ignored.returncode not in {0, 1}:
+    if any(words in listed.stderr + ignored.stderr for words in _OUTSIDE):
+        return "outside"
+    if listed.returncode or ignored.returncode not in {0, 1}:
         raise ConfigurationError(
             f"git cannot say whether it tracks {os.path.join(directory, name)}: "
             "mend the repository, or write outside of it"
