@@ -53,7 +53,7 @@ def dev_server(
             f"{host} can be reached from other machines: keep to 127.0.0.1, or add --allow-remote"
         )
     try:
-        from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer  # noqa: PLC0415 -- an extra
+        from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer
     except ModuleNotFoundError as exc:
         raise _NotStarted(str(exc)) from exc
     try:

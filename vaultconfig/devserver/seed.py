@@ -98,7 +98,7 @@ def _where(exc: Exception) -> str:
 
 def _parse_yaml(text: str) -> Any:
     try:
-        import yaml  # noqa: PLC0415 -- only a seed in YAML needs it
+        import yaml
     except ModuleNotFoundError:
         raise _Mistake("install pyyaml for a seed in YAML, or write it in TOML") from None
     try:
