@@ -20,6 +20,9 @@ from vaultconfig.errors import ConfigurationError
 from vaultconfig.references import parse_duration
 
 DEADLINE, DEVELOPMENT_DEADLINE = 10.0, 2.0
+SET_CREDENTIALS = (
+    "set SCAIVAULT_TOKEN, VAULTCONFIG_TOKEN_FILE, or SCAIKEY_CLIENT_ID and SCAIKEY_CLIENT_SECRET"
+)
 DotEnvFiles: TypeAlias = Path | str | Sequence[Path | str] | None
 
 _CREDENTIALS = (

@@ -219,7 +219,7 @@ def vault_for(connection: Connection) -> Vault:
     with _vaults_lock:
         vault = _vaults.get(connection)
         if vault is None:
-            vault = _vaults[connection] = Vault(connection, connect=_client)
+            vault = _vaults[connection] = Vault(connection, connect=_connect)
         return vault
 
 
@@ -234,7 +234,7 @@ _vaults_lock = Lock()
 os.register_at_fork(after_in_child=forget_vaults)
 
 
-def _client(connection: Connection) -> Reader:
-    from vaultconfig.client import client_for  # loads httpx
+def _connect(connection: Connection) -> Reader:
+    from vaultconfig.connect import connect  # loads httpx
 
-    return client_for(connection)
+    return connect(connection)

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from vaultconfig.connection import (
     DEADLINE,
     DEVELOPMENT_DEADLINE,
+    SET_CREDENTIALS,
     Connection,
     DotEnvFiles,
     MisplacedCredentialsError,
@@ -46,9 +47,6 @@ from vaultconfig.values import Answers
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 
-SET_CREDENTIALS: Final = (
-    "SCAIVAULT_TOKEN, VAULTCONFIG_TOKEN_FILE, or SCAIKEY_CLIENT_ID and SCAIKEY_CLIENT_SECRET"
-)
 ON_YOUR_OWN_MACHINE: Final = f"on your own machine, export {VARIABLE}=development"
 
 LAYER_NAMES: Final = {
@@ -178,7 +176,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
     ) -> NoCredentialsError:
         if environment.is_development:
             return NoCredentialsError("no credentials for the vault, and no value in .env: add one")
-        message = f"no credentials for the vault at {connection.url}: set {SET_CREDENTIALS}"
+        message = f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}"
         stored = stored_connection_variables(self._env_file)
         if stored:
             message += f" ({', '.join(stored)} in .env: read in development only)"
