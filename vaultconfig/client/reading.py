@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeGuard, TypeVar
 
 from vaultconfig.client.answer import Answer
 from vaultconfig.client.failures import BatchMissing, Failure
@@ -89,21 +89,27 @@ def decoded(answer: Answer | Failure, decode: Callable[[Answer], T | Failure]) -
 
 
 def _done(jobs: Sequence[Job]) -> dict[SecretKey, Outcome]:
-    """Do *jobs* side by side, and those that have not begun only while none failed for all."""
-    outcomes: dict[SecretKey, Outcome] = {}
+    """Do *jobs* side by side, until one fails for all of them."""
     if len(jobs) == 1:  # in this thread
-        return outcomes | dict(jobs[0]())
+        return _unless_fatal(jobs[0]())
+    outcomes: dict[SecretKey, Outcome] = {}
     with ThreadPoolExecutor(MOST_CONNECTIONS, "vaultconfig") as pool:
-        for future in as_completed([pool.submit(job) for job in jobs]):
-            found = dict(future.result())
-            outcomes |= found
-            if any(map(_is_fatal, found.values())):
-                pool.shutdown(wait=False, cancel_futures=True)
-                break
+        try:
+            for future in as_completed([pool.submit(job) for job in jobs]):
+                outcomes |= _unless_fatal(future.result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
 
 
-def _is_fatal(outcome: Outcome) -> bool:
+def _unless_fatal(found: Collection[tuple[SecretKey, Outcome]]) -> dict[SecretKey, Outcome]:
+    for _, outcome in found:
+        if _is_fatal(outcome):
+            raise outcome.error
+    return dict(found)
+
+
+def _is_fatal(outcome: Outcome) -> TypeGuard[Failure]:
     """Whether *outcome* is about the request as a whole, rather than about one secret."""
     return (
         isinstance(outcome, Failure)

@@ -1,0 +1,304 @@
+"""Every row of ScaiVault's operations table, as it goes over the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.client.scripted import Reply, envelope, secret
+from vaultconfig import errors
+from vaultconfig.client import Health, Identity, SecretSummary, StaticToken, VaultClient, WriteResult
+from vaultconfig.masking import is_masked
+
+
+def test_whoami(vault, client):
+    """Whoami is one GET, and absent fields are left out."""
+    vault.script(
+        Reply(
+            body={
+                "identity_id": "svc",
+                "tenant_id": "t",
+                "scopes": ["secrets:read"],
+                "token_expires_at": "2030-01-02T03:04:05Z",
+            }
+        )
+    )
+    assert client.whoami() == Identity(
+        "svc",
+        tenant_id="t",
+        scopes=("secrets:read",),
+        token_expires_at=datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )
+    assert [(a.method, a.target) for a in vault.asked] == [("GET", "/v1/auth/whoami")]
+
+
+def test_read(vault, client):
+    """A read gives the newest version with its metadata, and values that print as asterisks."""
+    vault.script(
+        Reply(
+            body=secret(
+                version=3,
+                metadata={"description": "d", "tags": ["t"]},
+                expires_at="2030-01-01T00:00:00+00:00",
+                data={"k": "v", "n": 1, "nested": {"x": [1.5, None, True]}},
+            )
+        )
+    )
+    found = client.read("a/b")
+    assert vault.asked[0].target == "/v1/secrets/a/b"
+    assert (found.path, found.version, found.secret_type) == ("a/b", 3, "kv")
+    assert found.data == {"k": "v", "n": 1, "nested": {"x": [1.5, None, True]}}
+    assert is_masked(found.data["k"])
+    assert repr(found.metadata) == "{'description': 'd', 'tags': ['t']}"
+    assert found.expires_at == datetime(2030, 1, 1, tzinfo=UTC)
+    assert repr(found) == "Secret(path='a/b', version=3)"
+
+
+def test_headers(vault, connect):
+    """A request carries the token, our own user agent, and the tenant if there is one."""
+    vault.script(Reply(body=secret()))
+    connect(tenant="acme").read("a/b")
+    connect().read("a/b")
+    first, second = (asked.headers for asked in vault.asked)
+    assert first["Authorization"] == "Bearer tok-CANARY"
+    assert first["User-Agent"].startswith("vaultconfig/")
+    assert (first["X-Tenant-ID"], second["X-Tenant-ID"]) == ("acme", None)
+    assert first["Accept-Encoding"] == "identity"
+
+
+def test_read_a_version(vault, client):
+    """A pinned version is a query, and another version in the answer breaks the protocol."""
+    vault.script(Reply(body=secret(version=2)))
+    assert client.read("a/b", version=2).version == 2
+    assert vault.asked[0].target == "/v1/secrets/a/b?version=2"
+    with pytest.raises(errors.ResponseError, match="is version 2, not 1"):
+        client.read("a/b", version=1)
+
+
+def test_write(vault, client):
+    """A write sends data, type and metadata, and options only where given."""
+    vault.script(
+        Reply(201, {"path": "a/b", "secret_type": "kv", "version": 1, "created": True}),
+        Reply(200, {"path": "a/b", "version": 2, "created": False, "previous_version": 1}),
+    )
+    assert client.write("a/b", {"k": "v"}) == WriteResult("a/b", 1, created=True)
+    assert client.write(
+        "a/b",
+        {"n": {"x": [1.5, 2, None]}},
+        secret_type="json",
+        description="d",
+        tags=["t"],
+        max_versions=5,
+        expires_in="90d",
+    ) == WriteResult("a/b", 2, created=False)
+    assert [(a.method, a.target) for a in vault.asked] == [("PUT", "/v1/secrets/a/b")] * 2
+    assert vault.asked[0].json == {
+        "data": {"k": "v"},
+        "secret_type": "kv",
+        "metadata": {"tags": []},
+    }
+    assert vault.asked[1].json == {
+        "data": {"n": {"x": [1.5, 2, None]}},
+        "secret_type": "json",
+        "metadata": {"description": "d", "tags": ["t"]},
+        "options": {"max_versions": 5, "expires_in": "90d"},
+    }
+    assert vault.asked[0].headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])
+def test_write_what_json_cannot_hold(vault, client, value):
+    """Data without a form in JSON is refused before anything is sent."""
+    with pytest.raises(errors.ConfigurationError, match="JSON has no form"):
+        client.write("a/b", {"k": value})
+    assert vault.asked == []
+
+
+def test_delete(vault, client):
+    """A delete is one request, whose answer may be empty."""
+    vault.script(Reply(204, b""), envelope("secret_not_found", status=404))
+    client.delete("a/b")
+    assert [(a.method, a.target) for a in vault.asked] == [("DELETE", "/v1/secrets/a/b")]
+    with pytest.raises(errors.SecretNotFoundError):
+        client.delete("a/b")
+
+
+@pytest.mark.parametrize("name", ["secrets", "data"])
+def test_list(vault, client, name):
+    """A listing follows the cursor over pages, and is lazy."""
+    item = {"path": "p/1", "secret_type": "kv", "version": 4, "tags": ["x"]}
+    vault.script(
+        Reply(body={name: [item], "cursor": "c 1", "has_more": True}),
+        Reply(body={name: [{"path": "p/2"}], "cursor": None, "has_more": False}),
+    )
+    pages = client.list("p/ä&")
+    assert vault.asked == []
+    assert next(pages) == SecretSummary("p/1", 4, "kv", tags=("x",))
+    assert len(vault.asked) == 1
+    assert [summary.path for summary in pages] == ["p/2"]
+    assert [asked.target for asked in vault.asked] == [
+        "/v1/secrets?prefix=p%2F%C3%A4%26",
+        "/v1/secrets?prefix=p%2F%C3%A4%26&cursor=c+1",
+    ]
+
+
+def test_list_in_a_circle(vault, client):
+    """A cursor that comes again is an error rather than an endless listing."""
+    vault.script(Reply(body={"secrets": [], "cursor": "c", "has_more": True}))
+    with pytest.raises(errors.ResponseError, match="circle"):
+        list(client.list())
+
+
+def test_health(vault, client):
+    """Health needs no credentials, and 503 is an answer, whatever its body."""
+    vault.script(
+        Reply(headers={"Date": "Tue, 01 Jan 2030 00:00:00 GMT"}), Reply(503, b"<html>no</html>")
+    )
+    health = client.health()
+    assert health.ready
+    assert client.health() == Health(ready=False, server_time=client.health().server_time)
+    assert vault.asked[0].target == "/v1/health/ready"
+    assert vault.asked[0].headers["Authorization"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("a b/ä%2F", "/v1/secrets/a%20b/%C3%A4%252F"),
+        ("A.b/c_d-e~f", "/v1/secrets/A.b/c_d-e~f"),
+        ("a:b@c&d=e+f", "/v1/secrets/a%3Ab%40c%26d%3De%2Bf"),
+        ("/".join("abcdefghij"), "/v1/secrets/a/b/c/d/e/f/g/h/i/j"),
+        ("x" * 512, "/v1/secrets/" + "x" * 512),
+    ],
+)
+def test_paths_are_encoded(vault, client, path, target):
+    """A path arrives as the one that was asked for; what is odd in it is the server's to judge."""
+    vault.script(Reply(body=secret()))
+    client.read(path)
+    assert vault.asked[0].target == target
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/a", "a/", "a//b", "a/../b", "..", "a/./b", "a?b", "a#b", "a\nb", "a\x00", "x" * 513]
+    + ["/".join("abcdefghijk"), "a\ud800"],
+)
+def test_bad_paths(vault, client, path):
+    """A path that would reach another resource is refused here, before anything is sent."""
+    for operation in (client.read, client.delete, lambda path: client.write(path, {"k": "v"})):
+        with pytest.raises(errors.SecretError, match="is not a secret's path"):
+            operation(path)
+    assert vault.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://vault.example.com", "in clear"),
+        ("http://10.0.0.1", "in clear"),
+        ("http://localhost.example.com", "in clear"),
+        ("ftp://x", "not an http"),
+        ("vault.example.com", "not an http"),
+        ("https://", "not an http"),
+        ("https://h:port", "not an http"),
+        ("https://h/a b", "not an http"),
+        ("https://user:CANARY@h", "holds a user"),
+        ("https://h/?q=CANARY", "a query"),
+    ],
+)
+def test_urls_that_get_no_token(url, message):
+    """A URL that is none, or would carry the token in clear, is refused without quoting secrets."""
+    with pytest.raises(errors.ConfigurationError, match=message) as caught:
+        VaultClient(url, credentials=StaticToken("t"))
+    assert "CANARY" not in str(caught.value)
+
+
+def test_urls_that_get_one():
+    """Loopback may be plain HTTP, and everything may with allow_http."""
+    for url in ("http://localhost:1", "http://127.0.0.1:1/base/", "http://[::1]:1", "https://h"):
+        VaultClient(url, credentials=StaticToken("t"))
+    VaultClient("http://vault.example.com", credentials=StaticToken("t"), allow_http=True)
+
+
+def test_base_path(vault, connect):
+    """The API may stand below a path, with or without a slash at its end."""
+    vault.script(Reply(body=secret()))
+    connect(url=vault.url + "/base/").read("a/b")
+    assert vault.asked[0].target == "/base/v1/secrets/a/b"
+
+
+@pytest.mark.parametrize("deadline", [0, -1, float("nan")])
+def test_a_deadline_is_positive(client, deadline):
+    """A deadline that leaves no time is a mistake, not an outage."""
+    with pytest.raises(errors.ConfigurationError):
+        client.read_many(["a/b"], deadline=deadline)
+
+
+def test_a_closed_client_says_so(vault, connect):
+    """A client that has been closed raises, and its repr shows no more than the URL."""
+    vault.script(Reply(body=secret()))
+    with connect() as client:
+        client.read("a/b")
+    with pytest.raises(errors.ConfigurationError, match="closed"):
+        client.read("a/b")
+    assert repr(client) == f"VaultClient('{vault.url}')"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>CANARY</html>",
+        b"[]",
+        b'"x"',
+        b'{"version": 1, "data": NaN}',
+        b"[" * 100_000,
+        b"\xff\xfe\x00",
+        b'{"path": "a/b", "data": {}}',
+        b'{"version": "1", "data": {}}',
+        b'{"version": true, "data": {}}',
+        b'{"version": 1, "data": ["CANARY"]}',
+        b'{"version": 1}',
+    ],
+)
+def test_answers_that_break_the_protocol(vault, client, body):
+    """A 200 that is not the JSON we expect is refused at once, without a second try."""
+    vault.script(Reply(200, body))
+    with pytest.raises(errors.ResponseError):
+        client.read("a/b")
+    assert len(vault.asked) == 1
+
+
+@pytest.mark.parametrize("location", ["https://elsewhere.example/", "http://[", ""])
+def test_redirects_are_not_followed(vault, client, location):
+    """A redirect is refused at once, however broken its Location."""
+    vault.script(Reply(302, b"", {"Location": location}))
+    for call in (lambda: client.read("a/b"), lambda: client.read_many(["a/b", "a/c"])):
+        with pytest.raises(errors.ResponseError, match="redirect"):
+            call()
+    assert len(vault.asked) == 2
+
+
+def test_large_answers(vault, client):
+    """Exactly 8 MiB is read; a byte more is refused, with a declared length or without."""
+    limit = 8 * 1024 * 1024
+    start = b'{"version": 1, "data": {}, "metadata": {"x": "'
+    fitting = start + b"x" * (limit - len(start) - 3) + b'"}}'
+    vault.script(Reply(200, fitting), Reply(200, fitting + b" "), endless)
+    assert client.read("a/b").version == 1
+    for _ in range(2):
+        with pytest.raises(errors.ResponseError, match="larger than 8 MiB"):
+            client.read("a/b")
+
+
+def endless(connection) -> None:
+    connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+
+def test_compressed_answers(vault, client):
+    """We ask for plain answers, so that 8 MiB are 8 MiB; a compressed one is refused."""
+    vault.script(Reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}))
+    with pytest.raises(errors.ResponseError, match="compressed"):
+        client.read("a/b")
