@@ -18,7 +18,7 @@ from dotenv.variables import Variable, parse_variables
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking import mask
-from vaultconfig.render.rules import Difference, check, refers, refusal
+from vaultconfig.render.rules import Difference, check, refers, refusal, refuse_references
 
 name: Final = "dotenv"
 
@@ -100,7 +100,8 @@ def update(existing: str, values: Mapping[str, str]) -> str:
             too broken to be changed safely.
     """
     check(values, dialect=name)
-    _refuse_references(existing, values)
+    refuse_references(values)
+    _refuse_to_freeze(existing, values)
     _refuse_other_spellings(existing, values)
     text = existing
     # Once more for a value there that was built from one which the first round replaced.
@@ -226,23 +227,14 @@ def _line(binding: Binding) -> int:
     return binding.original.line + len(_NEWLINE.findall(blank))
 
 
-def _refuse_references(existing: str, values: Mapping[str, str]) -> None:
-    frozen = [key for key, raw in dict(_pairs(existing)).items() if key in values and _is_ref(raw)]
+def _refuse_to_freeze(existing: str, values: Mapping[str, str]) -> None:
+    present = dict(_pairs(existing))
+    frozen = [key for key in values if refers(present.get(key) or "")]
     if frozen:
         raise ConfigurationError(
             f"{', '.join(frozen)}: the existing file has a reference there, which writing would "
             "freeze into a value: render into another file (-o)"
         )
-    revived = [key for key, value in values.items() if refers(value)]
-    if revived:
-        raise ConfigurationError(
-            f"{', '.join(revived)}: the value reads like a reference, so that loading the file "
-            "would ask the vault for it: change what the vault has"
-        )
-
-
-def _is_ref(raw: str | None) -> bool:
-    return raw is not None and refers(raw)
 
 
 def _refuse_other_spellings(existing: str, values: Mapping[str, str]) -> None:

@@ -62,6 +62,20 @@ def refusal(keys: Collection[str], *, dialect: str, limits: str) -> Configuratio
     )
 
 
+def refuse_references(values: Mapping[str, str]) -> None:
+    """Refuse values that our own loader would resolve: what the vault holds is never resolved.
+
+    Raises:
+        ConfigurationError: Names the keys.
+    """
+    keys = [key for key, value in values.items() if refers(value)]
+    if keys:
+        raise ConfigurationError(
+            f"{', '.join(keys)}: the value reads like a reference, so that loading it would ask "
+            "the vault for another: change what the vault has"
+        )
+
+
 def refers(text: str) -> bool:
     """Whether our own loader would read *text*, or a string in its JSON, as a reference."""
     return is_reference(text) or any(map(is_reference, _strings_in_json(text)))

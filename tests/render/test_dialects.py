@@ -1,0 +1,212 @@
+"""Each format holds the awkward values or refuses them by name, as foreign readers agree."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.render.awkward import AWKWARD
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.render.dialects import FORMATS, dialect
+from vaultconfig.render.rules import Difference
+
+VALUES = st.dictionaries(
+    st.from_regex(r"[A-Z]{1,3}", fullmatch=True).filter(lambda key: key != "UID"),
+    st.text() | st.text(st.sampled_from("'\"\\\n\r\t #=$:-\x85\u2028\ufeff\ud83d😀")),
+    min_size=1,
+)
+DUMP = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+def docker(text: str) -> dict[str, str]:
+    """Read *text* by docker's rule, line by line; it knows no quotes and no escapes."""
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return dict(line.split("=", 1) for line in lines if line.strip() and line[0] != "#")
+
+
+def k8s(text: str) -> dict[str, str]:
+    """Read the manifest with a YAML library, and decode its data."""
+    manifest = yaml.safe_load(text)
+    assert manifest["kind"] == "Secret"
+    return {key: base64.b64decode(value).decode() for key, value in manifest["data"].items()}
+
+
+READERS = {"json": json.loads, "yaml": yaml.safe_load, "k8s": k8s, "docker": docker}
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
+def test_shells_load_every_value_and_run_none(tmp_path, shell):
+    """Sourcing in an empty directory sets the variables, prints nothing and runs nothing."""
+    (tmp_path / "env").write_bytes(dialect("shell").update("", AWKWARD).encode())
+    done = subprocess.run(
+        [shell, "-euc", '. ./env; exec "$0" -c "$1"', sys.executable, DUMP],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    loaded = json.loads(done.stdout)
+    assert {key: loaded[key] for key in AWKWARD} == AWKWARD
+    assert done.stderr == b""
+    assert os.listdir(tmp_path) == ["env"]
+
+
+@pytest.mark.parametrize("name", ["UID", "_", "BASH_VERSINFO"])
+def test_names_that_shells_keep_are_refused(name):
+    """A variable that a shell would not set is refused by name."""
+    with pytest.raises(ConfigurationError, match=f"^{name}: .* keeps the name for itself"):
+        dialect("shell").update("", {"FINE": "x", name: "x"})
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_foreign_readers_agree(name):
+    """What a format holds, a reader that is not ours reads equal."""
+    held = AWKWARD if name != "docker" else {k: v for k, v in AWKWARD.items() if fits_docker(v)}
+    assert READERS[name](dialect(name).update("", held)) == held
+
+
+def fits_docker(value: str) -> bool:
+    """Whether docker's documented rule can hold *value*."""
+    return "\n" not in value and not value.endswith("\r")
+
+
+@pytest.mark.parametrize("key", [key for key, value in AWKWARD.items() if not fits_docker(value)])
+def test_docker_refuses_line_breaks(key):
+    """docker has no quotes, so what needs them is refused by name, and the others are not named."""
+    with pytest.raises(ConfigurationError, match=f"^{key}: .* docker cannot .*a line break") as e:
+        dialect("docker").update("", {"FINE": "x", key: AWKWARD[key]})
+    assert AWKWARD[key] not in str(e.value)
+
+
+def test_docker_refuses_lines_that_its_reader_refuses():
+    """A line with its end fills a buffer of 64 KiB, and no more."""
+    longest = 64 * 1024 - len("K=\n")
+    assert dialect("docker").update("", {"K": "x" * longest})
+    with pytest.raises(ConfigurationError, match=r"^K: .*64 KiB"):
+        dialect("docker").update("", {"K": "x" * (longest + 1)})
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "dotenv"])
+@given(values=VALUES)
+def test_any_values_are_held_or_refused_by_name(name, values):
+    """Whatever the text: equal for us and for a foreign reader, or an error that names a key."""
+    try:
+        text = dialect(name).update("", values)
+    except ConfigurationError as error:
+        assert str(error).startswith(tuple(values))  # noqa: PT017 - or no error at all
+    else:
+        assert dialect(name).parse(text) == values
+        assert READERS.get(name, dialect(name).parse)(text) == values
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_output_is_the_same_for_the_same_input(name):
+    """Order is kept and nothing else goes in."""
+    values = {"B": "1", "A": "x y"}
+    text = dialect(name).update("", values)
+    assert text == dialect(name).update("", dict(values))
+    assert list(dialect(name).parse(text)) == ["B", "A"]
+    assert "x y" not in repr(text)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_at_all_can_be_held(name):
+    """A class without vault fields renders to an empty file of the format."""
+    assert dialect(name).parse(dialect(name).update("", {})) == {}
+
+
+@pytest.mark.parametrize("name", ["dotenv", "shell", "docker"])
+@pytest.mark.parametrize("value", ["vault:a#b", "x\0y"])
+def test_an_environment_takes_no_reference_and_no_nul(name, value):
+    """Where our own loader reads the values again, none may read like a reference."""
+    with pytest.raises(ConfigurationError, match=r"^K: "):
+        dialect(name).update("", {"K": value})
+
+
+@pytest.mark.parametrize("name", ["json", "yaml", "k8s"])
+def test_data_holds_references_and_nul(name):
+    """Data is only data."""
+    values = {"A": "vault:a#b", "B": "x\0y"}
+    assert READERS[name](dialect(name).update("", values)) == values
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("key", ["A B", "1", "x=y", "#A", ""])
+def test_every_format_checks_keys(name, key):
+    """A key is an environment name everywhere."""
+    with pytest.raises(ConfigurationError, match="not a name"):
+        dialect(name).update("", {key: "x"})
+
+
+def test_keys_that_yaml_would_take_for_something_else():
+    """`NO` and `NULL` stay names."""
+    values = {"NO": "off", "NULL": "~", "Y": "1e3"}
+    assert yaml.safe_load(dialect("yaml").update("", values)) == values
+    assert k8s(dialect("k8s").update("", values)) == values
+
+
+def test_a_secret_has_the_name_that_was_asked_for():
+    """The name goes into the manifest, and is one that Kubernetes takes."""
+    manifest = yaml.safe_load(dialect("k8s", secret_name="my.app-1").update("", {"A": "x"}))
+    assert manifest["metadata"] == {"name": "my.app-1"}
+    for name in ("", "Upper", "a_b", "-a", "a.", "a..b", "x" * 254, "a\n"):
+        with pytest.raises(ConfigurationError, match="cannot name a Secret"):
+            dialect("k8s", secret_name=name)
+
+
+def test_a_secret_that_kubernetes_would_refuse():
+    """More than 1 MiB of values, or a key over 253 characters, is refused before it is sent."""
+    limit = 1024 * 1024
+    assert dialect("k8s").update("", {"A": "x" * limit})
+    with pytest.raises(ConfigurationError, match="1 MiB"):
+        dialect("k8s").update("", {"A": "x" * limit, "B": "x"})
+    with pytest.raises(ConfigurationError, match="253"):
+        dialect("k8s").update("", {"A" * 254: "x"})
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "dotenv"])
+def test_compare_tells_names_and_kinds_only(name):
+    """Missing, changed and superfluous keys, and nothing of their values."""
+    format_ = dialect(name)
+    existing = format_.update("", {"A": "1", "B": "canary", "X": "9"})
+    differences = format_.compare(existing, {"A": "1", "B": "2", "C": "canary"})
+    assert differences == [
+        Difference("B", "changed"),
+        Difference("C", "missing"),
+        Difference("X", "extra"),
+    ]
+    assert "canary" not in repr(differences)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("shell", "rm -rf canary"),
+        ("shell", "export A='canary"),
+        ("docker", "A B=canary"),
+        ("docker", "=canary"),
+        ("json", "[canary"),
+        ("json", '{"A": {"canary": 1}}'),
+        ("yaml", "A: canary"),
+        ("k8s", 'data:\n  "A": "canary!"\n'),
+        ("k8s", 'data:\n  "A": "/w=="\n'),
+        ("k8s", "data:\n  A: canary\n"),
+    ],
+)
+def test_a_file_of_another_kind_is_an_error(name, text):
+    """What is not of the format is an error without a word of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        dialect(name).compare(text, {"A": "x"})
+    assert "canary" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_an_unknown_format_is_named():
+    """The error lists the formats there are."""
+    with pytest.raises(ConfigurationError, match="no format 'toml': use dotenv, shell, docker"):
+        dialect("toml")

@@ -1,0 +1,135 @@
+"""The formats that can be rendered, by name. Pure.
+
+A dialect turns values into the text of a file, and proves, by reading it back by the dialect's
+own rules, that the values are in it; what it cannot hold it refuses by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.masking import mask
+from vaultconfig.render import dotenv, lines, structured
+from vaultconfig.render.rules import Difference, check, refusal, refuse_references
+
+_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SECRET_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")  # RFC 1123
+
+
+class Dialect(Protocol):
+    """How one kind of file holds values."""
+
+    @property
+    def name(self) -> str:
+        """As the command line knows it."""
+
+    def parse(self, text: str) -> dict[str, str | None]:
+        """Return the values in *text*; None for a name without one."""
+
+    def update(self, existing: str, values: Mapping[str, str]) -> str:
+        """Return the file *existing* with *values* in it, checked by reading it back."""
+
+    def compare(self, existing: str, values: Mapping[str, str]) -> list[Difference]:
+        """Return in which keys *existing* is not what `update` would make of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A dialect whose files hold nothing but our values, and are written anew each time.
+
+    Attributes:
+        name: As the command line knows it.
+        encode: Writes all values; raises a ConfigurationError for what it cannot write.
+        parse: Reads them back.
+        limits: What it cannot hold, for the error.
+        environment: Whether it becomes an environment, which holds no NUL characters, and where
+            our own loader looks for references.
+    """
+
+    name: str
+    encode: Callable[[Mapping[str, str]], str]
+    parse: Callable[[str], dict[str, str | None]]
+    limits: str = "it does not read back equal"
+    environment: bool = True
+
+    def update(self, existing: str, values: Mapping[str, str]) -> str:
+        """Return the text that holds *values*, and nothing of *existing*.
+
+        Raises:
+            ConfigurationError: Names the keys that the dialect cannot hold.
+        """
+        check(values, dialect=self.name, nul=not self.environment)
+        if self.environment:
+            refuse_references(values)
+        text = self._encoded(values)
+        if text is None:
+            unfit = [key for key, value in values.items() if self._encoded({key: value}) is None]
+            raise refusal(unfit or list(values), dialect=self.name, limits=self.limits)
+        masked: str = mask(text)  # hidden from tracebacks that show locals
+        return masked
+
+    def compare(self, existing: str, values: Mapping[str, str]) -> list[Difference]:
+        """Return in which keys *existing* differs from *values*; also those that it has too many.
+
+        Raises:
+            ConfigurationError: *existing* is not of this dialect.
+        """
+        present = self.parse(existing)
+        wanted = [
+            Difference(key, "changed" if key in present else "missing")
+            for key, value in values.items()
+            if present.get(key) != value
+        ]
+        return wanted + [Difference(key, "extra") for key in present if key not in values]
+
+    def _encoded(self, values: Mapping[str, str]) -> str | None:
+        try:
+            text = self.encode(values)
+            return text if self.parse(text) == values else None
+        except ConfigurationError:
+            return None
+
+
+_DOCUMENTS: Final = {
+    document.name: document
+    for document in (
+        Document("shell", lines.encode_shell, lines.parse_shell, limits=lines.SHELL_LIMITS),
+        Document("docker", lines.encode_docker, lines.parse_docker, limits=lines.DOCKER_LIMITS),
+        Document("json", structured.encode_json, structured.parse_json, environment=False),
+        Document("yaml", structured.encode_yaml, structured.parse_yaml, environment=False),
+    )
+}
+
+FORMATS: Final = ("dotenv", *_DOCUMENTS, "k8s")
+"""The names that `dialect` knows; the first is the default."""
+
+
+def dialect(name: str, *, secret_name: str = "app-secrets") -> Dialect:  # noqa: S107 - a name
+    """Return the dialect called *name*, one of ``FORMATS``.
+
+    Args:
+        name: As on the command line.
+        secret_name: What the Secret of ``k8s`` is called; an RFC 1123 subdomain.
+
+    Raises:
+        ConfigurationError: There is no such format, or no Secret can have that name.
+    """
+    if name == "dotenv":
+        return dotenv
+    if name in _DOCUMENTS:
+        return _DOCUMENTS[name]
+    if name != "k8s":
+        raise ConfigurationError(f"there is no format {name!r}: use {', '.join(FORMATS)}")
+    if not _SECRET_NAME.fullmatch(secret_name):
+        raise ConfigurationError(
+            f"{secret_name!r} cannot name a Secret: use lower-case letters, digits, '-' and '.'"
+        )
+    encode = partial(structured.encode_k8s, name=secret_name)
+    return Document(
+        "k8s", encode, structured.parse_k8s, limits=structured.K8S_LIMITS, environment=False
+    )
