@@ -69,9 +69,7 @@ class ScriptedVault:
 
             def serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                asked = Asked(
-                    self.command, self.path, self.headers, body, self.client_address[1]
-                )
+                asked = Asked(self.command, self.path, self.headers, body, self.client_address[1])
                 vault.asked.append(asked)
                 reply = vault.respond(asked)
                 if callable(reply):
@@ -83,7 +81,9 @@ class ScriptedVault:
             do_GET = do_POST = do_PUT = do_DELETE = serve
 
             def send(self, reply: Reply) -> None:
-                raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+                raw = (
+                    reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+                )
                 self.send_response(reply.status)
                 for name, value in ({"Content-Length": str(len(raw))} | reply.headers).items():
                     self.send_header(name, value)

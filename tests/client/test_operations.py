@@ -8,7 +8,14 @@ import pytest
 
 from tests.client.scripted import Reply, envelope, secret
 from vaultconfig import errors
-from vaultconfig.client import Health, Identity, SecretSummary, StaticToken, VaultClient, WriteResult
+from vaultconfig.client import (
+    Health,
+    Identity,
+    SecretSummary,
+    StaticToken,
+    VaultClient,
+    WriteResult,
+)
 from vaultconfig.masking import is_masked
 
 

@@ -1,0 +1,235 @@
+"""ScaiVault's error codes, and whether to try again."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.client.scripted import Reply, envelope, secret
+from vaultconfig import errors
+from vaultconfig.client.failures import Retry
+from vaultconfig.client.wire import failure_of
+
+OK = Reply(body=secret())
+DENIED = "access_denied insufficient_scope mfa_required ip_not_allowed time_window_violation"
+CODES = [
+    *((401, code, errors.AuthenticationError) for code in ("token_invalid", "token_revoked")),
+    (401, "authentication_required", errors.AuthenticationError),
+    *((403, code, errors.AccessDeniedError) for code in DENIED.split()),
+    (403, "tenant_access_denied", errors.AccessDeniedError),
+    (403, "something_new", errors.AccessDeniedError),
+    (400, "invalid_path", errors.SecretError),
+    (422, "validation_error", errors.SecretError),
+    (404, "secret_not_found", errors.SecretNotFoundError),
+    (404, "version_not_found", errors.SecretError),
+    (404, "tenant_not_found", errors.AuthenticationError),
+    (404, "something_new", errors.SecretError),
+    (409, "version_conflict", errors.SecretError),
+    (410, "something_new", errors.SecretError),
+    (418, "access_denied", errors.AccessDeniedError),
+    (507, "something_new", errors.VaultUnavailableError),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind"), CODES)
+def test_codes_that_are_final(vault, client, status, code, kind):
+    """The code decides, with the request's id and without the server's text; one attempt."""
+    vault.script(envelope(code, status=status))
+    with pytest.raises(errors.VaultConfigError) as caught:
+        client.read("a/b")
+    assert type(caught.value) is kind
+    assert caught.value.request_id == "req_1"
+    assert "CANARY" not in str(caught.value)
+    assert len(vault.asked) == 1
+
+
+def test_a_version_that_is_gone(vault, client):
+    """A pinned version that has aged out says which."""
+    vault.script(envelope("version_not_found", status=404))
+    with pytest.raises(errors.VersionNotFoundError) as caught:
+        client.read("a/b", 3)
+    assert caught.value.version == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, errors.AuthenticationError),
+        (403, errors.AccessDeniedError),
+        (404, errors.SecretError),
+        (413, errors.SecretError),
+        (204, errors.ResponseError),
+        (304, errors.ResponseError),
+    ],
+)
+def test_bodies_of_somebody_else(vault, client, status, kind):
+    """A proxy's error page counts by its status; its 404 is no word about the secret."""
+    body = b"" if status in (204, 304) else b"<html>CANARY</html>"
+    vault.script(Reply(status, body, {"X-Request-ID": "from-header"}))
+    with pytest.raises(errors.VaultConfigError) as caught:
+        client.read("a/b")
+    assert type(caught.value) is kind
+    assert caught.value.request_id == "from-header"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        envelope("service_unavailable", status=503),
+        envelope("rate_limited", status=429),
+        *(Reply(status, b"<html>") for status in (429, 502, 503, 504)),
+    ],
+)
+def test_what_passes_is_retried(vault, client, clock, reply):
+    """An outage is waited out with full jitter, doubling."""
+    vault.script(reply, reply, reply, OK)
+    assert client.read("a/b").version == 1
+    assert clock.slept == [0.1, 0.2, 0.4]
+
+
+def test_internal_error_once(vault, client):
+    """internal_error is retried exactly once, whatever came before it."""
+    broken = envelope("internal_error", status=500)
+    vault.script(broken, OK)
+    assert client.read("a/b").version == 1
+    vault.script(broken, envelope("service_unavailable", status=503), broken, OK)
+    with pytest.raises(errors.VaultUnavailableError, match="internal_error"):
+        client.read("a/b")
+    assert len(vault.asked) == 2 + 3
+
+
+def test_retries_end_with_the_deadline(vault, client, clock):
+    """Waits never go past the deadline, and the last failure is what is raised."""
+    vault.script(envelope("service_unavailable", status=503))
+    start = clock.now
+    with pytest.raises(errors.VaultUnavailableError, match="service_unavailable"):
+        client.read_many(["a/b"], deadline=3)
+    assert clock.now - start < 3
+    assert len(vault.asked) == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "waited"),
+    [("7", 7.1), ("0", 0.1), ("Tue, 01 Jan 2030 00:00:09 GMT", 9.1), ("soon", 0.1)],
+)
+def test_retry_after(vault, client, clock, value, waited):
+    """Retry-After counts in seconds, or as a date by the server's own clock."""
+    headers = {"Retry-After": value, "Date": "Tue, 01 Jan 2030 00:00:00 GMT"}
+    vault.script(DateReply(headers), OK)
+    client.read("a/b")
+    assert clock.slept == [pytest.approx(waited)]
+
+
+class DateReply:
+    """An answer with a Date of its own, which http.server would add to."""
+
+    def __init__(self, headers):
+        self.head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+
+    def __call__(self, connection) -> None:
+        connection.sendall(
+            f"HTTP/1.1 429 Slow\r\n{self.head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+
+
+def test_retry_after_longer_than_the_deadline(vault, client, clock):
+    """Where we may not wait as long as the vault asks, it is said at once."""
+    vault.script(envelope("rate_limited", status=429, headers={"Retry-After": "10"}))
+    with pytest.raises(errors.RateLimitedError) as caught:
+        client.read("a/b")
+    assert caught.value.retry_after == 10
+    assert clock.slept == []
+    assert len(vault.asked) == 1
+
+
+def test_a_rate_limited_path(vault, client, clock):
+    """Retry-After counts for the paths of a batch too."""
+    limited = {"secrets": {}, "errors": {p: {"code": "rate_limited"} for p in "ab"}}
+    fine = {"secrets": {p: {"data": {}, "version": 1} for p in "ab"}}
+    vault.script(Reply(body=limited, headers={"Retry-After": "3"}), Reply(body=fine))
+    assert client.read_many(["a", "b"])["a"].version == 1
+    assert clock.slept == [pytest.approx(3.1)]
+
+
+def dropped(connection) -> None:
+    """Close without an answer."""
+
+
+def truncated(connection) -> None:
+    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"data": "CANARY')
+
+
+def garbage(connection) -> None:
+    connection.sendall(b"CANARY what is this\r\n\r\n")
+
+
+@pytest.mark.parametrize("fault", [dropped, truncated, garbage])
+def test_broken_connections_are_retried(vault, client, clock, fault):
+    """A connection that breaks is tried again, for reads."""
+    vault.script(fault, fault, OK)
+    assert client.read("a/b").version == 1
+    assert clock.slept == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("fault", [dropped, truncated, garbage])
+def test_writes_are_not_sent_twice(vault, client, fault):
+    """A write that may have arrived is not repeated; one that was turned away is."""
+    written = Reply(body={"path": "a/b", "version": 1, "created": True})
+    vault.script(fault, written)
+    for write in (lambda: client.write("a/b", {"k": "v"}), lambda: client.delete("a/b")):
+        vault.script(fault, written)
+        with pytest.raises(errors.VaultUnavailableError):
+            write()
+    vault.script(envelope("service_unavailable", status=503), written)
+    assert client.write("a/b", {"k": "v"}).version == 1
+    assert len(vault.asked) == 4
+
+
+def test_nobody_there(connect, clock):
+    """A refused connection is retried, for writes too, and says what the system said."""
+    client = connect(url="http://127.0.0.1:1")
+    with pytest.raises(errors.VaultUnavailableError, match="no connection .Connection refused"):
+        client.write("a/b", {"k": "v"})
+    assert len(clock.slept) > 2
+
+
+def all_of(kind: type) -> list[type]:
+    return [kind, *(sub for child in kind.__subclasses__() for sub in all_of(child))]
+
+
+EXPECTED = {
+    httpx.TransportError: errors.VaultUnavailableError,
+    httpx.LocalProtocolError: errors.ConfigurationError,
+    httpx.UnsupportedProtocol: errors.ConfigurationError,
+    httpx.InvalidURL: errors.ConfigurationError,
+}
+FOREIGN = [
+    kind
+    for root in (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
+    for kind in all_of(root)
+    if kind not in (httpx.TransportError, httpx.ProtocolError)  # never raised themselves
+]
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_every_exception_of_httpx(kind):
+    """Each of httpx's exceptions becomes one of ours, without its text."""
+    exc = kind.__new__(kind)
+    Exception.__init__(exc, "CANARY")
+    exc._request = None
+    failure = failure_of(exc, server="https://h", writes=False)
+    expected = next((ours for theirs, ours in EXPECTED.items() if kind is theirs), None)
+    if expected is None and issubclass(kind, httpx.TransportError):
+        expected = errors.VaultUnavailableError
+    assert type(failure.error) is (expected or errors.ResponseError)
+    assert (failure.retry is Retry.BACKOFF) == (type(failure.error) is errors.VaultUnavailableError)
+    assert "CANARY" not in str(failure.error)
+    assert "https://h" in str(failure.error)
+
+
+def test_a_date_in_the_past(vault, client, clock):
+    """A Retry-After that has passed is no wait at all."""
+    past = {"Retry-After": "Tue, 01 Jan 2019 00:00:00 GMT"}
+    vault.script(Reply(429, b"", past), OK)
+    client.read("a/b")
+    assert clock.slept == [0.1]
