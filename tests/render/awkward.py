@@ -39,7 +39,7 @@ AWKWARD = {
     "LATE_HASH": "x #y",
     "EQUALS": "=a=b=",
     "UNICODE": "grüße 😀 \u202e",
-    "SEPARATORS": "\x0b\x0c\x1c\x85\u2028\u2029",
+    "SEPARATORS": "a \x0b \x0c \x1c \x85 \u2028 \u2029 b",
     "BOM": "\ufeffx\ufeff",
     "CONTROL": "\x01\x1b\x7f\x9f",
     "NUMBER": "0123",

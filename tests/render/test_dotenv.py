@@ -289,3 +289,15 @@ def test_the_text_does_not_show_in_a_repr():
 def test_a_line_break_in_a_value_says_nothing_about_the_file():
     """New lines end as the file's own do, not as those in its values."""
     assert update("A='x\ny'\r\nB=1", {"C": "2"}) == "A='x\ny'\r\nB=1\r\nC=2\r\n"
+
+
+def test_line_breaks_in_values_are_read_as_a_file_gives_them(file):
+    """python-dotenv opens files with universal newlines, so a raw CRLF in quotes is a newline."""
+    text = "A='x\r\ny'\r\nB=1\r\n"
+    assert parse(text) == load(file, text) == {"A": "x\ny", "B": "1"}
+
+
+def test_a_text_that_is_almost_json_is_held():
+    """Looking for references in JSON survives nesting that is too deep."""
+    text = "[" * 100_000
+    assert parse(update("", {"K": text})) == {"K": text}
