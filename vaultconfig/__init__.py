@@ -1,13 +1,20 @@
 """Typed application settings whose secrets live in ScaiVault.
 
-Importing it loads no HTTP library.
+Importing it loads nothing else: each name is loaded when it is first asked for.
 """
 
-from vaultconfig.provenance import Provenance
-from vaultconfig.references import VaultRef
-from vaultconfig.secret import Secret
-from vaultconfig.settings import VaultConfigDict, VaultSettings, provenance
-from vaultconfig.source import VaultSettingsSource
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from vaultconfig.client import VaultClient
+    from vaultconfig.origins import Provenance
+    from vaultconfig.references import VaultRef
+    from vaultconfig.secret import Secret
+    from vaultconfig.settings import VaultConfigDict, VaultSettings, provenance
+    from vaultconfig.source import VaultSettingsSource
 
 __all__ = [
     "Provenance",
@@ -20,10 +27,24 @@ __all__ = [
     "provenance",
 ]
 
+_MODULES: Final = {
+    "Provenance": "vaultconfig.origins",
+    "Secret": "vaultconfig.secret",
+    "VaultClient": "vaultconfig.client",
+    "VaultConfigDict": "vaultconfig.settings",
+    "VaultRef": "vaultconfig.references",
+    "VaultSettings": "vaultconfig.settings",
+    "VaultSettingsSource": "vaultconfig.source",
+    "provenance": "vaultconfig.settings",
+}
+
 
 def __getattr__(name: str) -> object:
-    if name == "VaultClient":
-        from vaultconfig.client import VaultClient  # loads httpx
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
 
-        return VaultClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,6 @@
-"""A client for a `Connection`. Importing it loads httpx, so it is imported when first needed."""
+"""A client for a `Connection`. It loads httpx, so it is imported when first needed."""
 
 from __future__ import annotations
-
-import httpx
 
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile, VaultClient
 from vaultconfig.connection import DEADLINE, SET_CREDENTIALS, Connection
@@ -24,7 +22,7 @@ def connect(connection: Connection) -> VaultClient:
     )
 
 
-def _credentials(connection: Connection) -> httpx.Auth:
+def _credentials(connection: Connection) -> StaticToken | TokenFile | ClientCredentials:
     if connection.token is not None:
         return StaticToken(connection.token.get_secret_value())
     if connection.token_file is not None:

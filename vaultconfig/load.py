@@ -28,9 +28,9 @@ from vaultconfig.inputs import (
     remove_at,
     set_at,
 )
+from vaultconfig.origins import DEFAULT, VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import ANYTHING, Declared, fields_of
-from vaultconfig.provenance import DEFAULT, VAULT, LoadRecord, Provenance
 from vaultconfig.references import Template, VaultRef, is_reference
 from vaultconfig.resolver import Resolved
 from vaultconfig.slots import REFERENCE_KEY, Default, Slot, annotated_slots, value_slots

@@ -14,7 +14,7 @@ from vaultconfig.environment import check_declared
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.fallback import FallbackMode
 from vaultconfig.masking import unmask
-from vaultconfig.provenance import LoadRecord, Provenance, provenance_of
+from vaultconfig.origins import LoadRecord, Provenance, provenance_of
 from vaultconfig.representation import masked_args
 from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
 from vaultconfig.validation import clean_error
