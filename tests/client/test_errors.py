@@ -127,9 +127,8 @@ class DateReply:
         self.head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
     def __call__(self, connection) -> None:
-        connection.sendall(
-            f"HTTP/1.1 429 Slow\r\n{self.head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
+        head = f"HTTP/1.1 429 Slow\r\n{self.head}Content-Length: 0\r\n"
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
 
 
 def test_retry_after_longer_than_the_deadline(vault, client, clock):
@@ -188,7 +187,7 @@ def test_writes_are_not_sent_twice(vault, client, fault):
 def test_nobody_there(connect, clock):
     """A refused connection is retried, for writes too, and says what the system said."""
     client = connect(url="http://127.0.0.1:1")
-    with pytest.raises(errors.VaultUnavailableError, match="no connection .Connection refused"):
+    with pytest.raises(errors.VaultUnavailableError, match="Connection refused"):
         client.write("a/b", {"k": "v"})
     assert len(clock.slept) > 2
 

@@ -188,8 +188,10 @@ def test_paths_are_encoded(vault, client, path, target):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/a", "a/", "a//b", "a/../b", "..", "a/./b", "a?b", "a#b", "a\nb", "a\x00", "x" * 513]
-    + ["/".join("abcdefghijk"), "a\ud800"],
+    [
+        *("", "/a", "a/", "a//b", "a/../b", "..", "a/./b", "a?b", "a#b", "a\nb", "a\x00"),
+        *("x" * 513, "/".join("abcdefghijk"), "a\ud800"),
+    ],
 )
 def test_bad_paths(vault, client, path):
     """A path that would reach another resource is refused here, before anything is sent."""

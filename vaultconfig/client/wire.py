@@ -149,9 +149,17 @@ def _is_not_ours(_record: logging.LogRecord) -> bool:
     return not _is_ours.get()
 
 
-# httpx's INFO line shows URLs, which hold paths. Only ours is left out: the application's own
-# use of httpx, and its logging configuration, stay as they are.
-logging.getLogger("httpx").addFilter(_is_not_ours)
+# At INFO httpx shows URLs, which hold paths; at DEBUG httpcore shows what it could not parse,
+# which may hold a value. Only our requests are left out: the application's own use of httpx, and
+# its logging configuration, stay as they are.
+for _name in (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.proxy",
+    "httpcore.socks",
+):
+    logging.getLogger(_name).addFilter(_is_not_ours)
 
 
 def _bare(error: VaultConfigError) -> Failure:

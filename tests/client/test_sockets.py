@@ -1,0 +1,161 @@
+"""Connections: TLS, proxies, forks, and none before the first request."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+import trustme
+
+from tests.client.scripted import Reply, ScriptedVault, secret
+from vaultconfig import errors
+from vaultconfig.client import StaticToken, VaultClient
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_vault(vault: ScriptedVault, authority: trustme.CA) -> ScriptedVault:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    # The handshake belongs into the connection's thread, not into the one that accepts.
+    vault.server.socket = context.wrap_socket(
+        vault.server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    vault.url = f"https://localhost:{vault.server.server_port}"
+    vault.script(Reply(body=secret()))
+    return vault
+
+
+def test_tls(tls_vault, connect, authority, monkeypatch):
+    """SSL_CERT_FILE names whom to trust; the connection is kept."""
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("SSL_CERT_FILE", bundle)
+        client = connect()
+        assert client.read("a/b").version == client.read("a/b").version == 1
+    assert len({asked.port for asked in tls_vault.asked}) == 1
+
+
+def test_an_untrusted_certificate(tls_vault, connect, clock):
+    """A certificate in doubt stops at once: it is no outage, and no reason to try again."""
+    with pytest.raises(errors.ConfigurationError, match="certificate of https://localhost"):
+        connect().read("a/b")
+    assert tls_vault.asked == []
+    assert clock.slept == []
+
+
+def test_a_certificate_for_another_host(tls_vault, connect, authority, monkeypatch):
+    """A trusted certificate for another name is in doubt as well."""
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("SSL_CERT_FILE", bundle)
+        with pytest.raises(errors.ConfigurationError, match="certificate"):
+            connect(url=tls_vault.url.replace("localhost", "127.0.0.1")).read("a/b")
+
+
+def test_a_missing_bundle(connect, monkeypatch):
+    """A bundle that can't be loaded is our mistake, and names the variable."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with pytest.raises(errors.ConfigurationError, match="SSL_CERT_FILE"):
+        connect(url="https://localhost:1").read("a/b")
+
+
+def test_a_proxy_from_the_environment(vault, connect, monkeypatch):
+    """Requests go through the proxy that the environment names, but for the hosts it excepts."""
+    vault.script(Reply(body=secret()))
+    monkeypatch.setenv("http_proxy", vault.url.replace("//", "//user:pass@"))
+    target = "http://vault.invalid"
+    assert connect(url=target, allow_http=True).read("a/b").version == 1
+    assert vault.asked[0].target == f"{target}/v1/secrets/a/b"
+    assert vault.asked[0].headers["Proxy-Authorization"].startswith("Basic ")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    connect().read("a/b")
+    assert vault.asked[1].target == "/v1/secrets/a/b"
+
+
+@pytest.mark.parametrize("proxy", ["gopher://u:CANARY@h", "http://u:CANARY@h:port"])
+def test_a_proxy_that_is_none(vault, connect, monkeypatch, proxy):
+    """A broken proxy setting is our mistake, and is not quoted."""
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(errors.ConfigurationError, match="proxy") as caught:
+        connect().read("a/b")
+    assert "CANARY" not in str(caught.value)
+
+
+def test_connections_are_kept_and_come_back(vault, client):
+    """One connection serves call after call; one that the server closed is replaced."""
+    vault.script(Reply(body=secret()))
+    for _ in range(3):
+        client.read("a/b")
+    assert len({asked.port for asked in vault.asked}) == 1
+    vault.script(Reply(body=secret(), headers={"Connection": "close"}))
+    client.read("a/b")
+    client.read("a/b")
+    assert len({asked.port for asked in vault.asked}) == 2
+
+
+def test_making_a_client_does_nothing(monkeypatch):
+    """A client that is made and closed opens nothing: no TLS context, no socket."""
+
+    def refuse(*args, **options):
+        raise AssertionError("something was opened")
+
+    monkeypatch.setattr("httpx.create_ssl_context", refuse)
+    monkeypatch.setattr("httpx.Client.__init__", refuse)
+    VaultClient("https://vault.example.com", credentials=StaticToken("t")).close()
+
+
+def test_one_httpx_client(vault, client, monkeypatch):
+    """Threads that ask at the same time share one httpx client."""
+    vault.script(Reply(body=secret()))
+    made = []
+    connect = client._wire._client._make
+    monkeypatch.setattr(client._wire._client, "_make", lambda: made.append(1) or connect())
+    start = threading.Barrier(8)
+
+    def read() -> None:
+        start.wait(5)
+        client.read("a/b")
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]
+
+
+FORK = """
+import os, sys, threading, warnings
+from vaultconfig.client import ClientCredentials, VaultClient
+warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads is what we test
+url = sys.argv[1]
+credentials = ClientCredentials("i", "s", token_url=url + "/token", scope="")
+client = VaultClient(url, credentials=credentials, deadline=5)
+assert client.read("a/b").version == 1
+with credentials._lock.get(), client._wire._client._locks[os.getpid()]:  # as another thread may
+    child = os.fork()
+    if child == 0:
+        ok = client.read("a/b").version == 1
+        client.close()
+        os._exit(0 if ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+assert client.read("a/b").version == 1
+"""
+
+
+def test_after_a_fork(vault):
+    """A child has sockets and locks of its own; the parent's connection goes on working."""
+    token, ok = Reply(body={"access_token": "t"}), Reply(body=secret())
+    vault.respond = lambda asked: token if asked.target == "/token" else ok
+    subprocess.run(
+        [sys.executable, "-c", FORK, vault.url], check=True, timeout=20, env=os.environ.copy()
+    )
+    ports = [asked.port for asked in vault.asked if asked.target != "/token"]
+    assert ports[0] == ports[2] != ports[1]
