@@ -19,7 +19,7 @@ def _secret(server: DevServer) -> None:
 
 
 def test_documented_codes() -> None:
-    """Every code of the page is known, with its status."""
+    """Every code of the page is known, and one that it leaves unnamed."""
     assert STATUS == {
         "invalid_request": 400,
         "invalid_path": 400,
@@ -37,6 +37,7 @@ def test_documented_codes() -> None:
         "secret_not_found": 404,
         "version_not_found": 404,
         "tenant_not_found": 404,
+        "subscription_not_found": 404,
         "secret_exists": 409,
         "version_conflict": 409,
         "validation_error": 422,

@@ -32,6 +32,7 @@ class _NotStarted(click.ClickException):
 @click.option("--state", type=click.Path(path_type=Path), help="Keep the contents in this file.")
 @click.option("--token", envvar="VAULTCONFIG_DEV_TOKEN", help="The token; a fresh one by default.")
 @click.option("--quickstart-only", is_flag=True, help="Know the Quickstart's operations only.")
+@click.option("--no-subscriptions", is_flag=True, help="Tell nobody of changes.")
 @click.option("--no-rate-limits", is_flag=True, help="Answer however many requests come.")
 def dev_server(
     *,
@@ -42,6 +43,7 @@ def dev_server(
     state: Path | None,
     token: str | None,
     quickstart_only: bool,
+    no_subscriptions: bool,
     no_rate_limits: bool,
 ) -> None:
     """Run a local ScaiVault, for development and tests only.
@@ -65,6 +67,7 @@ def dev_server(
                 state=state,
                 limits=None if no_rate_limits else DOCUMENTED_LIMITS,
                 quickstart_only=quickstart_only,
+                subscriptions=not no_subscriptions,
             )
             if seed is not None:
                 server.seed(seed)

@@ -21,10 +21,10 @@ from starlette.types import Receive, Scope, Send
 
 from vaultconfig.devserver.admin import admin_routes
 from vaultconfig.devserver.faults import Fault, Faults, Request
-from vaultconfig.devserver.instance import Incoming, Instance, Reply
+from vaultconfig.devserver.instance import Incoming, Instance, Later, Reply
 from vaultconfig.devserver.problems import Problem
 from vaultconfig.devserver.rendezvous import Hold
-from vaultconfig.devserver.table import Handler, answer, rows
+from vaultconfig.devserver.table import Handler, answer, answer_later, rows
 
 _NOTHING = Fault()
 _LOG_LENGTH = 10_000
@@ -118,13 +118,18 @@ class Front:
 def _endpoint(handle: Handler, instance: Instance) -> Callable[[HTTPRequest], Awaitable[Response]]:
     async def endpoint(request: HTTPRequest) -> Response:
         incoming = Incoming(
-            path=request.path_params.get("path", ""),
+            target=request.path_params.get("target", ""),
             query=dict(request.query_params),
             headers=dict(request.headers),
             body=await request.body(),
             request_id=request.state.request_id,
         )
-        return _rendered(answer(handle, instance, incoming))
+        outcome = answer(handle, instance, incoming)
+        if isinstance(outcome, Later):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(outcome.news), outcome.timeout)
+            outcome = answer_later(outcome, incoming)
+        return _rendered(outcome)
 
     return endpoint
 

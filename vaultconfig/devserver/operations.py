@@ -10,13 +10,13 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeAlias
 
+from vaultconfig.devserver import changes
 from vaultconfig.devserver.contents import Entry, Version
 from vaultconfig.devserver.drafts import Draft
 from vaultconfig.devserver.identities import Identity, Token
-from vaultconfig.devserver.instance import Incoming, Instance
+from vaultconfig.devserver.instance import Incoming, Instance, timestamp
 from vaultconfig.devserver.paths import check_path
 from vaultconfig.devserver.problems import Problem, invalid
 
@@ -76,9 +76,9 @@ def whoami(call: Call) -> tuple[int, Json]:
 
 def put_secret(call: Call) -> tuple[int, Json]:
     """``PUT /v1/secrets/{path}``: the answer never holds the data."""
-    path = call.writable(call.incoming.path)
+    path = call.writable(call.incoming.target)
     draft = Draft.parse(json_object(call.incoming.body))
-    entry = call.instance.contents.put((call.tenant, path), draft, now=call.now)
+    entry = changes.write(call.instance, (call.tenant, path), draft, by=call.identity.identity_id)
     newest = entry.versions[-1]
     if entry.first == newest.number:
         body = {
@@ -100,7 +100,7 @@ def put_secret(call: Call) -> tuple[int, Json]:
 
 def get_secret(call: Call) -> tuple[int, Json]:
     """``GET /v1/secrets/{path}``, with ``?version=N`` for one that is pinned."""
-    place = (call.tenant, call.readable(call.incoming.path))
+    place = (call.tenant, call.readable(call.incoming.target))
     number = call.incoming.query.get("version")
     pinned = None if number is None else whole_number("version", number)
     entry, version = call.instance.contents.find(place, pinned)
@@ -150,8 +150,8 @@ def read_batch(call: Call) -> tuple[int, Json]:
 
 def delete_secret(call: Call) -> tuple[int, Json]:
     """``DELETE /v1/secrets/{path}``, softly."""
-    path = call.writable(call.incoming.path)
-    call.instance.contents.delete((call.tenant, path))
+    path = call.writable(call.incoming.target)
+    changes.delete(call.instance, (call.tenant, path), by=call.identity.identity_id)
     return 200, {"path": path, "deleted": True, "deleted_at": timestamp(call.now)}
 
 
@@ -171,13 +171,6 @@ def whole_number(name: str, text: str, *, at_most: int = 10**9, at_least: int = 
     if text.isascii() and text.isdigit() and len(text) < 12 and at_least <= int(text) <= at_most:
         return int(text)
     raise invalid({name: f"a whole number from {at_least} to {at_most}"})
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """Return Unix *seconds* the way ScaiVault writes them, as in ``2026-01-31T12:00:00.000Z``."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _shown(version: Version) -> Json:

@@ -17,7 +17,12 @@ _CODES = {
         "tenant_access_denied",
         "forbidden",
     ),
-    404: ("secret_not_found", "version_not_found", "tenant_not_found"),
+    404: (
+        "secret_not_found",
+        "version_not_found",
+        "tenant_not_found",
+        "subscription_not_found",  # the pages name no code for this
+    ),
     409: ("secret_exists", "version_conflict"),
     422: ("validation_error",),
     429: ("rate_limited",),
@@ -26,7 +31,7 @@ _CODES = {
 }
 
 STATUS = {code: status for status, codes in _CODES.items() for code in codes}
-"""The HTTP status of each documented code."""
+"""The HTTP status of each code."""
 
 
 class Problem(Exception):  # noqa: N818 -- the noun that the protocol's readers know

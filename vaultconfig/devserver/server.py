@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from vaultconfig.devserver import changes
 from vaultconfig.devserver.contents import Contents
 from vaultconfig.devserver.drafts import Draft
 from vaultconfig.devserver.faults import Fault, Request
@@ -29,7 +31,10 @@ from vaultconfig.devserver.problems import Problem
 from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.seed import read_seed
 from vaultconfig.devserver.state import StateFile
+from vaultconfig.devserver.subscriptions import Subscriptions
 from vaultconfig.errors import ConfigurationError
+
+_BY = "dev-server"
 
 
 class DevServer:
@@ -45,6 +50,7 @@ class DevServer:
         limits: Requests a minute and identity by kind, such as `DOCUMENTED_LIMITS`; none by
             default, so that a quick test isn't slowed down.
         quickstart_only: Know only what ScaiVault's Quickstart shows; no batch, for one.
+        subscriptions: Let changes be subscribed to.
         clock: Gives the time in Unix seconds.
 
     Raises:
@@ -60,18 +66,22 @@ class DevServer:
         state: Path | None = None,
         limits: Mapping[str, int] | None = None,
         quickstart_only: bool = False,
+        subscriptions: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._host, self._port = host, port
         file = StateFile(state) if state else None
         self._stage = Stage()
         self._listener: Listener | None = None
+        identities = Identities(lambda: secrets.token_urlsafe(24))
         self._instance = Instance(
             contents=Contents(file.load(), keep=file.save) if file else Contents(),
-            identities=Identities(lambda: secrets.token_urlsafe(24)),
+            identities=identities,
+            subscriptions=Subscriptions(identities.may_read),
             limits=RateLimits(limits or {}),
             clock=clock,
             quickstart_only=quickstart_only,
+            has_subscriptions=subscriptions,
         )
         self.token = self.add_token(token, identity_id="dev-admin", scopes=(*DEFAULT_SCOPES, ADMIN))
 
@@ -133,14 +143,31 @@ class DevServer:
             ConfigurationError: It is not a path, or not a JSON object.
         """
         body = {"data": data, "secret_type": secret_type, "metadata": metadata, "options": options}
-        try:
+        with _told(path, "written"):
             draft = Draft.parse(copy.deepcopy(body))
             place = (tenant, check_path(path))
-        except Problem as exc:
-            problem = exc
-        else:
-            return self._instance.contents.put(place, draft, now=self._instance.clock()).latest
-        raise ConfigurationError(f"{path} can't be written: {problem.message}")
+            return changes.write(self._instance, place, draft, by=_BY).latest
+
+    def rotate(self, path: str, data: Mapping[str, Any], *, tenant: str = DEFAULT_TENANT) -> int:
+        """Write a version as a rotation, which subscribers hear of twice; return its number.
+
+        Raises:
+            ConfigurationError: There is nothing to rotate, or it is not a JSON object.
+        """
+        with _told(path, "rotated"):
+            draft = Draft.parse({"data": copy.deepcopy(data)})
+            return changes.rotate(self._instance, (tenant, path), draft, by=_BY).latest
+
+    def announce_expiry(
+        self, path: str, *, threshold: int = 7, tenant: str = DEFAULT_TENANT
+    ) -> None:
+        """Tell subscribers that the secret expires within *threshold* days.
+
+        Raises:
+            ConfigurationError: There is no such secret, or it does not expire.
+        """
+        with _told(path, "announced"):
+            changes.announce_expiry(self._instance, (tenant, path), threshold=threshold)
 
     def seed(self, file: Path) -> None:
         """Write what a seed file holds, but for paths that were ever written (or deleted) here.
@@ -151,7 +178,7 @@ class DevServer:
         seed, contents = read_seed(file), self._instance.contents
         for path, draft in seed.secrets.items():
             if (place := (DEFAULT_TENANT, path)) not in contents:
-                contents.put(place, draft, now=self._instance.clock())
+                changes.write(self._instance, place, draft, by=_BY)
         for token, identity in seed.tokens.items():
             self.add_token(token, **identity)
         for client_id, client in seed.clients.items():
@@ -159,8 +186,8 @@ class DevServer:
 
     def delete(self, path: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Delete the secret at *path*, softly; nothing if there is none."""
-        if path in dict(self._instance.contents.newest(tenant, prefix=path)):
-            self._instance.contents.delete((tenant, path))
+        with contextlib.suppress(Problem):
+            changes.delete(self._instance, (tenant, path), by=_BY)
 
     def add_token(
         self,
@@ -241,3 +268,15 @@ class DevServer:
         for hold in self._stage.holds:
             hold.release()
         self._stage.holds.clear()
+
+
+@contextlib.contextmanager
+def _told(path: str, done: str) -> Iterator[None]:
+    """Turn what the vault refuses into an error for whoever called from Python."""
+    try:
+        yield
+    except Problem as exc:
+        problem = exc
+    else:
+        return
+    raise ConfigurationError(f"{path} can't be {done}: {problem.message}")
