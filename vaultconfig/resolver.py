@@ -10,7 +10,9 @@ import copy
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any, Protocol, TypeAlias
@@ -38,6 +40,9 @@ class Reader(Protocol):
         self, keys: Collection[SecretKey], *, deadline: float | None = None, retry: bool = True
     ) -> Mapping[SecretKey, Secret | SecretError | VaultUnavailableError]:
         """Read all *keys*; see `VaultClient.read_many`."""
+
+    def close(self) -> None:
+        """Close its connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +104,23 @@ class Vault:
         Raises:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
-        lifetimes = self._lifetimes(references)
+        lifetimes = self.lifetimes(references)
         answers, failure = self._answers(lifetimes, deadline)
         self._add_stale(answers, lifetimes)
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or answers.keys() != lifetimes.keys()
         ):
             raise copy.copy(failure)  # other threads may be raising the same one
-        return {ref: _picked(answers[ref.key], ref) for ref in references}
+        return {ref: picked(answers[ref.key], ref) for ref in references}
 
-    def _lifetimes(self, references: Iterable[VaultRef]) -> dict[SecretKey, Lifetime]:
+    def close(self) -> None:
+        """Close the connections; the next request makes new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def lifetimes(self, references: Iterable[VaultRef]) -> dict[SecretKey, Lifetime]:
         """Return how long each secret may be served: the shortest that a reference asks for."""
         lifetimes: dict[SecretKey, Lifetime] = {}
         for ref in references:
@@ -117,6 +129,19 @@ class Vault:
             known = lifetimes.get(ref.key, Lifetime(ttl, stale))
             lifetimes[ref.key] = Lifetime(min(ttl, known.ttl), min(stale, known.max_stale))
         return lifetimes
+
+    def reread(
+        self, lifetimes: Mapping[SecretKey, Lifetime], *, deadline: float
+    ) -> Mapping[SecretKey, Answer]:
+        """Read secrets from the vault whether or not they are in the cache, in one attempt.
+
+        Raises:
+            VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
+        """
+        asked_at = self.cache.clock()
+        answers = self._reader().read_many(lifetimes.keys(), deadline=deadline, retry=False)
+        self._remember(answers, lifetimes, asked_at)
+        return answers
 
     def _answers(
         self, lifetimes: Mapping[SecretKey, Lifetime], deadline: float
@@ -205,13 +230,39 @@ class Vault:
 _UNAVAILABLE = VaultUnavailableError("not answered")
 
 
-def _picked(answer: Answer, reference: VaultRef) -> Resolved | VaultConfigError:
+def picked(answer: Answer, reference: VaultRef) -> Resolved | VaultConfigError:
+    """Return what *reference* names in the secret that the vault answered with."""
     if not isinstance(answer, Secret):
         return copy.copy(answer)  # each setting that fails has an error of its own
     try:
         return Resolved(pick(answer, reference.field), answer)
     except FieldNotFoundError as error:
         return error.with_traceback(None)
+
+
+def resolve(
+    connection: Connection, references: Collection[VaultRef], *, deadline: float
+) -> Mapping[VaultRef, Resolved | VaultConfigError]:
+    """Resolve *references* with the vault of *connection*, or with what stands in for it.
+
+    Raises:
+        VaultConfigError: See `Vault.resolve`.
+    """
+    vault = vault_for(connection)
+    stand_in = _stand_in.get()
+    if stand_in is None:
+        return vault.resolve(references, deadline=deadline)
+    return stand_in(vault, references, deadline)
+
+
+@contextmanager
+def standing_in(stand_in: StandIn) -> Iterator[None]:
+    """Let *stand_in* resolve every reference of the settings that are built in here."""
+    token = _stand_in.set(stand_in)
+    try:
+        yield
+    finally:
+        _stand_in.reset(token)
 
 
 def vault_for(connection: Connection) -> Vault:
@@ -223,15 +274,30 @@ def vault_for(connection: Connection) -> Vault:
         return vault
 
 
-def forget_vaults() -> None:
-    """Drop every vault, its cache and its connections, as a forked child has to."""
+def close_vaults() -> None:
+    """Close every connection of this process, and forget what was read over it."""
+    with _vaults_lock:
+        vaults = list(_vaults.values())
+        _vaults.clear()
+    for vault in vaults:
+        vault.close()
+
+
+def _forget_vaults() -> None:
+    """Drop the parent's vaults in a forked child; closing them would end the parent's sessions."""
     global _vaults, _vaults_lock  # the lock may be held by a thread that the child lacks
     _vaults, _vaults_lock = {}, Lock()
 
 
 _vaults: dict[Connection, Vault] = {}
 _vaults_lock = Lock()
-os.register_at_fork(after_in_child=forget_vaults)
+os.register_at_fork(after_in_child=_forget_vaults)
+
+
+StandIn: TypeAlias = Callable[
+    [Vault, Collection[VaultRef], float], Mapping[VaultRef, Resolved | VaultConfigError]
+]
+_stand_in: ContextVar[StandIn | None] = ContextVar("vaultconfig_stand_in", default=None)
 
 
 def _connect(connection: Connection) -> Reader:

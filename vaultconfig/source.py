@@ -40,9 +40,9 @@ from vaultconfig.errors import (
 from vaultconfig.fallback import FallbackRule, NoCredentialsError
 from vaultconfig.inputs import keys_only
 from vaultconfig.load import DOTENV, Layer, Load
-from vaultconfig.provenance import LoadRecord, names_in
+from vaultconfig.origins import LoadRecord, names_in
 from vaultconfig.references import VaultRef
-from vaultconfig.resolver import vault_for
+from vaultconfig.resolver import resolve
 from vaultconfig.values import Answers
 
 DEFAULT_ENV_FILE: Final = Path(".env")
@@ -161,7 +161,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
                 raise self._no_credentials(connection, rule.environment)
             usual = DEVELOPMENT_DEADLINE if in_development else DEADLINE
             deadline = connection.deadline or usual
-            return vault_for(connection).resolve(references, deadline=deadline)
+            return resolve(connection, references, deadline=deadline)
         except VaultConfigError as error:
             recoverable = not isinstance(error, ConfigurationError) or isinstance(
                 error, (MisplacedCredentialsError, NoCredentialsError)
