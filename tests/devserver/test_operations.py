@@ -120,7 +120,7 @@ def test_a_version_is_a_whole_number(server: DevServer, http: httpx.Client, vers
     assert list(answer.json()["error"]["details"]["fields"]) == ["version"]
 
 
-def test_delete_is_soft(server: DevServer, http: httpx.Client) -> None:
+def test_delete_is_soft(server: DevServer, http: httpx.Client, clock) -> None:
     """A deleted secret is not found, in any version, and its numbers go on when it comes back."""
     server.put(DB, {"n": 1})
     assert http.delete(f"/v1/secrets/{DB}").status_code == 200
@@ -128,8 +128,10 @@ def test_delete_is_soft(server: DevServer, http: httpx.Client) -> None:
         answer = http.get(f"/v1/secrets/{DB}", params=version)
         assert code(answer) == (404, "secret_not_found")
     assert code(http.delete(f"/v1/secrets/{DB}")) == (404, "secret_not_found")
+    clock.advance(1)
     again = http.put(f"/v1/secrets/{DB}", json={"data": {"n": 2}}).json()
     assert (again["version"], again["created"]) == (2, True)
+    assert again["created_at"] == "2027-01-15T08:00:01.000Z"
     old = http.get(f"/v1/secrets/{DB}", params={"version": 1})
     assert code(old) == (404, "version_not_found")
     third = http.put(f"/v1/secrets/{DB}", json={"data": {"n": 3}}).json()

@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from vaultconfig.devserver import DevServer
+from vaultconfig.devserver.contents import Contents
+from vaultconfig.devserver.drafts import Draft
 from vaultconfig.errors import ConfigurationError
 
 
@@ -213,8 +215,37 @@ def test_put_and_delete_from_python(server: DevServer, http: httpx.Client) -> No
             server.put(path, bad)
 
 
-def test_concurrent_writes_get_versions_of_their_own(server: DevServer) -> None:
-    """Sixteen writers of one path get sixteen different versions."""
-    with ThreadPoolExecutor(16) as pool:
-        versions = list(pool.map(lambda n: server.put("a", {"n": n}), range(200)))
-    assert sorted(versions) == list(range(1, 201))
+def test_concurrent_writes_get_versions_of_their_own() -> None:
+    """A writer that arrives in the middle of another write waits for its end."""
+    draft, others = Draft(data={}), []
+
+    def keep(_entries: object) -> None:
+        if not others:
+            others.append(
+                threading.Thread(target=contents.put, args=[("t", "a"), draft], kwargs=now)
+            )
+            others[0].start()
+            others[0].join(0.05)  # long enough to overtake, if it could
+
+    contents, now = Contents(keep=keep), {"now": 0.0}
+    contents.put(("t", "a"), draft, **now)
+    others[0].join()
+    assert contents.entry(("t", "a")).latest == 2
+
+
+def test_stop_ends_a_hold(server: DevServer, connect) -> None:
+    """What was held before an outage isn't held after it."""
+    server.hold()
+    server.stop()
+    server.start()
+    assert connect(server).get("/v1/health").status_code == 200
+
+
+def test_the_log_is_bounded(
+    server: DevServer, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the last requests are kept, so that a server may run for days."""
+    monkeypatch.setattr("vaultconfig.devserver.front._LOG_LENGTH", 2)
+    for path in ("/1", "/2", "/3"):
+        http.get(path)
+    assert [request.path for request in server.requests] == ["/2", "/3"]

@@ -138,7 +138,7 @@ def read_batch(call: Call) -> tuple[int, Json]:
     paths, options = _batch(json_object(call.incoming.body))
     secrets: Json = {}
     errors: Json = {}
-    for path in dict.fromkeys(paths):
+    for path in paths:
         try:
             secrets[path] = _batched(call, path, options)
         except Problem as problem:
