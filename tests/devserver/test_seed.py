@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import httpx
@@ -154,6 +155,15 @@ def test_malformed_seeds(
         assert "canary" not in repr(error)
         assert "canary" not in repr(vars(error))
         error = error.__cause__ or error.__context__
+
+
+def test_yaml_without_its_library(
+    server: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seed in YAML says what to install if that is missing."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ConfigurationError, match="install pyyaml for a seed in YAML"):
+        server.seed(write(tmp_path, "s.yaml", ""))
 
 
 def test_seeds_that_cannot_be_read(server: DevServer, tmp_path: Path) -> None:

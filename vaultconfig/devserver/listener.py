@@ -59,11 +59,9 @@ class Listener:
     def _run(self, app: ASGIApp) -> None:
         try:
             asyncio.run(self._serve(app))
-        except BaseException as exc:
+        finally:
             self._socket.close()
-            if self._running.done():
-                raise
-            self._running.set_exception(exc)
+            self._running.cancel()  # if it never came up, so that nobody waits for it
 
     async def _serve(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
