@@ -39,6 +39,8 @@ def arranged(
     """Return *sources* with ours behind them, where it belongs whatever the class says."""
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
+    if not _orders_sources_itself(settings_cls):
+        _put_arguments_first(others)
     layer_names: dict[str, str] = {}
     for source in others:
         _let_references_pass(source)
@@ -49,6 +51,16 @@ def arranged(
         settings_cls, environment=environment, env_file=env_file, layer_names=layer_names
     )
     return (*others, ours, *defaults)
+
+
+def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:
+    """Arguments win over the command line, which pydantic-settings puts in front of them."""
+    sources.sort(key=lambda source: not isinstance(source, InitSettingsSource))
+
+
+def _orders_sources_itself(settings_cls: type[BaseSettings]) -> bool:
+    hook = BaseSettings.settings_customise_sources.__name__
+    return next(cls for cls in settings_cls.__mro__ if hook in vars(cls)) is not BaseSettings
 
 
 def _let_references_pass(source: PydanticBaseSettingsSource) -> None:
