@@ -7,11 +7,13 @@ import os
 import threading
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from tests.client.scripted import Reply, secret
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile
+from vaultconfig.client.deadline import Deadline
 
 OK = Reply(body=secret())
 
@@ -155,6 +157,21 @@ def test_threads_share_one_renewal(vault, connect, credentials):
     issuer.strict = True
     assert len(client.read_many([("a/b", 1)] + [("a/c" + str(i), 1) for i in range(7)])) == 8
     assert issuer.issued == 2
+
+
+def test_a_refused_request_gives_its_connection_back(credentials):
+    """The 401 is read to its end before the wait for the lock, or eight of them block the ninth."""
+    extensions = {"timeout": {"read": Deadline(5)}}
+    headers = {"User-Agent": "x", "Accept-Encoding": "identity"}
+    flow = credentials().sync_auth_flow(
+        httpx.Request("GET", "https://h", headers=headers, extensions=extensions)
+    )
+    next(flow)
+    flow.send(httpx.Response(200, json={"access_token": "t"}))
+    refusal = httpx.Response(401, stream=httpx.ByteStream(b"no"))
+    flow.send(refusal)
+    assert refusal.is_closed
+    flow.close()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import httpcore
 import pytest
@@ -152,6 +153,29 @@ def test_a_name_with_several_addresses(vault, monkeypatch):
     stream = DeadlineBackend().connect_tcp("two", port, timeout=Deadline(2))
     assert stream.get_extra_info("server_addr") == ("127.0.0.1", port)
     stream.close()
+
+
+def test_an_address_that_swallows_everything(vault, monkeypatch):
+    """An address that never answers takes no more than its share of the deadline."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as filling:
+        for _ in range(4):  # beyond its backlog, Linux drops what comes
+            one = filling.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        port, good = full.getsockname()[1], vault.server.server_port
+        reached = []
+
+        class Plain(httpcore.SyncBackend):
+            def connect_tcp(self, host, port_, *rest):
+                reached.append(host)
+                return super().connect_tcp("127.0.0.1", port if host == "a" else good, *rest)
+
+        found = [(0, 0, 0, "", (name, 0)) for name in "ab"]
+        monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", lambda *a, **k: found)
+        backend = DeadlineBackend()
+        backend._plain = Plain()
+        backend.connect_tcp("two", 0, timeout=Deadline(SECONDS)).close()
+        assert reached == ["a", "b"]
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 70 + ".invalid"])

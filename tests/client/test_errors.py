@@ -15,6 +15,7 @@ DENIED = "access_denied insufficient_scope mfa_required ip_not_allowed time_wind
 CODES = [
     *((401, code, errors.AuthenticationError) for code in ("token_invalid", "token_revoked")),
     (401, "authentication_required", errors.AuthenticationError),
+    (401, "access_denied", errors.AuthenticationError),
     *((403, code, errors.AccessDeniedError) for code in DENIED.split()),
     (403, "tenant_access_denied", errors.AccessDeniedError),
     (403, "something_new", errors.AccessDeniedError),
@@ -148,6 +149,19 @@ def test_a_rate_limited_path(vault, client, clock):
     vault.script(Reply(body=limited, headers={"Retry-After": "3"}), Reply(body=fine))
     assert client.read_many(["a", "b"])["a"].version == 1
     assert clock.slept == [pytest.approx(3.1)]
+
+
+def test_a_path_that_has_to_wait_too_long(vault, client):
+    """A path whose turn comes too late does not hold back one that may be asked for again."""
+    codes = {"a": {"code": "rate_limited"}, "b": {"code": "service_unavailable"}}
+    vault.script(
+        Reply(body={"secrets": {}, "errors": codes}, headers={"Retry-After": "60"}),
+        Reply(body={"secrets": {"b": {"data": {}, "version": 1}}}),
+    )
+    found = client.read_many(["a", "b"])
+    assert found["a"].retry_after == 60
+    assert found["b"].version == 1
+    assert vault.asked[1].json["paths"] == ["b"]
 
 
 def dropped(connection) -> None:

@@ -88,7 +88,12 @@ def all_texts(error: BaseException) -> str:
 
 def is_clean(error: BaseException) -> bool:
     links = (error.__cause__, error.__context__)
-    return CANARY not in all_texts(error) and links == (None, None)
+    # Frames that decode would keep every secret of the answer alive as long as the error.
+    files = {
+        frame.filename.rpartition("/")[2] for frame in traceback.extract_tb(error.__traceback__)
+    }
+    decoding = {"protocol.py", "answer.py", "wire.py", "auth.py"} & files
+    return CANARY not in all_texts(error) and links == (None, None) and not decoding
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import trustme
@@ -14,6 +15,7 @@ import trustme
 from tests.client.scripted import Reply, ScriptedVault, secret
 from vaultconfig import errors
 from vaultconfig.client import StaticToken, VaultClient
+from vaultconfig.client.process import PerProcess
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,23 @@ def test_tls(tls_vault, connect, authority, monkeypatch):
         client = connect()
         assert client.read("a/b").version == client.read("a/b").version == 1
     assert len({asked.port for asked in tls_vault.asked}) == 1
+
+
+def test_the_deadline_holds_over_tls(tls_vault, connect, authority, monkeypatch):
+    """A body that drips through TLS is cut off like any other."""
+
+    def drip(connection) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+        while not tls_vault.over.wait(0.02):
+            connection.sendall(b" ")
+
+    tls_vault.script(drip)
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("SSL_CERT_FILE", bundle)
+        start = time.monotonic()
+        with pytest.raises(errors.VaultUnavailableError, match="in time"):
+            connect(clock=time.monotonic).read_many(["a/b"], deadline=0.3)
+    assert time.monotonic() - start < 1
 
 
 def test_an_untrusted_certificate(tls_vault, connect, clock):
@@ -111,24 +130,33 @@ def test_making_a_client_does_nothing(monkeypatch):
     VaultClient("https://vault.example.com", credentials=StaticToken("t")).close()
 
 
-def test_one_httpx_client(vault, client, monkeypatch):
-    """Threads that ask at the same time share one httpx client."""
-    vault.script(Reply(body=secret()))
+def test_one_for_all_threads():
+    """A thread that asks while another makes the client waits for that one."""
+    making, go = threading.Event(), threading.Event()
     made = []
-    connect = client._wire._client._make
-    monkeypatch.setattr(client._wire._client, "_make", lambda: made.append(1) or connect())
-    start = threading.Barrier(8)
 
-    def read() -> None:
-        start.wait(5)
-        client.read("a/b")
+    def make() -> object:
+        making.set()
+        assert go.wait(5)
+        made.append(object())
+        return made[-1]
 
-    threads = [threading.Thread(target=read) for _ in range(8)]
-    for thread in threads:
-        thread.start()
+    shared, got = PerProcess(make), []
+    threads = [threading.Thread(target=lambda: got.append(shared.get())) for _ in range(2)]
+    threads[0].start()
+    assert making.wait(5)
+    threads[1].start()
+    while not is_inside(threads[1], "get"):
+        pass
+    go.set()
     for thread in threads:
         thread.join()
-    assert made == [1]
+    assert got == made * 2
+
+
+def is_inside(thread: threading.Thread, function: str) -> bool:
+    frame = sys._current_frames().get(thread.ident)
+    return frame is not None and frame.f_code.co_name == function
 
 
 FORK = """
