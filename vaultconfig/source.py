@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,14 +31,14 @@ from vaultconfig.connection import (
     read_connection,
     stored_connection_variables,
 )
-from vaultconfig.environment import VARIABLE, Environment, current_environment
+from vaultconfig.environment import VARIABLE, current_environment
 from vaultconfig.errors import (
     ConfigurationError,
     SettingFailure,
     UnresolvedSettingsError,
     VaultConfigError,
 )
-from vaultconfig.fallback import FallbackRule, NoCredentialsError
+from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.inputs import keys_only
 from vaultconfig.load import DOTENV, Layer, Load
 from vaultconfig.origins import LoadRecord, names_in
@@ -85,6 +86,9 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         env_file: The `.env` that may hold the connection in development; the class's own
             where None is given, else the one in the working directory.
         layer_names: For sources with names of their own, what they are to be taken for.
+
+    Attributes:
+        fallback: A rule over that of the class, for who wants to know what the vault gives.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         self._env_file: DotEnvFiles = env_file or self.config.get("env_file") or DEFAULT_ENV_FILE
         self._environment = environment
         self._layer_names = layer_names
+        self.fallback: FallbackMode | None = None
         self.record = LoadRecord()
         self.values: Sequence[Any] = ()
 
@@ -123,7 +128,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return {}
 
     def _load(self) -> None:
-        rule = fallback_rule(self.config, self._environment)
+        rule = self._rule()
         layers = [
             Layer(self._layer_names.get(name, name), data)
             for name, data in self.settings_sources_data.items()
@@ -141,10 +146,14 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             )
         except UnresolvedSettingsError as error:
             failures = error.failures
-            hint = None if rule.is_possible else self._hint(failures)
+            hint = None if rule.is_possible or self.fallback else self._hint(failures)
         else:
             return
         raise UnresolvedSettingsError(failures, hint=hint)
+
+    def _rule(self) -> FallbackRule:
+        rule = fallback_rule(self.config, self._environment)
+        return rule if self.fallback is None else replace(rule, mode=self.fallback)
 
     def _option(self, name: str, default: Any = None) -> Any:
         """Return what a class says in its `VaultConfigDict`."""
@@ -158,7 +167,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
                 os.environ, env_file=self._env_file if in_development else None
             )
             if not connection.has_credentials:
-                raise self._no_credentials(connection, rule.environment)
+                raise self._no_credentials(connection, rule)
             usual = DEVELOPMENT_DEADLINE if in_development else DEADLINE
             deadline = connection.deadline or usual
             return resolve(connection, references, deadline=deadline)
@@ -171,16 +180,15 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             failure = error.with_traceback(None)
         return {reference: copy.copy(failure) for reference in references}
 
-    def _no_credentials(
-        self, connection: Connection, environment: Environment
-    ) -> NoCredentialsError:
-        if environment.is_development:
+    def _no_credentials(self, connection: Connection, rule: FallbackRule) -> NoCredentialsError:
+        in_development = rule.environment.is_development
+        if in_development and rule.is_possible:
             return NoCredentialsError("no credentials for the vault, and no value in .env: add one")
         message = f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}"
-        stored = stored_connection_variables(self._env_file)
+        stored = [] if in_development else stored_connection_variables(self._env_file)
         if stored:
             message += f" ({', '.join(stored)} in .env: read in development only)"
-        if environment.name is None:
+        if rule.environment.name is None:
             message += f"; {ON_YOUR_OWN_MACHINE}"
         return NoCredentialsError(message)
 
