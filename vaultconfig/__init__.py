@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
+    from vaultconfig.live import Change, Health, LiveSettings
     from vaultconfig.origins import Provenance
     from vaultconfig.references import VaultRef
     from vaultconfig.secret import Secret
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from vaultconfig.source import VaultSettingsSource
 
 __all__ = [
+    "Change",
+    "Health",
+    "LiveSettings",
     "Provenance",
     "Secret",
     "VaultClient",
@@ -28,6 +32,9 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "Change": "vaultconfig.live",
+    "Health": "vaultconfig.live",
+    "LiveSettings": "vaultconfig.live",
     "Provenance": "vaultconfig.origins",
     "Secret": "vaultconfig.secret",
     "VaultClient": "vaultconfig.client",

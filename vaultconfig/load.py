@@ -23,23 +23,30 @@ from vaultconfig.inputs import (
     Place,
     get_at,
     keys_only,
+    masked_in,
     merged,
     own_copy,
     remove_at,
     set_at,
 )
-from vaultconfig.origins import DEFAULT, VAULT, LoadRecord, Provenance
+from vaultconfig.origins import ABOVE_THE_VAULT, DEFAULT, VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import ANYTHING, Declared, fields_of
 from vaultconfig.references import Template, VaultRef, is_reference
 from vaultconfig.resolver import Resolved
-from vaultconfig.slots import REFERENCE_KEY, Default, Slot, annotated_slots, value_slots
+from vaultconfig.slots import (
+    REFERENCE_KEY,
+    Default,
+    Slot,
+    annotated_slots,
+    describe,
+    value_slots,
+)
 from vaultconfig.values import Answers, fill
 
 logger = logging.getLogger("vaultconfig")
 
 DOTENV: Final = ".env"
-ABOVE_THE_VAULT: Final = frozenset({"argument", "command line", "environment"})
 
 Ask: TypeAlias = Callable[[Sequence[VaultRef]], Answers]
 Filled: TypeAlias = Declared | VaultConfigError | str
@@ -97,6 +104,9 @@ class Load:
         ]
         self.record = LoadRecord([(layer.source, keys_only(layer.data)) for layer in layers[::-1]])
         self.values: list[Any] = []
+        for place, value in masked_in(self._given):  # what an outer settings class hands on
+            self.values.append(value)
+            self.record.filled[describe(model, place)[0]] = Provenance(VAULT)
 
     def run(
         self,
@@ -147,29 +157,32 @@ class Load:
         answers = ask(list(references)) if references else {}
         settled: dict[Place, _Settled] = {}
         failures: dict[Place, SettingFailure] = {}
-        replaced: list[SettingFailure] = []
+        replaced: dict[Place, SettingFailure] = {}
         for slot, declared in slots:
             outcome = self._outcome(slot, declared, answers)
             if isinstance(outcome, _Settled):
                 settled[slot.place] = outcome
+                failures.pop(slot.place, None)
+                replaced.pop(slot.place, None)
                 continue
             failure = self._failure(slot, declared, outcome)
             missing = _may_be_missing(declared, answers)
+            # What `.env` refers to is settled before the annotation that it may stand in for.
+            lower = settled.pop(slot.place, None)
             serves = missing or self._covers(slot, outcome)
-            alternative = self._alternative(slot) if serves else None
+            alternative = (lower or self._alternative(slot)) if serves else None
             if alternative is None:
-                failures.setdefault(slot.place, failure)
+                failures[slot.place] = failure
                 continue
             settled[slot.place] = alternative
             if not missing and not isinstance(outcome, NoCredentialsError):
-                replaced.append(failure)
-        failed = {place: f for place, f in failures.items() if place not in settled}
-        if failed:
+                replaced[slot.place] = failure
+        if failures:
             order = _order(self._model)
-            places = sorted(failed, key=lambda place: order.get(place[0], len(order)))
-            raise UnresolvedSettingsError([failed[place] for place in places])
+            places = sorted(failures, key=lambda place: order.get(place[0], len(order)))
+            raise UnresolvedSettingsError([failures[place] for place in places])
         if replaced:
-            told = "; ".join(map(str, replaced))
+            told = "; ".join(map(str, replaced.values()))
             logger.warning("taken from .env or the default, not from the vault: %s", told)
         self.record.filled |= {s.slot.name: s.origin for s in settled.values() if s.origin}
         return list(settled.values())

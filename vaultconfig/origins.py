@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from vaultconfig.inputs import Place
 from vaultconfig.plan import fields_of
@@ -12,6 +12,7 @@ from vaultconfig.slots import describe
 
 VAULT = "vault"
 DEFAULT = "default"
+ABOVE_THE_VAULT: Final = frozenset({"argument", "command line", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,21 @@ def provenance_of(model: type, record: LoadRecord) -> dict[str, Provenance]:
     roots = {name.partition(".")[0] for name in found}
     found |= {p.name: Provenance(DEFAULT) for p in fields_of(model) if p.name not in roots}
     return dict(sorted(found.items()))
+
+
+def fixed_in(model: type, record: LoadRecord) -> list[str]:
+    """Name the fields whose annotation carries a reference, and which a higher source gives."""
+    described = [
+        describe(model, place)
+        for source, keys in record.layers
+        if source in ABOVE_THE_VAULT
+        for place in _leaves(keys)
+    ]
+    return sorted(
+        name
+        for name, plan in described
+        if plan is not None and plan.declared is not None and name not in record.filled
+    )
 
 
 def names_in(model: type, keys: Any) -> list[str]:

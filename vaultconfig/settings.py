@@ -14,7 +14,7 @@ from vaultconfig.environment import check_declared
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.fallback import FallbackMode
 from vaultconfig.masking import unmask
-from vaultconfig.origins import LoadRecord, Provenance, provenance_of
+from vaultconfig.origins import LoadRecord, Provenance, fixed_in, provenance_of
 from vaultconfig.representation import masked_args
 from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
 from vaultconfig.validation import clean_error
@@ -127,6 +127,11 @@ class VaultSettings(BaseSettings):
 def provenance(settings: VaultSettings) -> dict[str, Provenance]:
     """Return where the value of each field came from, by dotted name; never a value."""
     return provenance_of(type(settings), settings._record)
+
+
+def fixed_fields(settings: VaultSettings) -> list[str]:
+    """Name the fields with a reference in their annotation that a higher source has given."""
+    return fixed_in(type(settings), settings._record)
 
 
 def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:

@@ -1,0 +1,82 @@
+"""Who is told what a refresh brought, and in which words. A listener that raises harms nobody."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar
+
+from pydantic_settings import BaseSettings
+
+from vaultconfig.live.change import Change
+from vaultconfig.live.refresher import Health, Outcome, describe
+from vaultconfig.settings import VaultSettings, fixed_fields
+
+T = TypeVar("T", bound=BaseSettings)
+
+logger = logging.getLogger("vaultconfig")
+
+
+class Listeners(Generic[T]):
+    """The callbacks of one settings object, and its lines in the log."""
+
+    def __init__(self) -> None:
+        self._on_change: list[tuple[frozenset[str] | None, Callable[[Change[T]], object]]] = []
+        self._on_error: list[Callable[[Exception], object]] = []
+        self._is_failing = False
+
+    def on_change(
+        self, listener: Callable[[Change[T]], object], fields: Collection[str] | None
+    ) -> None:
+        """Call *listener* with each change that concerns *fields*; None is all of them."""
+        self._on_change.append((None if fields is None else frozenset(fields), listener))
+
+    def on_error(self, listener: Callable[[Exception], object]) -> None:
+        """Call *listener* with each error."""
+        self._on_error.append(listener)
+
+    def tell(self, outcome: Outcome[T], health: Health) -> None:
+        """Tell everyone what came of a refresh."""
+        if outcome.error is not None:
+            logger.warning(
+                "the settings were not refreshed: %s; those in use are %.0f s old, next try in %.0f",
+                describe(outcome.error),
+                health.age,
+                health.next_refresh or 0.0,
+            )
+            self._tell_error(outcome.error)
+        elif self._is_failing and health.state == "fresh":
+            logger.info("the settings are fresh again")
+        self._is_failing = health.state != "fresh"
+        if outcome.change is not None:
+            self._tell_change(outcome.change)
+
+    def tell_fixed(self, settings: T) -> None:
+        """Name the fields that cannot rotate, since the environment gives them."""
+        fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
+        if fixed:
+            names = ", ".join(fixed)
+            logger.warning("not from the vault, so they will not rotate: %s", names)
+
+    def _tell_change(self, change: Change[T]) -> None:
+        logger.info("settings changed: %s", ", ".join(sorted(change.fields)))
+        for fields, listener in list(self._on_change):
+            if not change.concerns(fields):
+                continue
+            try:
+                listener(change)
+            except Exception as error:
+                self._report(listener, error)
+                self._tell_error(error)
+
+    def _tell_error(self, error: Exception) -> None:
+        for listener in list(self._on_error):
+            try:
+                listener(error)
+            except Exception as other:
+                self._report(listener, other)
+
+    def _report(self, listener: Callable[..., object], error: Exception) -> None:
+        # Not its message, which may quote a value that the listener was given.
+        name = getattr(listener, "__qualname__", type(listener).__name__)
+        logger.error("the listener %s raised %s", name, type(error).__name__)

@@ -1,0 +1,48 @@
+"""What becomes of live settings when their process forks or ends. Keeps nothing alive."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Alive(Protocol):
+    """Something with a thread that a forked child does not have."""
+
+    def after_fork(self) -> None:
+        """Begin anew in a child, where no other thread has come along."""
+
+    def close(self) -> None:
+        """End threads and connections."""
+
+    def uses(self, vault: object) -> bool:
+        """Whether requests to *vault* are made for it."""
+
+
+_alive: WeakSet[Alive] = WeakSet()
+
+
+def follow(alive: Alive) -> None:
+    """Tell *alive* of forks, and of the end of the process, for as long as others keep it."""
+    _alive.add(alive)
+
+
+def others_use(vault: object) -> bool:
+    """Whether requests to *vault* are made for any live settings of this process."""
+    return any(alive.uses(vault) for alive in list(_alive))
+
+
+def _after_fork() -> None:
+    for alive in list(_alive):
+        alive.after_fork()
+
+
+def _close_all() -> None:
+    for alive in list(_alive):
+        alive.close()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_close_all)

@@ -1,0 +1,152 @@
+"""When each secret is read again, how fresh all are, and when they expire. Pure.
+
+Two levels of failure: a vault that gives nothing holds back every request, so that an outage
+costs one a step of the backoff; a secret that is denied or gone holds back only itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from vaultconfig.errors import AuthenticationError, RateLimitedError, SecretError
+from vaultconfig.resolver import Lifetime
+from vaultconfig.secret import SecretKey
+
+State: TypeAlias = Literal["fresh", "stale", "denied", "expired"]
+
+EARLIEST, LATEST = 0.75, 0.95
+"""The part of its ttl after which a secret is read again: at random, to spread a fleet."""
+
+FIRST_BACKOFF: Final = 1.0
+LONGEST_BACKOFF: Final = 120.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A secret's times, in seconds of the clock; *read_at* is None where it was never had."""
+
+    lifetime: Lifetime
+    read_at: float | None
+    due_at: float
+    failures: int = 0
+    error: Exception | None = None
+
+
+class Schedule:
+    """The times of all secrets of one settings object.
+
+    Args:
+        random: Gives a number in [0, 1).
+    """
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._entries: dict[SecretKey, _Entry] = {}
+        self._failures = 0
+        self._retry_at = -math.inf
+        self._error: Exception | None = None
+
+    def track(
+        self, lifetimes: Mapping[SecretKey, Lifetime], read_at: Mapping[SecretKey, float | None]
+    ) -> None:
+        """Follow these secrets from now on, and no others; those known keep their times."""
+        part = self._part()
+        entries: dict[SecretKey, _Entry] = {}
+        for key, lifetime in lifetimes.items():
+            when = read_at[key]
+            due_at = -math.inf if when is None else when + lifetime.ttl * part
+            entries[key] = self._entries.get(key) or _Entry(lifetime, when, due_at)
+            entries[key].lifetime = lifetime
+        self._entries = entries
+
+    def due(self, now: float) -> list[SecretKey]:
+        """Return what is to be read now, all in one request."""
+        if now < self._retry_at:
+            return []
+        return [key for key, entry in self._entries.items() if entry.due_at <= now]
+
+    def next_at(self) -> float:
+        """Return when something is due next; infinity if nothing ever is."""
+        earliest = min((entry.due_at for entry in self._entries.values()), default=math.inf)
+        return max(earliest, self._retry_at)
+
+    def succeeded(
+        self, keys: Iterable[SecretKey], now: float, *, absent: Collection[SecretKey]
+    ) -> None:
+        """Note that *keys* were read at *now*; those that are *absent* still do not exist."""
+        part = self._part()
+        self._failures, self._retry_at, self._error = 0, -math.inf, None
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            if key not in absent:
+                entry.read_at = now
+            entry.due_at = now + entry.lifetime.ttl * part
+            entry.failures, entry.error = 0, None
+
+    def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
+        """Note that some secrets could not be had, though the vault answered."""
+        part = self._random()
+        for key, error in errors.items():
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            entry.failures, entry.error = entry.failures + 1, error
+            entry.due_at = now + _backoff(entry.failures, part)
+
+    def unavailable(self, error: Exception, now: float) -> None:
+        """Note that the vault gave nothing at all."""
+        self._failures, self._error = self._failures + 1, error
+        asked = error.retry_after if isinstance(error, RateLimitedError) else None
+        self._retry_at = now + max(_backoff(self._failures, self._random()), asked or 0.0)
+
+    def hasten(self, keys: Iterable[SecretKey], at: float) -> None:
+        """Have those of *keys* that are followed read at *at*, if not sooner anyway."""
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None:
+                entry.due_at = min(entry.due_at, at)
+
+    @property
+    def keys(self) -> list[SecretKey]:
+        """Return what is followed."""
+        return list(self._entries)
+
+    def expires_at(self) -> float:
+        """Return when the first secret becomes too old to be served."""
+        known = ((e.read_at, e.lifetime.max_stale) for e in self._entries.values())
+        return min((at + stale for at, stale in known if at is not None), default=math.inf)
+
+    def age(self, now: float) -> float:
+        """Return the age of the oldest secret, in seconds."""
+        known = (e.read_at for e in self._entries.values() if e.read_at is not None)
+        return now - min(known, default=now)
+
+    def state(self, now: float) -> State:
+        """Return how things stand, for the worst of the secrets."""
+        if now >= self.expires_at():
+            return "expired"
+        errors = self._errors()
+        if any(isinstance(error, (SecretError, AuthenticationError)) for error in errors):
+            return "denied"
+        return "stale" if errors else "fresh"
+
+    def error(self) -> Exception | None:
+        """Return what is amiss, the vault before a single secret; None if nothing is."""
+        return next(iter(self._errors()), None)
+
+    def _errors(self) -> list[Exception]:
+        found = [self._error, *(entry.error for entry in self._entries.values())]
+        return [error for error in found if error is not None]
+
+    def _part(self) -> float:
+        return EARLIEST + (LATEST - EARLIEST) * self._random()
+
+
+def _backoff(failures: int, part: float) -> float:
+    whole = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
+    return whole / 2 + part * whole / 2

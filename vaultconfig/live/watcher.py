@@ -1,0 +1,9 @@
+"""Follows the vault's own announcements of changes, where it makes them."""
+
+from __future__ import annotations
+
+
+class Watcher:
+    def __init__(self, *a): ...
+    def end(self): ...
+    def join(self, timeout): ...
