@@ -187,3 +187,26 @@ def test_after_a_fork(vault):
     )
     ports = [asked.port for asked in vault.asked if asked.target != "/token"]
     assert ports[0] == ports[2] != ports[1]
+
+
+def test_close_ends_what_runs(tls_vault, connect, authority, monkeypatch):
+    """A call that waits, through TLS too, ends when another thread closes the client."""
+    asked = threading.Event()
+    tls_vault.script(lambda connection: (asked.set(), tls_vault.over.wait(30)))
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("SSL_CERT_FILE", bundle)
+        client, ended = connect(clock=time.monotonic), []
+
+        def read() -> None:
+            with pytest.raises(errors.ConfigurationError, match="closed"):
+                client.read("a/b")
+            ended.append(time.monotonic())
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert asked.wait(5)
+        start = time.monotonic()
+        client.close()
+        thread.join(5)
+    assert ended
+    assert ended[0] - start < 0.5

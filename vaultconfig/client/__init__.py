@@ -2,14 +2,17 @@
 
 from vaultconfig.client.auth import ClientCredentials, StaticToken, TokenFile
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
+from vaultconfig.client.subscriptions import Event, Subscription
 from vaultconfig.client.vault import VaultClient
 
 __all__ = [
     "ClientCredentials",
+    "Event",
     "Health",
     "Identity",
     "SecretSummary",
     "StaticToken",
+    "Subscription",
     "TokenFile",
     "VaultClient",
     "WriteResult",

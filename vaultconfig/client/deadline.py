@@ -28,6 +28,10 @@ class Deadline(float):
         self._end = clock() + self
         return self
 
+    def end(self) -> None:
+        """Leave nothing of it, so that what runs under it stops at its next step."""
+        self._end = self._clock()
+
     def remaining(self) -> float:
         """Return the seconds that are left; zero or less when it has passed."""
         return self._end - self._clock()

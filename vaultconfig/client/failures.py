@@ -152,6 +152,15 @@ def failure_of_batch(problem: Problem) -> Failure:
     return failure_of_request(problem, what="the batch read")
 
 
+def failure_of_subscription(problem: Problem, *, name: str) -> Failure:
+    """Return what *problem* means for the subscription *name*, which needs a scope of its own."""
+    if _kind(problem) is _Kind.DENIED:
+        code = problem.code or "access_denied"
+        denied = AccessDeniedError(f"subscription {name}", code=code, request_id=problem.request_id)
+        return Failure(denied)
+    return failure_of_request(problem, what=f"the subscription {name}")
+
+
 def rate_limited(problem: Problem, *, server: str) -> RateLimitedError:
     """Return an error that says when to come back."""
     when = "" if problem.retry_after is None else f" for {problem.retry_after:g} s"

@@ -11,8 +11,8 @@ import ssl
 import threading
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from socket import SOCK_STREAM, getaddrinfo
+from contextlib import ExitStack, contextmanager, suppress
+from socket import SHUT_RDWR, SOCK_STREAM, getaddrinfo, socket
 
 import httpcore
 import httpx
@@ -124,7 +124,10 @@ class DeadlineStream(httpcore.NetworkStream):
             self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket, and end what another thread waits for on it."""
+        connection = self._stream.get_extra_info("socket")
+        with suppress(OSError):  # it may be over already
+            socket.shutdown(connection, SHUT_RDWR)
         self._stream.close()
 
     def start_tls(

@@ -18,6 +18,7 @@ from vaultconfig.client.failures import Failure
 from vaultconfig.client.reading import Reader, decoded
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
 from vaultconfig.client.retry import Retries, Terms
+from vaultconfig.client.subscriptions import Subscription, created_in, creation
 from vaultconfig.client.urls import checked_url, path_problem
 from vaultconfig.client.wire import Wire
 from vaultconfig.errors import (
@@ -228,6 +229,30 @@ class VaultClient:
         """
         _check_path(path)
         self._call(protocol.delete_request(path), functools.partial(protocol.deleted_in, path=path))
+
+    def subscribe(self, paths: Collection[str], *, name: str = "vaultconfig") -> Subscription:
+        """Have the vault keep news of the secrets that match *paths*.
+
+        The subscription has connections of its own, and is closed on its own.
+
+        Args:
+            paths: Globs: ``**`` is any number of levels, ``*`` one, ``?`` one character.
+            name: For people, in listings.
+
+        Raises:
+            AccessDeniedError: The token lacks ``subscriptions:write``.
+            AuthenticationError: The vault refuses the credentials.
+            VaultUnavailableError: No usable answer before the deadline.
+            ResponseError: The vault has no subscriptions, or breaks its protocol.
+        """
+        decode = functools.partial(created_in, name=name)
+        subscription_id = self._call(creation(paths, name=name), decode)
+        return Subscription(
+            self._wire.twin(),
+            subscription_id=subscription_id,
+            name=name,
+            deadline=lambda seconds: self._terms(seconds).deadline,
+        )
 
     def _call(self, request: protocol.Request, decode: Callable[[Answer], T | Failure]) -> T:
         terms = self._terms()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,12 +53,36 @@ class Wire:
         self._credentials = credentials
         self._tenant = tenant
         self._client = PerProcess(self._connect)
+        self._running: dict[int, Deadline] = {}  # of each thread
         self._closed = False
+
+    def twin(self) -> Wire:
+        """Return another one to the same vault, with connections of its own."""
+        return Wire(self._url, credentials=self._credentials, tenant=self._tenant)
 
     def send(self, request: Request, deadline: Deadline) -> Answer | Failure:
         """Return the server's answer, whatever its status, or why there is none."""
-        if self._closed:
-            return Failure(ConfigurationError("this client of the vault has been closed"))
+        thread = threading.get_ident()
+        self._running[thread] = deadline  # before the look at _closed, as close() does the reverse
+        try:
+            outcome = _closed() if self._closed else self._attempt(request, deadline)
+        finally:
+            del self._running[thread]
+        return _closed() if self._closed else outcome
+
+    def close(self) -> None:
+        """Close the connections, and end what runs on them.
+
+        Those of a parent process stay open, for the parent.
+        """
+        self._closed = True
+        for deadline in self._running.copy().values():
+            deadline.end()
+        client = self._client.peek()
+        if client is not None:
+            client.close()
+
+    def _attempt(self, request: Request, deadline: Deadline) -> Answer | Failure:
         try:
             with _quiet_httpx():
                 response = self._exchange(request, deadline)
@@ -65,16 +90,13 @@ class Wire:
             failure = failure_of(exc, server=origin(self._url), writes=request.writes)
         except VaultConfigError as exc:
             failure = _bare(exc)
+        except RuntimeError:  # so httpx calls the use of a client that is closed
+            if not self._closed:
+                raise
+            failure = _closed()
         else:
             return answer_of(response)
         return failure
-
-    def close(self) -> None:
-        """Close the connections; those of a parent process stay open, for the parent."""
-        self._closed = True
-        client = self._client.peek()
-        if client is not None:
-            client.close()
 
     def _exchange(self, request: Request, deadline: Deadline) -> httpx.Response:
         client = self._client.get()
@@ -134,6 +156,10 @@ def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
     if isinstance(exc, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         return Failure(ConfigurationError(f"no request can be made to {server} ({name})"))
     return Failure(ResponseError(f"the answer of {server} can't be read ({name})"))
+
+
+def _closed() -> Failure:
+    return Failure(ConfigurationError("this client of the vault has been closed"))
 
 
 @contextmanager
