@@ -43,7 +43,8 @@ def arranged(
         _put_arguments_first(others)
     layer_names: dict[str, str] = {}
     for source in others:
-        _let_references_pass(source)
+        if settings_cls.model_config.get("vault_resolve_values") is not False:
+            _let_references_pass(source)
         _name_apart(source, layer_names)
         layer_names[_name(source)] = _layer_name(source)
     env_file = next((s.env_file for s in others if isinstance(s, DotEnvSettingsSource)), None)

@@ -134,11 +134,17 @@ def stored_connection_variables(env_file: DotEnvFiles) -> list[str]:
 _VARIABLES = tuple(str(field.alias) for field in Connection.model_fields.values())
 
 
-def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
+def dotenv_variables(env_file: DotEnvFiles) -> dict[str, str]:
+    """Read the variables of a `.env`, in the case that they have there."""
     if env_file is None:
         return {}
     stored = DotEnvSettingsSource(Connection, env_file=env_file).env_vars
-    return {name: value for name in _VARIABLES if (value := stored.get(name))}
+    return {name: value for name, value in stored.items() if value}
+
+
+def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
+    stored = dotenv_variables(env_file)
+    return {name: stored[name] for name in _VARIABLES if name in stored}
 
 
 @lru_cache(maxsize=8)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
+
+from vaultconfig.masking import is_masked
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the input of a model: keys, and indexes of lists."""
@@ -40,11 +42,19 @@ def remove_at(data: Any, place: Place) -> None:
         inner.pop(place[-1], None)
 
 
+def parts_of(data: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield what stands in a mapping or list, each with its key or index; nothing for the rest."""
+    if isinstance(data, dict):
+        yield from data.items()
+    elif isinstance(data, list) or type(data) is tuple:
+        yield from enumerate(data)
+
+
 def own_copy(data: Any) -> Any:
-    """Copy mappings and lists all the way down, and nothing else."""
+    """Copy mappings and lists all the way down, tuples as lists, and nothing else."""
     if isinstance(data, dict):
         return {key: own_copy(item) for key, item in data.items()}
-    if isinstance(data, list):
+    if isinstance(data, list) or type(data) is tuple:
         return [own_copy(item) for item in data]
     return data
 
@@ -65,13 +75,17 @@ def merged(layers: Iterable[Any]) -> Any:
     return result
 
 
-def keys_only(data: Any) -> Any:
-    """Return the shape of *data* without its values: keys and indexes, leading to None."""
-    if isinstance(data, Mapping):
-        return {key: keys_only(item) for key, item in data.items()}
-    if isinstance(data, list):
-        return {index: keys_only(item) for index, item in enumerate(data)}
-    return None
+def masked_in(data: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield what came from a vault in *data*, and where it stands."""
+    if is_masked(data):
+        yield place, data
+    for step, item in parts_of(data):
+        yield from masked_in(item, (*place, step))
+
+
+def keys_only(data: Any) -> dict[Any, Any]:
+    """Return the shape of *data* without its values: keys and indexes, leading to nothing."""
+    return {step: keys_only(item) for step, item in parts_of(data)}
 
 
 def _put(data: Any, step: str | int, value: Any) -> None:

@@ -8,6 +8,7 @@ plain values; `unmask` does so for what pydantic hands through untouched (``Any`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,6 +57,11 @@ _MASKED: Mapping[type, Callable[[Any], Any]] = {
     int: _MaskedInt,
     float: _MaskedFloat,
 }
+_PLAIN: Mapping[type, Callable[[Any], Any]] = {
+    _MaskedStr: str,
+    _MaskedInt: int,
+    _MaskedFloat: float,
+}
 # pydantic names the type of an input in its errors.
 _MaskedStr.__name__, _MaskedInt.__name__, _MaskedFloat.__name__ = "str", "int", "float"
 
@@ -76,19 +82,24 @@ def mask(value: Any) -> Any:
 
 
 def unmask(value: Any) -> Any:
-    """Return *value* with plain scalars; models are changed in place, the rest is copied."""
-    match value:
-        case _MaskedStr():
-            return str(value)
-        case _MaskedInt():
-            return int(value)
-        case _MaskedFloat():
-            return float(value)
-        case dict():
-            return {unmask(key): unmask(item) for key, item in value.items()}
-        case list():
-            return [unmask(item) for item in value]
-        case BaseModel():
-            for values in (vars(value), value.__pydantic_extra__ or {}):
-                values.update(unmask(values))
+    """Return *value* with plain scalars; objects are changed in place, the rest is copied."""
+    plain = _PLAIN.get(type(value))
+    if plain is not None:
+        return plain(value)
+    if isinstance(value, dict):
+        return {unmask(key): unmask(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unmask(item) for item in value]
+    if type(value) is tuple:
+        return tuple(unmask(item) for item in value)
+    _unmask_attributes(value)
     return value
+
+
+def _unmask_attributes(value: object) -> None:
+    if isinstance(value, BaseModel):
+        for values in (vars(value), value.__pydantic_extra__ or {}):
+            values.update(unmask(values))
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            object.__setattr__(value, field.name, unmask(getattr(value, field.name)))

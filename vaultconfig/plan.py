@@ -119,6 +119,21 @@ def is_model(annotation: object) -> bool:
     return is_dataclass(annotation)
 
 
+def default_of(info: FieldInfo) -> Any:
+    """Return the default of a field, made by its factory if it has one.
+
+    A class that stands as the factory is not called: it gets its values from the vault, too.
+    """
+    factory = info.default_factory
+    if (
+        factory is None
+        or is_model(factory)
+        or getattr(info, "default_factory_takes_validated_data", False)
+    ):
+        return info.default
+    return info.get_default(call_default_factory=True)
+
+
 def literals_of(info: FieldInfo) -> set[Any]:
     """Return what a ``Literal`` field accepts, enum members by their values too."""
     found = get_args(info.annotation)

@@ -6,17 +6,18 @@ and references that stand as values in what other sources gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
-from vaultconfig.inputs import ABSENT, Place, get_at, set_at
+from vaultconfig.inputs import ABSENT, Place, get_at, parts_of, set_at
 from vaultconfig.plan import (
     Declared,
     Discriminant,
     FieldPlan,
     bearing_fields_of,
+    default_of,
     fields_of,
     is_model,
     literals_of,
@@ -85,11 +86,10 @@ def annotated_slots(
     for plan in bearing_fields_of(model):
         where, value = _look_up(plan, state)
         _, held = _look_up(plan, given)
-        partly = isinstance(held, dict) and bool(plan.models)
-        if held is not ABSENT and not (partly and _lacks_something(plan, held)):
+        if held is not ABSENT and not _lacks_something(plan, held):
             continue
         here, label = place + where, f"{name}{plan.name}"
-        if plan.declared is not None:
+        if plan.declared is not None and (held is ABSENT or not plan.many):
             yield Slot(label, here, plan.declared, plan)
         yield from _nested_slots(plan, value, held, place=here, name=label)
 
@@ -116,7 +116,7 @@ def _nested_slots(
     if field.many:
         yield from _item_slots(field, value, held, place=place, name=name)
         return
-    default = field.info.default if value is ABSENT else None
+    default = default_of(field.info) if value is ABSENT else None
     if default is None and value is ABSENT and field.nullable and field.declared is None:
         return  # an optional model that nobody mentions stays None
     if is_model(type(default)):
@@ -133,12 +133,7 @@ def _nested_slots(
 def _item_slots(
     field: FieldPlan, value: object, held: object, *, place: Place, name: str
 ) -> Iterator[Slot | Default]:
-    items: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, (list, tuple)):
-        items = enumerate(value)
-    for step, item in items:
+    for step, item in parts_of(value):
         model = _chosen(field, item, None) if isinstance(item, dict) else None
         if model is not None:
             inner = get_at(held, (step,))
@@ -155,19 +150,25 @@ def _look_up(field: FieldPlan, data: Mapping[Any, Any]) -> tuple[Place, Any]:
     return field.places[0], ABSENT
 
 
-def _lacks_something(field: FieldPlan, held: Mapping[Any, Any]) -> bool:
-    """Whether *held*, what higher sources give for a nested model, leaves fields to the vault."""
-    if REFERENCE_KEY in held:
+def _lacks_something(field: FieldPlan, held: object) -> bool:
+    """Whether *held*, what higher sources give for *field*, leaves something to the vault."""
+    if field.many:
+        return any(_is_incomplete(field, item) for _, item in parts_of(held))
+    return _is_incomplete(field, held)
+
+
+def _is_incomplete(field: FieldPlan, held: object) -> bool:
+    if not field.models or not isinstance(held, dict) or REFERENCE_KEY in held:
         return False
     model = _chosen(field, held, None)
     if model is None:
-        return False
+        return field.declared is not None  # the tag is in the vault
     inner = fields_of(model) if field.declared is not None else bearing_fields_of(model)
     for part in inner:
         _, value = _look_up(part, held)
         if value is ABSENT:
             return True
-        if part.models and isinstance(value, dict) and _lacks_something(part, value):
+        if _lacks_something(part, value):
             return True
     return False
 
@@ -196,18 +197,13 @@ def _has_tag(field: FieldPlan, model: type, tag: Discriminant, value: Any, defau
 
 def _references_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
     # Exactly str: what came from the vault (a nested settings class hands it on) stays as it is.
-    if type(value) is str:
-        if is_reference(value):
-            yield place, value
-    elif isinstance(value, dict):
-        if REFERENCE_KEY in value:
-            yield place, value[REFERENCE_KEY]
-        for key, item in value.items():
-            if key != REFERENCE_KEY:
-                yield from _references_in(item, (*place, key))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _references_in(item, (*place, index))
+    if type(value) is str and is_reference(value):
+        yield place, value
+    for step, item in parts_of(value):
+        if step == REFERENCE_KEY:
+            yield place, item
+        else:
+            yield from _references_in(item, (*place, step))
 
 
 def _parsed(text: str) -> Declared | ConfigurationError | str:

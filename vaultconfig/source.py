@@ -28,6 +28,7 @@ from vaultconfig.connection import (
     Connection,
     DotEnvFiles,
     MisplacedCredentialsError,
+    dotenv_variables,
     read_connection,
     stored_connection_variables,
 )
@@ -206,4 +207,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return f".env has {fields}, which it provides in development only: {ON_YOUR_OWN_MACHINE}"
 
     def _variable_of(self, text: str) -> str | None:
-        return next((name for name, value in os.environ.items() if text in value), None)
+        variables = {**dotenv_variables(self._env_file), **os.environ}
+        exact = (name for name, value in variables.items() if value == text)
+        within = (name for name, value in variables.items() if text in value)
+        return next(exact, None) or next(within, None)

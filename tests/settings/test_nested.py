@@ -1,0 +1,375 @@
+"""Nested models: defaults, lists, mappings, and the unions they may be chosen from."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Discriminator, Field, Tag
+
+from tests.settings.loading import Asked, reasons
+from vaultconfig import VaultConfigDict, VaultSettings
+from vaultconfig.devserver import DevServer
+
+
+@pytest.fixture(autouse=True)
+def app(vault_env: DevServer) -> DevServer:
+    vault_env.put("db", {"password": "db password"})
+    vault_env.put("queue", {"password": "queue password"})
+    return vault_env
+
+
+class Db(BaseModel):
+    kind: Literal["db"] = "db"
+    host: str = "localhost"
+    password: Annotated[str, "vault:db#password"]
+
+
+class Queue(BaseModel):
+    kind: Literal["queue"] = "queue"
+    topic: str = "all"
+    password: Annotated[str, "vault:queue#password"]
+
+
+class TestDefaults:
+    """The default instance of a nested model is filled in part."""
+
+    def test_the_other_fields_of_a_default_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The vault replaces what carries a reference, the rest is the default's."""
+
+        class Settings(VaultSettings):
+            db: Db = Db(host="from default", password="to be replaced")
+
+        assert Settings().db == Db(host="from default", password="db password")
+
+    def test_a_variable_takes_the_place_of_a_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the environment gives in part replaces a default, as in pydantic-settings."""
+
+        class Inner(BaseModel):
+            db: Db
+            port: int = 1
+            user: str = "u"
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            inner: Inner = Inner(db=Db(host="from default", password=""), port=2, user="def")
+
+        monkeypatch.setenv("INNER__USER", "env")
+        inner = Settings().inner
+        assert inner == Inner(db=Db(password="db password"), port=1, user="env")
+
+    def test_the_class_is_left_alone(self) -> None:
+        """Loading changes neither the default nor what it holds."""
+        default = Db(password="to be replaced")
+
+        class Settings(VaultSettings):
+            db: Db = default
+
+        assert Settings().db.password == "db password"
+        assert default.password == "to be replaced"
+
+    def test_a_default_of_a_dataclass(self) -> None:
+        """A dataclass's default instance is no different."""
+
+        @dataclass
+        class Inner:
+            password: Annotated[str, "vault:db#password"]
+            host: str = "h"
+
+        class Settings(VaultSettings):
+            inner: Inner = Inner("x", "from default")
+
+        assert Settings().inner == Inner("db password", "from default")
+
+    def test_a_default_factory_is_kept_too(self) -> None:
+        """What a factory makes is a default like any other; a class is filled, not called."""
+
+        class Settings(VaultSettings):
+            db: Db = Field(default_factory=lambda: Db(host="from factory", password=""))
+            other: Db = Field(default_factory=Db)  # which would lack its password
+
+        settings = Settings()
+        assert settings.db == Db(host="from factory", password="db password")
+        assert settings.other == Db(password="db password")
+
+    def test_partial_updates_by_pydantic_settings_itself(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``nested_model_default_partial_update`` gives the same."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(
+                env_nested_delimiter="__", nested_model_default_partial_update=True
+            )
+            db: Db = Db(host="from default", password="to be replaced")
+
+        assert Settings().db == Db(host="from default", password="db password")
+        monkeypatch.setenv("DB__HOST", "env")
+        assert Settings().db == Db(host="env", password="db password")
+
+
+class TestMany:
+    """The items of lists and the values of mappings are models of their own."""
+
+    def test_items_that_are_given_are_filled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each item that another source gives gets its references filled."""
+
+        class Settings(VaultSettings):
+            dbs: list[Db] = []  # noqa: RUF012  # pydantic copies it
+            named: dict[str, Db] = {}  # noqa: RUF012  # likewise
+            pair: tuple[Db, ...] = ()
+
+        monkeypatch.setenv("DBS", '[{"host": "a"}, {"host": "b", "password": "own"}]')
+        monkeypatch.setenv("NAMED", '{"x": {"host": "c"}}')
+        settings = Settings(pair=[{"host": "d"}])
+        assert [(db.host, db.password) for db in settings.dbs] == [
+            ("a", "db password"),
+            ("b", "own"),
+        ]
+        assert settings.named == {"x": Db(host="c", password="db password")}
+        assert settings.pair == (Db(host="d", password="db password"),)
+
+    def test_without_items_nothing_is_read(self, app: DevServer) -> None:
+        """An empty list has nothing to fill."""
+
+        class Settings(VaultSettings):
+            dbs: list[Db] = []  # noqa: RUF012  # pydantic copies it
+
+        assert Settings().dbs == []
+        assert not app.requests
+
+    def test_the_callers_list_is_not_changed(self) -> None:
+        """Arguments belong to the caller."""
+
+        class Settings(VaultSettings):
+            dbs: list[Db]
+
+        given: list[Any] = [{"host": "a"}]
+        assert Settings(dbs=given).dbs[0].password == "db password"
+        assert given == [{"host": "a"}]
+
+    def test_a_failing_item_is_named_by_its_place(self) -> None:
+        """The dotted name counts items from 0."""
+
+        class Broken(BaseModel):
+            password: Annotated[str, "vault:gone#password"]
+
+        class Settings(VaultSettings):
+            items: list[Broken]
+            named: dict[str, Broken]
+
+        load = lambda: Settings(items=[{}], named={"x": {}})  # noqa: E731  # it is called twice
+        assert set(reasons(load)) == {"items.0.password", "named.x.password"}
+
+
+class Kind(str, Enum):  # noqa: UP042  # the spelling that most applications have
+    DB = "db"
+    QUEUE = "queue"
+
+
+class EnumDb(BaseModel):
+    kind: Literal[Kind.DB] = Kind.DB
+    password: Annotated[str, "vault:db#password"]
+
+
+class EnumQueue(BaseModel):
+    kind: Literal[Kind.QUEUE] = Kind.QUEUE
+    password: Annotated[str, "vault:queue#password"]
+
+
+def tag_of(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "queue" if "topic" in value else "db"
+    return "queue" if isinstance(value, Queue) else "db"
+
+
+class TestUnions:
+    """Of a union only the chosen member's references are read."""
+
+    def test_a_tag_from_the_environment(
+        self, app: DevServer, asked: Asked, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A tag that another source gives chooses the member."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            backend: Annotated[Db | Queue, Field(discriminator="kind")]
+
+        monkeypatch.setenv("BACKEND__KIND", "queue")
+        assert Settings().backend == Queue(password="queue password")
+        assert asked() == [("GET", ("queue",))]
+
+    @pytest.mark.parametrize("kind", ["queue", Kind.QUEUE])
+    def test_a_tag_that_is_an_enum(self, kind: Any) -> None:
+        """An enum's member and its value choose alike."""
+
+        class Settings(VaultSettings):
+            backend: EnumDb | EnumQueue = Field(discriminator="kind")
+
+        assert Settings(backend={"kind": kind}).backend == EnumQueue(password="queue password")
+
+    def test_a_tag_under_an_alias(self) -> None:
+        """A tag is found under its alias."""
+
+        class One(BaseModel):
+            kind: Literal["one"] = Field(alias="type")
+            password: Annotated[str, "vault:db#password"]
+
+        class Two(BaseModel):
+            kind: Literal["two"] = Field(alias="type")
+            password: Annotated[str, "vault:queue#password"]
+
+        class Settings(VaultSettings):
+            backend: One | Two = Field(discriminator="kind")
+
+        assert Settings(backend={"type": "two"}).backend.password == "queue password"
+
+    def test_a_function_that_tells_tags(self) -> None:
+        """A callable discriminator is asked, with ``Tag`` for its answers."""
+
+        class Settings(VaultSettings):
+            backend: Annotated[
+                Annotated[Db, Tag("db")] | Annotated[Queue, Tag("queue")], Discriminator(tag_of)
+            ]
+
+        assert Settings(backend={"topic": "t"}).backend.password == "queue password"
+        assert Settings(backend={"host": "h"}).backend.password == "db password"
+
+    def test_a_tag_from_the_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where no source gives a tag, the default's choice stands."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            backend: Db | Queue = Field(
+                Queue(topic="from default", password=""), discriminator="kind"
+            )
+
+        assert Settings().backend == Queue(topic="from default", password="queue password")
+
+    def test_another_tag_than_the_default_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A tag from the environment leaves nothing of a default of another kind."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            backend: Db | Queue = Field(
+                Queue(topic="from default", password=""), discriminator="kind"
+            )
+
+        monkeypatch.setenv("BACKEND__KIND", "db")
+        assert Settings().backend == Db(password="db password")
+
+    def test_a_nested_union(self) -> None:
+        """A union inside a union is chosen by both of its tags."""
+
+        class Small(BaseModel):
+            kind: Literal["cache"] = "cache"
+            size: Literal["small"] = "small"
+            password: Annotated[str, "vault:db#password"]
+
+        class Large(BaseModel):
+            kind: Literal["cache"] = "cache"
+            size: Literal["large"] = "large"
+            password: Annotated[str, "vault:queue#password"]
+
+        Cache = Annotated[Small | Large, Field(discriminator="size")]
+
+        class Settings(VaultSettings):
+            backend: Annotated[Cache | Db, Field(discriminator="kind")]
+
+        given = {"kind": "cache", "size": "large"}
+        assert Settings(backend=given).backend == Large(password="queue password")
+        assert Settings(backend={"kind": "db"}).backend == Db(password="db password")
+
+    def test_a_list_of_unions(self) -> None:
+        """Each item chooses for itself."""
+
+        class Settings(VaultSettings):
+            backends: list[Annotated[Db | Queue, Field(discriminator="kind")]]
+
+        settings = Settings(backends=[{"kind": "queue"}, {"kind": "db"}])
+        assert settings.backends == [Queue(password="queue password"), Db(password="db password")]
+
+    def test_an_optional_union_stays_none(self, app: DevServer) -> None:
+        """With no tag from anywhere nothing is chosen and nothing read."""
+
+        class Settings(VaultSettings):
+            backend: Db | Queue | None = Field(None, discriminator="kind")
+
+        assert Settings().backend is None
+        assert not app.requests
+
+    def test_an_undiscriminated_union_is_given_by_others(self, app: DevServer) -> None:
+        """A plain union has no tag, so nobody can tell which references to read."""
+
+        class Settings(VaultSettings):
+            backend: Db | Queue
+
+        given = {"kind": "queue", "password": "own"}
+        assert Settings(backend=given).backend == Queue(password="own")
+        assert not app.requests
+
+
+def test_a_model_that_contains_itself() -> None:
+    """A recursive model is planned once, and filled as deep as others give it."""
+    assert Tree(child={"child": {}}).child == Node(
+        password="db password", child=Node(password="db password")
+    )
+
+
+class Node(BaseModel):
+    password: Annotated[str, "vault:db#password"]
+    child: "Node | None" = None
+
+
+class Tree(VaultSettings):
+    child: Node
+
+
+def test_settings_inside_settings(app: DevServer, asked: Asked) -> None:
+    """References of nested settings classes join the one batch of the outer one."""
+
+    class Inner(VaultSettings):
+        password: Annotated[str, "vault:queue#password"]
+
+    class Outer(VaultSettings):
+        password: Annotated[str, "vault:db#password"]
+        inner: Inner
+
+    settings = Outer()
+    assert (settings.password, settings.inner.password) == ("db password", "queue password")
+    assert asked() == [("POST", ("db", "queue"))]
+
+
+def test_what_nested_settings_were_handed_is_not_resolved_again(app: DevServer) -> None:
+    """A secret that looks like a reference stays what it is on its way inwards."""
+    app.put("tricky", {"a": "vault:db#password", "b": "x${vault:db#password}"})
+
+    class Inner(VaultSettings):
+        a: Annotated[str, "vault:tricky#a"]
+        b: Annotated[str, "vault:tricky#b"]
+        plain: dict[str, str] = {}  # noqa: RUF012  # pydantic copies it
+
+    class Outer(VaultSettings):
+        inner: Inner
+        whole: Annotated[Inner, "vault:tricky"]
+        items: Annotated[list[Inner], '[{"plain": {"x": "${vault:tricky#a}"}}]']
+
+    settings = Outer()
+    for inner in (settings.inner, settings.whole):
+        assert (inner.a, inner.b) == ("vault:db#password", "x${vault:db#password}")
+    assert settings.items[0].plain == {"x": "vault:db#password"}
+
+
+def test_a_secret_within_nested_settings_is_masked(app: DevServer) -> None:
+    """Nested settings print no more than the outer ones."""
+
+    class Inner(VaultSettings):
+        password: Annotated[str, "vault:queue#password"]
+
+    class Outer(VaultSettings):
+        inner: Inner
+
+    settings = Outer()
+    assert "queue password" not in repr(settings)
+    assert "queue password" not in repr(settings.inner)
+    assert type(settings.inner.password) is str
