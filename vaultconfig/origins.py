@@ -43,13 +43,15 @@ class Provenance:
 class LoadRecord:
     """What one load of a settings class has left behind.
 
+    All are equal, because settings with the same values are, wherever those came from.
+
     Attributes:
         layers: What each source gave, lowest first, without values: see `inputs.keys_only`.
         filled: What came of the fields that the vault was to fill, by dotted name.
     """
 
-    layers: list[tuple[str, Any]] = field(default_factory=list)
-    filled: dict[str, Provenance] = field(default_factory=dict)
+    layers: list[tuple[str, Any]] = field(default_factory=list, compare=False)
+    filled: dict[str, Provenance] = field(default_factory=dict, compare=False)
 
     def from_vault(self) -> frozenset[str]:
         """Return the dotted names of the fields that hold something from the vault."""
