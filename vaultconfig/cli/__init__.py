@@ -1,0 +1,133 @@
+"""The command ``vaultconfig``: a module a command, each loaded when it is asked for.
+
+Importing it loads click and nothing else of weight, so that ``--help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+_DEBUG: Final = "vaultconfig.debug"
+
+_COMMANDS: Final = {
+    "render": ("render", "Write settings into a file."),
+    "dev-server": ("dev_server", "Run a local ScaiVault, for development."),
+    "demo": ("demo", "Show the whole story on a local ScaiVault, in seconds."),
+}
+"""For each command its module here, with a function of that name, and its line in the help."""
+
+
+class _Commands(click.Group):
+    """Finds commands by name, and turns what they raise into lines and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, which is loaded now."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), module)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that *args* begin with, or suggest another."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from vaultconfig.cli.wording import suggestion
+
+            ctx.fail(f"there is no command {name!r}{suggestion(name, _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong is told in lines, and decides the exit code."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            _end_by(signal.SIGINT)
+        except BrokenPipeError:
+            _end_by(signal.SIGPIPE)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception as exc:  # whatever it is, its message or traceback could show values
+            from vaultconfig.cli.failures import report
+
+            return ctx.exit(report(exc, debug=_DEBUG in ctx.meta))
+
+
+def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
+    if value:
+        ctx.meta[_DEBUG] = True
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("scaivault-config")
+    except PackageNotFoundError:
+        number = "of a checkout that is not installed"
+    click.echo(f"vaultconfig {number}")
+    ctx.exit()
+
+
+def _end_by(number: signal.Signals) -> NoReturn:
+    """End quietly, the way a program ends that never heard of this signal."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(128 + number)
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_debug,
+    help="Show tracebacks, without values.",
+)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "color": False if os.environ.get("NO_COLOR") else None,
+    },
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@debug_option
+def vaultconfig() -> None:
+    """Typed settings whose secrets live in ScaiVault.
+
+    \b
+    Exit codes: 0 ok, 1 something differs or is missing, 2 usage, 3 configuration,
+    4 authentication, 5 denied or not found, 6 unavailable.
+    """
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    vaultconfig(prog_name="vaultconfig")

@@ -1,0 +1,5 @@
+"""``python -m vaultconfig.cli``."""
+
+from vaultconfig.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""What a command says when it fails, and the code it exits with; never a value, whoever raised.
+
+The one place that knows which exception is which exit code.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from typing import Final
+
+import click
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from vaultconfig.errors import (
+    AuthenticationError,
+    ResponseError,
+    SecretError,
+    SettingsExpiredError,
+    UnresolvedSettingsError,
+    VaultConfigError,
+    VaultUnavailableError,
+)
+
+CONFIGURATION: Final = 3
+AUTHENTICATION: Final = 4
+DENIED: Final = 5
+UNAVAILABLE: Final = 6
+
+# Of several, the one to mend first.
+_ORDER: Final = (CONFIGURATION, AUTHENTICATION, UNAVAILABLE, DENIED)
+_CODES: Final[dict[type[Exception], int]] = {
+    AuthenticationError: AUTHENTICATION,
+    SecretError: DENIED,
+    VaultUnavailableError: UNAVAILABLE,
+    ResponseError: UNAVAILABLE,
+    SettingsExpiredError: UNAVAILABLE,
+}
+
+
+def report(error: Exception, *, debug: bool) -> int:
+    """Say on standard error what went wrong, a line a setting, and return the exit code."""
+    if debug:
+        click.echo(_trace(error), err=True)
+    for line in lines_of(error):
+        click.echo(f"{click.style('Error:', fg='red')} {' '.join(line.split())}", err=True)
+    if isinstance(error, UnresolvedSettingsError) and error.hint:
+        click.echo(f"Hint: {error.hint}", err=True)
+    return exit_code(error)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that *error* stands for, of a group the one to mend first."""
+    codes = {_code(leaf) for leaf in _leaves(error)}
+    return next(code for code in _ORDER if code in codes)
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """Return what to say about *error*, a line a setting."""
+    match error:
+        case UnresolvedSettingsError():
+            return [str(failure) for failure in error.failures]
+        case ValidationError():
+            return [
+                f"{'.'.join(map(str, line['loc'])) or error.title}: {line['msg']}"
+                for line in error.errors(include_input=False, include_url=False)
+            ]
+        case VaultConfigError() | SettingsError():
+            return [str(error)]
+        case OSError() if error.strerror:
+            return [": ".join(filter(None, [str(error.filename or ""), error.strerror]))]
+    return [f"{type(error).__name__}{place_of(error)} (its message may hold values)"]
+
+
+def place_of(error: BaseException) -> str:
+    """Return where *error* was raised, as far as is known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _trace(error: BaseException) -> str:
+    """Return the traceback without messages, which are told apart, and without what led to it."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _code(error: BaseException) -> int:
+    found = (code for kind, code in _CODES.items() if isinstance(error, kind))
+    return next(found, CONFIGURATION)

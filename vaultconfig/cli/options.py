@@ -1,0 +1,42 @@
+"""The arguments and options that commands share. Loads nothing but click."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from vaultconfig.cli import debug_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _set_environment(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        os.environ["VAULTCONFIG_ENVIRONMENT"] = value
+
+
+environment_option = click.option(
+    "-e",
+    "--environment",
+    metavar="NAME",
+    expose_value=False,
+    callback=_set_environment,
+    help="The environment, as if VAULTCONFIG_ENVIRONMENT=NAME were exported.",
+)
+
+# As vaultconfig.render.dialects has them, which is too much to load for a help text.
+FORMATS: Final = ("dotenv", "shell", "docker", "json", "yaml", "k8s")
+
+format_option = click.option(
+    "-f", "--format", "format_", type=click.Choice(FORMATS), default="dotenv", show_default=True
+)
+
+target_argument = click.argument("target", required=False)
+
+
+def common(function: F) -> F:
+    """Add what every command that works with a vault takes."""
+    return environment_option(debug_option(function))

@@ -1,0 +1,108 @@
+"""``vaultconfig render``: settings as a file, or how a file differs from them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from vaultconfig.cli.options import common, format_option, target_argument
+from vaultconfig.cli.target import load_target
+from vaultconfig.cli.wording import count
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.render import files
+from vaultconfig.render.dialects import Dialect, dialect
+from vaultconfig.render.gathering import gather
+from vaultconfig.render.proof import settings_variables
+from vaultconfig.source import fallback_rule
+
+_STDOUT: Final = "-"
+_DIFFERS: Final = 1
+_SIGNS: Final = {"missing": "+", "changed": "~", "extra": "-"}
+
+
+def _octal(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
+    try:
+        return int(value, 8)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a mode such as 0600") from None
+
+
+@click.command()
+@target_argument
+@click.option("-o", "--output", metavar="FILE", help="Default: .env; '-' is standard output.")
+@format_option
+@click.option("--all", "everything", is_flag=True, help="Also fields without a part of the vault.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the file differs.")
+@click.option("--diff", is_flag=True, help="The same, and name the keys that differ.")
+@click.option("--mode", default="0600", show_default=True, callback=_octal, help="Of the file.")
+@click.option("--in-place", is_flag=True, help="Write through a file that is mounted by itself.")
+@click.option("--secret-name", default="app-secrets", show_default=True, help="For k8s.")
+@common
+def render(
+    *,
+    target: str | None,
+    output: str | None,
+    format_: str,
+    everything: bool,
+    check: bool,
+    diff: bool,
+    mode: int,
+    in_place: bool,
+    secret_name: str,
+) -> None:
+    """Write what the vault gives to the settings class TARGET into a file.
+
+    An existing dotenv file is updated key by key; the rest of it stays as it is.
+
+    \b
+    Example:
+      vaultconfig render app.settings:Settings -o .env
+    """
+    path = output or (".env" if format_ == "dotenv" else None)
+    if path is None:
+        raise click.UsageError(f"name a file for the format {format_} (-o FILE)")
+    if path == _STDOUT and (check or diff):
+        raise click.UsageError("there is no file to compare with: name one (-o FILE)")
+    form = dialect(format_, secret_name=secret_name)
+    settings_cls = load_target(target)
+    found = settings_variables(gather(settings_cls), everything=everything)
+    values = {variable.key: variable.text for variable in found}
+    if check or diff:
+        _compare(form, path, values, show=diff)
+        return
+    if path == _STDOUT:
+        click.echo(form.update("", values).encode(), nl=False)
+    else:
+        text = form.update(files.read(path) or "", values)
+        for warning in files.write(path, text, mode=mode, in_place=in_place):
+            click.echo(f"Warning: {warning}", err=True)
+        click.echo(f"{path}: {count(len(values), 'variable')}, mode {mode:04o}", err=True)
+    if format_ == "dotenv" and not fallback_rule(settings_cls.model_config, None).is_possible:
+        click.echo(
+            f"Note: {settings_cls.__name__} reads these from a .env in development only, or with "
+            'vault_fallback="always"; here the vault is asked, unless they are exported',
+            err=True,
+        )
+
+
+def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) -> None:
+    """Say how the file at *path* differs from *values*, and exit with 1 if it does."""
+    existing = files.read(path)
+    try:
+        differences = form.compare(existing or "", values)
+    except ConfigurationError as exc:
+        problem = str(exc)
+    else:
+        if show:
+            for item in differences:
+                click.echo(f"{_SIGNS[item.kind]} {item.key} ({item.kind})")
+        if not differences:
+            return
+        problem = (
+            "there is no such file"
+            if existing is None
+            else f"{count(len(differences), 'variable')} not as in the vault"
+        )
+    click.echo(f"{path}: {problem}", err=True)
+    click.get_current_context().exit(_DIFFERS)

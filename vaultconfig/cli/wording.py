@@ -1,0 +1,17 @@
+"""Small pieces of what the commands say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about *name*: what else may have been meant, or nothing."""
+    close = get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+def count(number: int, noun: str) -> str:
+    """Return such as ``1 variable``, ``2 variables``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,107 @@
+"""Whether the variables of a settings class load back, and are valid; asks no vault."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
+from pydantic_settings.sources.utils import parse_env_vars
+
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.masking import mask
+from vaultconfig.plan import fields_of
+from vaultconfig.render.gathering import Gathered
+from vaultconfig.render.variables import Variable, variables_in
+from vaultconfig.validation import clean_error
+
+
+def settings_variables(gathered: Gathered, *, everything: bool = False) -> list[Variable]:
+    """Return the variables to write, which are valid and load back as they are.
+
+    Args:
+        gathered: What the sources of the class gave.
+        everything: Also fields that the vault has no part in, if they are set.
+
+    Raises:
+        pydantic.ValidationError: A value that would be written does not fit its field.
+        ConfigurationError: The class would not read one back from its variable.
+    """
+    settings_cls, state = gathered.settings_cls, gathered.state
+    vault = None if everything else gathered.record.from_vault()
+    found = variables_in(settings_cls, state, vault=vault)
+    names = {variable.name.partition(".")[0] for variable in found}
+    _validate(settings_cls, state, names)
+    loaded = _loaded_back(settings_cls, found)
+    if any(loaded[key] != state.get(key) for key in loaded):
+        _validate(settings_cls, state | loaded, names)
+    return found
+
+
+def _validate(
+    settings_cls: type[BaseSettings], state: dict[str, Any], names: Collection[str]
+) -> None:
+    """Validate *state*, and raise what is wrong with the fields called *names*."""
+    lines: list[InitErrorDetails] = []
+    try:
+        # Not settings_cls(): that would run the sources again.
+        BaseModel.__init__(settings_cls.__new__(settings_cls), **state)
+    except ValidationError as error:
+        lines = _lines_about(names, clean_error(error, settings_cls, [state]), settings_cls)
+    if lines:
+        raise ValidationError.from_exception_data(settings_cls.__name__, lines, hide_input=True)
+
+
+def _lines_about(
+    names: Collection[str], error: ValidationError, settings_cls: type
+) -> list[InitErrorDetails]:
+    plans = [plan for plan in fields_of(settings_cls) if plan.name in names]
+    places = {step[0] for plan in plans for step in plan.places} | set(names)
+    return [
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None
+        )
+        for line in error.errors()
+        if line["loc"] and line["loc"][0] in places
+    ]
+
+
+def _loaded_back(settings_cls: type[BaseSettings], variables: Sequence[Variable]) -> dict[str, Any]:
+    """Return what pydantic-settings makes of *variables*, masked, if that is what they were."""
+    state = _from_environment(settings_cls, {item.key: item.text for item in variables})
+    texts = {item.key: item.text for item in variables_in(settings_cls, state, vault=None)}
+    for variable in variables:
+        if texts.get(variable.key) != variable.text:
+            raise _refusal(variable, settings_cls)
+    masked: dict[str, Any] = mask(state)
+    return masked
+
+
+def _from_environment(
+    settings_cls: type[BaseSettings], values: Mapping[str, str]
+) -> dict[str, Any]:
+    source = EnvSettingsSource(settings_cls)
+    source.env_vars = parse_env_vars(
+        values, source.case_sensitive, source.env_ignore_empty, source.env_parse_none_str
+    )
+    try:
+        return source()
+    except SettingsError as error:
+        problem = str(error)  # its cause holds what could not be decoded
+    raise ConfigurationError(f"{settings_cls.__name__} would not load back: {problem}")
+
+
+def _refusal(variable: Variable, settings_cls: type[BaseSettings]) -> ConfigurationError:
+    config = settings_cls.model_config
+    if not variable.text and config.get("env_ignore_empty"):
+        reason = "an empty text counts as absent (env_ignore_empty)"
+    elif variable.text == config.get("env_parse_none_str"):
+        reason = "its text stands for None (env_parse_none_str)"
+    else:
+        reason = "pydantic-settings takes the name or the text for something else"
+    return ConfigurationError(
+        f"{variable.name}: {settings_cls.__name__} would not read the value back from "
+        f"{variable.key}: {reason}"
+    )
