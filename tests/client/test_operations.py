@@ -150,6 +150,24 @@ def test_list(vault, client, name):
     ]
 
 
+@pytest.mark.parametrize("body", [{}, {"secrets": ["a"]}, {"data": [{"version": 1}]}])
+def test_a_listing_that_breaks_the_protocol(vault, client, body):
+    """A page without entries, or an entry without a path, is refused."""
+    vault.script(Reply(body=body))
+    with pytest.raises(errors.ResponseError):
+        list(client.list())
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"), [("soon", None), (7, None), ("2030-01-01T00:00:00", UTC)]
+)
+def test_odd_times(vault, client, text, zone):
+    """A time that we can't read is left out, and one without a zone is UTC."""
+    vault.script(Reply(body=secret(expires_at=text)))
+    expires_at = client.read("a/b").expires_at
+    assert (expires_at and expires_at.tzinfo) == zone
+
+
 def test_list_in_a_circle(vault, client):
     """A cursor that comes again is an error rather than an endless listing."""
     vault.script(Reply(body={"secrets": [], "cursor": "c", "has_more": True}))
@@ -242,6 +260,13 @@ def test_base_path(vault, connect):
     vault.script(Reply(body=secret()))
     connect(url=vault.url + "/base/").read("a/b")
     assert vault.asked[0].target == "/base/v1/secrets/a/b"
+
+
+@pytest.mark.parametrize("tenant", ["a\r\nX: y", "tenänt"])
+def test_a_tenant_that_no_header_can_carry(connect, tenant):
+    """A tenant is refused in our words where a header can't hold it."""
+    with pytest.raises(errors.ConfigurationError, match="tenant"):
+        connect(tenant=tenant)
 
 
 @pytest.mark.parametrize("deadline", [0, -1, float("nan")])

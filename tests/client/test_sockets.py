@@ -210,3 +210,30 @@ def test_close_ends_what_runs(tls_vault, connect, authority, monkeypatch):
         thread.join(5)
     assert ended
     assert ended[0] - start < 0.5
+
+
+def test_close_while_connecting(vault, client, monkeypatch):
+    """A call that is closed before it has a connection does not open one."""
+    resolving, go = threading.Event(), threading.Event()
+
+    def resolve(host, port, **options):
+        resolving.set()
+        assert go.wait(5)
+        return [(0, 0, 0, "", (host, port))]
+
+    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", resolve)
+    ended = []
+
+    def read() -> None:
+        with pytest.raises(errors.ConfigurationError, match="closed"):
+            client.read("a/b")
+        ended.append(True)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert resolving.wait(5)
+    client.close()
+    go.set()
+    thread.join(5)
+    assert ended
+    assert vault.asked == []
