@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from vaultconfig.cache import SecretCache
 from vaultconfig.connection import Connection
@@ -27,6 +27,9 @@ from vaultconfig.errors import (
 )
 from vaultconfig.references import VaultRef, pick
 from vaultconfig.secret import Secret, SecretKey
+
+if TYPE_CHECKING:
+    from vaultconfig.client.subscriptions import Subscription
 
 logger = logging.getLogger("vaultconfig")
 
@@ -40,6 +43,9 @@ class Reader(Protocol):
         self, keys: Collection[SecretKey], *, deadline: float | None = None, retry: bool = True
     ) -> Mapping[SecretKey, Secret | SecretError | VaultUnavailableError]:
         """Read all *keys*; see `VaultClient.read_many`."""
+
+    def subscribe(self, paths: Collection[str]) -> Subscription:
+        """Have the vault keep news of *paths*; see `VaultClient.subscribe`."""
 
     def close(self) -> None:
         """Close its connections."""
@@ -142,6 +148,14 @@ class Vault:
         answers = self._reader().read_many(lifetimes.keys(), deadline=deadline, retry=False)
         self._remember(answers, lifetimes, asked_at)
         return answers
+
+    def subscribe(self, paths: Collection[str]) -> Subscription:
+        """Have the vault keep news of *paths*; see `VaultClient.subscribe`.
+
+        Raises:
+            VaultConfigError: It does not, or not for us.
+        """
+        return self._reader().subscribe(paths)
 
     def _answers(
         self, lifetimes: Mapping[SecretKey, Lifetime], deadline: float

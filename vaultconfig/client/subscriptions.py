@@ -111,20 +111,23 @@ class Subscription:
         body = json.dumps({"event_ids": [*event_ids]}).encode()
         self._do(Request("POST", f"{self._target}/ack", body))
 
-    def delete(self) -> None:
+    def delete(self, *, deadline: float | None = None) -> None:
         """Let the vault forget the subscription.
+
+        Args:
+            deadline: Seconds, instead of the client's.
 
         Raises:
             VaultConfigError: As for `poll`.
         """
-        self._do(Request("DELETE", self._target))
+        self._do(Request("DELETE", self._target), seconds=deadline)
 
     def close(self) -> None:
         """Close the connections; a poll that is waiting ends at once, with a ConfigurationError."""
         self._wire.close()
 
-    def _do(self, request: Request) -> None:
-        self._send(request, functools.partial(_nothing_in, name=self._name), seconds=None)
+    def _do(self, request: Request, *, seconds: float | None = None) -> None:
+        self._send(request, functools.partial(_nothing_in, name=self._name), seconds=seconds)
 
     def _send(
         self, request: Request, decode: Callable[[Answer], T | Failure], *, seconds: float | None

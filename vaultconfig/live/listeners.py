@@ -39,7 +39,7 @@ class Listeners(Generic[T]):
         """Tell everyone what came of a refresh."""
         if outcome.error is not None:
             logger.warning(
-                "the settings were not refreshed: %s; those in use are %.0f s old, next try in %.0f",
+                "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",
                 describe(outcome.error),
                 health.age,
                 health.next_refresh or 0.0,

@@ -135,6 +135,15 @@ class Refresher(Generic[T]):
             self._last = (self._begun, outcome)
             return outcome
 
+    def paths(self) -> frozenset[str]:
+        """Return the paths of the secrets that can change: all but those of a pinned version."""
+        return frozenset(key for key in self.snapshot.readings if isinstance(key, str))
+
+    def shortest_ttl(self) -> float:
+        """Return the shortest ttl of all secrets, in seconds; infinity without any."""
+        lifetimes = self.snapshot.lifetimes.values()
+        return min((lifetime.ttl for lifetime in lifetimes), default=math.inf)
+
     def hasten(self, paths: Collection[str] | None, at: float) -> None:
         """Have the next step read what is at *paths* (None is everything) at *at*."""
         self._hastened.append((paths, at))

@@ -96,13 +96,13 @@ class Schedule:
             if entry is None:
                 continue
             entry.failures, entry.error = entry.failures + 1, error
-            entry.due_at = now + _backoff(entry.failures, part)
+            entry.due_at = now + backoff(entry.failures, part)
 
     def unavailable(self, error: Exception, now: float) -> None:
         """Note that the vault gave nothing at all."""
         self._failures, self._error = self._failures + 1, error
         asked = error.retry_after if isinstance(error, RateLimitedError) else None
-        self._retry_at = now + max(_backoff(self._failures, self._random()), asked or 0.0)
+        self._retry_at = now + max(backoff(self._failures, self._random()), asked or 0.0)
 
     def hasten(self, keys: Iterable[SecretKey], at: float) -> None:
         """Have those of *keys* that are followed read at *at*, if not sooner anyway."""
@@ -147,6 +147,7 @@ class Schedule:
         return EARLIEST + (LATEST - EARLIEST) * self._random()
 
 
-def _backoff(failures: int, part: float) -> float:
+def backoff(failures: int, part: float) -> float:
+    """Return the seconds to wait after so many failures; *part*, in [0, 1), is for chance."""
     whole = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
     return whole / 2 + part * whole / 2
