@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 QUICKSTART = "environments/production/salesforce/api-credentials"
 FENCE = re.compile(r"^( *)```(?!`)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-READERS = {"toml": tomllib.loads, "json": json.loads, "yaml": yaml.safe_load}
+READERS: dict[str, Callable[[str], object]] = {
+    "toml": tomllib.loads,
+    "json": json.loads,
+    "yaml": yaml.safe_load,
+}
 
 
 @dataclass(frozen=True, slots=True)
