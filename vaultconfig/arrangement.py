@@ -39,6 +39,8 @@ def arranged(
     """Return *sources* with ours behind them, where it belongs whatever the class says."""
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
+    env_file = next((s.env_file for s in others if isinstance(s, DotEnvSettingsSource)), None)
+    others = [source for source in others if not _is_empty(source)]
     if not _orders_sources_itself(settings_cls):
         _put_arguments_first(others)
     layer_names: dict[str, str] = {}
@@ -47,7 +49,6 @@ def arranged(
             _let_references_pass(source)
         _name_apart(source, layer_names)
         layer_names[_name(source)] = _layer_name(source)
-    env_file = next((s.env_file for s in others if isinstance(s, DotEnvSettingsSource)), None)
     ours = VaultSettingsSource(
         settings_cls, environment=environment, env_file=env_file, layer_names=layer_names
     )
@@ -62,6 +63,11 @@ def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:
 def _orders_sources_itself(settings_cls: type[BaseSettings]) -> bool:
     hook = BaseSettings.settings_customise_sources.__name__
     return next(cls for cls in settings_cls.__mro__ if hook in vars(cls)) is not BaseSettings
+
+
+def _is_empty(source: PydanticBaseSettingsSource) -> bool:
+    """Whether it is a `.env` that is not there: calling it costs as much as the environment."""
+    return type(source) is DotEnvSettingsSource and not source.env_vars
 
 
 def _let_references_pass(source: PydanticBaseSettingsSource) -> None:
