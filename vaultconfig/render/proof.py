@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.inputs import merged
 from vaultconfig.masking import mask
 from vaultconfig.plan import fields_of
 from vaultconfig.render.gathering import Gathered
@@ -36,7 +37,7 @@ def settings_variables(gathered: Gathered, *, everything: bool = False) -> list[
     _validate(settings_cls, state, names)
     loaded = _loaded_back(settings_cls, found)
     if any(loaded[key] != state.get(key) for key in loaded):
-        _validate(settings_cls, state | loaded, names)
+        _validate(settings_cls, merged([state, loaded]), names)
     return found
 
 
@@ -71,7 +72,8 @@ def _lines_about(
 def _loaded_back(settings_cls: type[BaseSettings], variables: Sequence[Variable]) -> dict[str, Any]:
     """Return what pydantic-settings makes of *variables*, masked, if that is what they were."""
     state = _from_environment(settings_cls, {item.key: item.text for item in variables})
-    texts = {item.key: item.text for item in variables_in(settings_cls, state, vault=None)}
+    present = {key: value for key, value in state.items() if value is not None}
+    texts = {item.key: item.text for item in variables_in(settings_cls, present, vault=None)}
     for variable in variables:
         if texts.get(variable.key) != variable.text:
             raise _refusal(variable, settings_cls)

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.inputs import ABSENT, Place, get_at
 from vaultconfig.masking import mask
 from vaultconfig.plan import FieldPlan, fields_of
@@ -45,6 +46,9 @@ def variables_in(
         state: Its input, by the names that pydantic knows.
         vault: The dotted names of what the vault filled, to leave all else out; what an
             annotation leaves to the vault counts too. None is for everything that is set.
+
+    Raises:
+        ConfigurationError: A null that no variable can stand for.
     """
     walk = _Walk(model.model_config, vault)  # type: ignore[attr-defined]  # a settings class
     found: dict[str, Variable] = {}
@@ -90,11 +94,14 @@ class _Walk:
         """
         found = [(place, get_at(data, place)) for place in plan.places]
         place, value = next(((p, v) for p, v in found if v is not ABSENT), (None, None))
-        if place is None or value is None:
+        if place is None:
             return
         label = f"{name}{plan.name}"
-        ours = ours or self._is_ours(plan, label)
         head = _head(plan, place)
+        ours = ours or self._is_ours(plan, {label, f"{name}{head}"})
+        if value is None:
+            _refuse_null(plan, label, written=ours)
+            return
         parts = (*parents, head) if parents else (self._prefix_of(plan) + head,)
         if len(place) == 1 and self._is_spread(plan, value, level=len(parents)):
             for inner in fields_of(plan.models[0]):
@@ -103,8 +110,10 @@ class _Walk:
             whole = data[head] if len(plan.places[0]) > 1 else _kept(plan, value)
             yield Variable(self._key(parts), label, _text(whole))
 
-    def _is_ours(self, plan: FieldPlan, label: str) -> bool:
-        return self._vault is None or plan.declared is not None or label in self._vault
+    def _is_ours(self, plan: FieldPlan, labels: Collection[str]) -> bool:
+        if self._vault is None or plan.declared is not None:
+            return True
+        return any(label in self._vault for label in labels)
 
     def _holds_ours(self, plan: FieldPlan, label: str) -> bool:
         inside = any(name.startswith(f"{label}.") for name in self._vault or ())
@@ -129,6 +138,14 @@ class _Walk:
     def _key(self, parts: Collection[str]) -> str:
         key = (self._delimiter or "").join(parts)
         return key if self._keeps_case else key.upper()
+
+
+def _refuse_null(plan: FieldPlan, label: str, *, written: bool) -> None:
+    """Refuse a null that would load back as something else: no variable stands for it."""
+    if written and plan.info.default is not None:
+        raise ConfigurationError(
+            f"{label}: there is no text for null: give the field the default None, or another value"
+        )
 
 
 def _head(plan: FieldPlan, place: Place) -> str:
