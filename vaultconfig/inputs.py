@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from vaultconfig.masking import is_masked
@@ -86,6 +86,15 @@ def masked_in(data: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 def keys_only(data: Any) -> dict[Any, Any]:
     """Return the shape of *data* without its values: keys and indexes, leading to nothing."""
     return {step: keys_only(item) for step, item in parts_of(data)}
+
+
+def leaves_of(keys: Mapping[Any, Any], place: Place = ()) -> Iterator[Place]:
+    """Yield the places that *keys*, as `keys_only` gives them, end at; they begin at *place*."""
+    for step, inner in keys.items():
+        if inner:
+            yield from leaves_of(inner, (*place, step))
+        else:
+            yield (*place, step)
 
 
 def _put(data: Any, step: str | int, value: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from vaultconfig.errors import (
     InvalidReferenceError,
@@ -23,16 +23,18 @@ from vaultconfig.inputs import (
     Place,
     get_at,
     keys_only,
+    leaves_of,
     masked_in,
     merged,
     own_copy,
     remove_at,
     set_at,
 )
-from vaultconfig.origins import ABOVE_THE_VAULT, DEFAULT, VAULT, LoadRecord, Provenance
+from vaultconfig.layers import Layer, Layers
+from vaultconfig.origins import DEFAULT, VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import ANYTHING, Declared, fields_of
-from vaultconfig.references import Template, VaultRef, is_reference
+from vaultconfig.references import Template, VaultRef
 from vaultconfig.resolver import Resolved
 from vaultconfig.slots import (
     REFERENCE_KEY,
@@ -46,19 +48,9 @@ from vaultconfig.values import Answers, fill
 
 logger = logging.getLogger("vaultconfig")
 
-DOTENV: Final = ".env"
-
 Ask: TypeAlias = Callable[[Sequence[VaultRef]], Answers]
 Filled: TypeAlias = Declared | VaultConfigError | str
 """A slot's reference without placeholders, what is wrong with it, or a literal text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """What one source gave: its name for `provenance`, and the values."""
-
-    source: str
-    data: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +87,9 @@ class Load:
         self._model = model
         self._rule = rule
         self._variable_of = variable_of
-        above = [layer.data for layer in layers if layer.source in ABOVE_THE_VAULT]
-        self._given: Mapping[str, Any] = merged([{}, *reversed(above)])
-        self._fallbacks = [
-            layer
-            for layer in layers
-            if layer.source not in ABOVE_THE_VAULT and (layer.source != DOTENV or rule.is_possible)
-        ]
-        self.record = LoadRecord([(layer.source, keys_only(layer.data)) for layer in layers[::-1]])
+        self._layers = Layers(layers, rule)
+        self._given = self._layers.given
+        self.record = LoadRecord(self._layers.shapes)
         self.values: list[Any] = []
         for place, value in masked_in(self._given):  # what an outer settings class hands on
             self.values.append(value)
@@ -141,8 +128,10 @@ class Load:
         placeholders = Placeholders(
             self._model, state, variables=variables, environment=self._rule.environment
         )
-        settled = self._settle([(slot, _filled(slot, placeholders)) for slot in slots], ask)
-        self._apply(settled, [item for item in found if isinstance(item, Default)], state)
+        defaults = [item for item in found if isinstance(item, Default)]
+        filled = [(slot, _filled(slot, placeholders)) for slot in slots]
+        settled = self._settle(filled, defaults, ask)
+        self._apply(settled, defaults, state)
 
     def _allowed(self, annotated: Sequence[Slot], values: Iterable[Slot]) -> Iterator[Slot]:
         """Leave out references of a `.env` that may not provide the field."""
@@ -152,7 +141,9 @@ class Load:
             if not inside or get_at(self._given, slot.place) is not ABSENT:
                 yield slot
 
-    def _settle(self, slots: Sequence[tuple[Slot, Filled]], ask: Ask) -> list[_Settled]:
+    def _settle(
+        self, slots: Sequence[tuple[Slot, Filled]], defaults: Sequence[Default], ask: Ask
+    ) -> list[_Settled]:
         references = dict.fromkeys(ref for _, declared in slots for ref in _references(declared))
         answers = ask(list(references)) if references else {}
         settled: dict[Place, _Settled] = {}
@@ -170,7 +161,7 @@ class Load:
             # What `.env` refers to is settled before the annotation that it may stand in for.
             lower = settled.pop(slot.place, None)
             serves = missing or self._covers(slot, outcome)
-            alternative = (lower or self._alternative(slot)) if serves else None
+            alternative = (lower or self._alternative(slot, defaults)) if serves else None
             if alternative is None:
                 failures[slot.place] = failure
                 continue
@@ -184,7 +175,6 @@ class Load:
         if replaced:
             told = "; ".join(map(str, replaced.values()))
             logger.warning("taken from .env or the default, not from the vault: %s", told)
-        self.record.filled |= {s.slot.name: s.origin for s in settled.values() if s.origin}
         return list(settled.values())
 
     def _outcome(
@@ -212,14 +202,14 @@ class Load:
         is_mistake = not slot.annotated and isinstance(error, InvalidReferenceError)
         return self._rule.covers(error) and not is_mistake
 
-    def _alternative(self, slot: Slot) -> _Settled | None:
+    def _alternative(self, slot: Slot, defaults: Iterable[Default]) -> _Settled | None:
         """Return what a source below the vault says, else the default, else nothing."""
-        found = [(layer.source, get_at(layer.data, slot.place)) for layer in self._fallbacks]
-        plain = [(source, value) for source, value in found if _is_plain(value)]
-        if plain:
-            value = merged(value for _, value in reversed(plain))
-            return _Settled(slot, value, Provenance(plain[0][0]))
-        if slot.plan is not None and not slot.plan.info.is_required():
+        lower = self._layers.alternative(slot.place)
+        if lower is not None:
+            source, value = lower
+            return _Settled(slot, value, Provenance(source))
+        has_default = slot.plan is not None and not slot.plan.info.is_required()
+        if has_default or any(default.holds(slot.place) for default in defaults):
             return _Settled(slot, ABSENT, Provenance(DEFAULT))
         return None
 
@@ -230,27 +220,37 @@ class Load:
         changed = {key: own_copy(state[key]) for key in entries if key in state}
         for item in settled:
             place = item.slot.place
-            if item.value is ABSENT:
-                remove_at(changed, place)
-                continue
-            for default in defaults:
-                if default.holds(place) and get_at(changed, default.place) is ABSENT:
+            if item.origin is not None:
+                over = self._given if item.slot.annotated else state
+                self.record.filled |= dict.fromkeys(self._names(item, over), item.origin)
+            default = next((default for default in defaults if default.holds(place)), None)
+            if item.value is not ABSENT:
+                if default is not None and get_at(changed, default.place) is ABSENT:
                     set_at(changed, default.place, default.values())
-            set_at(changed, place, self._completed(item, get_at(changed, place)))
+                set_at(changed, place, self._completed(item, get_at(changed, place)))
+            elif default is None:
+                remove_at(changed, place)
         for key in entries:
             state.pop(key, None)
         state.update(changed)
 
     def _completed(self, item: _Settled, present: Any) -> Any:
-        """Lay what stands above the vault over an object, and what stands below it under."""
-        if not isinstance(item.value, dict) or not isinstance(present, dict):
+        """Merge the object that a whole secret is with what other sources say inside it."""
+        if not isinstance(item.value, dict):
             return item.value
-        if not item.slot.annotated:
-            siblings = {key: value for key, value in present.items() if key != REFERENCE_KEY}
-            return merged([item.value, siblings])
-        place = item.slot.place
-        below = [get_at(layer.data, place) for layer in reversed(self._fallbacks)]
-        return merged([*map(own_copy, below), item.value, own_copy(get_at(self._given, place))])
+        if item.slot.annotated:
+            return self._layers.around(item.slot.place, item.value)
+        present = present if isinstance(present, dict) else {}
+        siblings = {key: inner for key, inner in present.items() if key != REFERENCE_KEY}
+        return merged([item.value, siblings])
+
+    def _names(self, item: _Settled, over: Any) -> Iterator[str]:
+        """Name the field that *item* fills and, of an object, the parts that *over* lacks."""
+        yield item.slot.name
+        parts = keys_only(item.value) if isinstance(item.value, dict) else {}
+        for place in leaves_of(parts, item.slot.place):
+            if get_at(over, place) is ABSENT:
+                yield describe(self._model, place)[0]
 
 
 def _order(model: type) -> dict[str | int, int]:
@@ -286,10 +286,3 @@ def _secrets(declared: Declared, answers: Answers) -> tuple[tuple[str, int], ...
     resolved = [answers[reference] for reference in _references(declared)]
     secrets = [item.secret for item in resolved if isinstance(item, Resolved)]
     return tuple(dict.fromkeys((secret.path, secret.version) for secret in secrets))
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether *value* is there and needs no vault."""
-    if value is ABSENT or (isinstance(value, dict) and REFERENCE_KEY in value):
-        return False
-    return not (isinstance(value, str) and is_reference(value))

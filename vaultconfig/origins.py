@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vaultconfig.inputs import Place
+from vaultconfig.inputs import leaves_of
 from vaultconfig.plan import fields_of
-from vaultconfig.slots import describe
+from vaultconfig.slots import REFERENCE_KEY, describe
 
 VAULT = "vault"
 DEFAULT = "default"
@@ -71,28 +70,19 @@ def provenance_of(model: type, record: LoadRecord) -> dict[str, Provenance]:
 
 def fixed_in(model: type, record: LoadRecord) -> list[str]:
     """Name the fields whose annotation carries a reference, and which a higher source gives."""
-    described = [
-        describe(model, place)
-        for source, keys in record.layers
-        if source in ABOVE_THE_VAULT
-        for place in _leaves(keys)
-    ]
-    return sorted(
-        name
-        for name, plan in described
-        if plan is not None and plan.declared is not None and name not in record.filled
-    )
+    given = [keys for source, keys in record.layers if source in ABOVE_THE_VAULT]
+    names = {name for keys in given for name in annotated_in(model, keys)}
+    return sorted(names - record.filled.keys())
+
+
+def annotated_in(model: type, keys: Any) -> list[str]:
+    """Name the fields of *model* whose annotation carries a reference and which *keys* hold."""
+    described = [describe(model, place) for place in leaves_of(keys)]
+    return [name for name, plan in described if plan is not None and plan.declared is not None]
 
 
 def names_in(model: type, keys: Any) -> list[str]:
     """Return the dotted names of the fields of *model* that *keys* hold a value for."""
-    described = [describe(model, place) for place in _leaves(keys)]
+    places = [place for place in leaves_of(keys) if place[-1] != REFERENCE_KEY]
+    described = [describe(model, place) for place in places]
     return [name for name, plan in described if plan is not None or "." in name]
-
-
-def _leaves(keys: Mapping[Any, Any], place: Place = ()) -> Iterator[Place]:
-    for step, inner in keys.items():
-        if inner:
-            yield from _leaves(inner, (*place, step))
-        else:
-            yield (*place, step)

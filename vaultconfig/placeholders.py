@@ -82,11 +82,10 @@ def _field_value(model: type, state: Mapping[str, Any], name: str) -> str | None
         return None
     found = [value for place in field.places if (value := get_at(state, place)) is not ABSENT]
     value = found[0] if found else field.info.default
+    if field.declared is not None or (isinstance(value, str) and is_reference(value)):
+        raise ConfigurationError(f"{{{name}}} would come from the vault itself: give it elsewhere")
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    text = str(value)
-    if field.declared is not None or is_reference(text):
-        raise ConfigurationError(f"{{{name}}} would come from the vault itself: give it elsewhere")
-    return text
+    return str(value)

@@ -41,8 +41,9 @@ from vaultconfig.errors import (
 )
 from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.inputs import keys_only
-from vaultconfig.load import DOTENV, Layer, Load
-from vaultconfig.origins import LoadRecord, names_in
+from vaultconfig.layers import DOTENV, Layer
+from vaultconfig.load import Load
+from vaultconfig.origins import LoadRecord, annotated_in, names_in
 from vaultconfig.references import VaultRef
 from vaultconfig.resolver import resolve
 from vaultconfig.values import Answers
@@ -186,25 +187,32 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         if in_development and rule.is_possible:
             return NoCredentialsError("no credentials for the vault, and no value in .env: add one")
         message = f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}"
-        stored = [] if in_development else stored_connection_variables(self._env_file)
+        stored = [] if in_development else self._ignored_names()
         if stored:
             message += f" ({', '.join(stored)} in .env: read in development only)"
         if rule.environment.name is None:
             message += f"; {ON_YOUR_OWN_MACHINE}"
         return NoCredentialsError(message)
 
+    def _ignored_names(self) -> list[str]:
+        """Name what `.env` has for the vault's part, and may provide in development only."""
+        fields = annotated_in(self.settings_cls, self._stored_keys())
+        return stored_connection_variables(self._env_file) + fields
+
     def _hint(self, failures: Sequence[SettingFailure]) -> str | None:
         """Say that `.env` has what the vault did not give, where it may not provide it."""
-        try:
-            stored = DotEnvSettingsSource(self.settings_cls, env_file=self._env_file)()
-        except (SettingsError, UnicodeDecodeError, OSError):
-            return None
-        names = names_in(self.settings_cls, keys_only(stored))
+        names = names_in(self.settings_cls, self._stored_keys())
         stray = [failure.field for failure in failures if failure.field in names]
         if not stray:
             return None
         fields = ", ".join(stray)
         return f".env has {fields}, which it provides in development only: {ON_YOUR_OWN_MACHINE}"
+
+    def _stored_keys(self) -> dict[Any, Any]:
+        try:
+            return keys_only(DotEnvSettingsSource(self.settings_cls, env_file=self._env_file)())
+        except (SettingsError, UnicodeDecodeError, OSError):
+            return {}
 
     def _variable_of(self, text: str) -> str | None:
         variables = {**dotenv_variables(self._env_file), **os.environ}
