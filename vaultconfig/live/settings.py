@@ -28,6 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Listener = TypeVar("Listener", bound=Callable[..., object])
 Exceptions: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
+Translation: TypeAlias = Callable[["LiveSettings[Any]", VaultConfigError], VaultConfigError]
 
 
 class LiveSettings(Generic[T]):
@@ -53,6 +54,7 @@ class LiveSettings(Generic[T]):
         self._listeners = Listeners[T]()
         self._refresher = Refresher(self._loader, self._seams)
         self._is_closed = False
+        self._translation: Translation | None = None
         self._rest()
         follow(self)
 
@@ -94,6 +96,8 @@ class LiveSettings(Generic[T]):
     def start(self) -> None:
         """Load the settings, and keep them fresh from now on; does nothing where that is so.
 
+        After `close` they are loaded anew, from wherever the environment now says.
+
         Raises:
             VaultConfigError: They can't be had; nothing has been started.
             pydantic.ValidationError: The values do not fit.
@@ -112,10 +116,12 @@ class LiveSettings(Generic[T]):
             pydantic.ValidationError: The values do not fit.
         """
         with self._lock:
+            if self._is_closed or not self._refresher.is_loaded:
+                refresher = Refresher(self._loader, self._seams)
+                refresher.load()
+                self._refresher, self._readable_until = refresher, -math.inf
+                self._listeners.tell_fixed(refresher.snapshot.settings)
             self._is_closed = False
-            if not self._refresher.is_loaded:
-                self._refresher.load()
-                self._listeners.tell_fixed(self._refresher.snapshot.settings)
 
     def close(self) -> None:
         """End the refreshing; what was read last can be read until it expires."""
@@ -209,6 +215,15 @@ class LiveSettings(Generic[T]):
         """
         return self.current
 
+    def translate_errors(self, translation: Translation) -> None:
+        """Have what `current` and `health` raise put in the terms of a framework.
+
+        Args:
+            translation: Is given these settings and the error, and returns one of the same type
+                or a subclass.
+        """
+        self._translation = translation
+
     def uses(self, vault: object) -> bool:
         """Whether requests to *vault* are made for these settings."""
         return self._worker is not None and self._refresher.vault is vault
@@ -227,9 +242,11 @@ class LiveSettings(Generic[T]):
         if self._clock() < self._readable_until and self._settings is not None:
             return self._settings
         health = self._refresher.health()
-        raise SettingsExpiredError(
-            f"the settings are {health.age:.0f} s old, more than max_stale allows:"
-            f" {health.last_error or 'they were not refreshed'}"
+        raise self._translated(
+            SettingsExpiredError(
+                f"the settings are {health.age:.0f} s old, more than max_stale allows:"
+                f" {health.last_error or 'they were not refreshed'}"
+            )
         )
 
     def _wake_up(self) -> None:
@@ -255,10 +272,15 @@ class LiveSettings(Generic[T]):
 
     def _require_loaded(self) -> None:
         if not self._refresher.is_loaded:
-            raise ConfigurationError(
-                f"the live settings of {self._settings_cls.__name__} have not been loaded:"
-                " call start() first"
+            raise self._translated(
+                ConfigurationError(
+                    f"the live settings of {self._settings_cls.__name__} have not been loaded:"
+                    " call start() first"
+                )
             )
+
+    def _translated(self, error: VaultConfigError) -> VaultConfigError:
+        return error if self._translation is None else self._translation(self, error)
 
     def _retrying(self, call: Callable[P, Any], on: Exceptions) -> Callable[P, Any]:
         if inspect.iscoroutinefunction(call):
