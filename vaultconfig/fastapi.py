@@ -1,0 +1,145 @@
+"""Live settings in a FastAPI application: its start and end, its dependencies, its health.
+
+Nothing in here blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import asdict
+from typing import Any, Final, TypeAlias
+
+from fastapi import APIRouter, FastAPI, HTTPException
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
+from vaultconfig.live import LiveSettings
+from vaultconfig.live.refresher import describe
+
+__all__ = ["health_router", "lifespan"]
+
+logger = logging.getLogger("vaultconfig")
+
+Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+_SOON: Final = 0.5  # seconds; a server that gives up has done so by then
+
+
+def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespan:
+    """Return a lifespan that loads *live* before the first request and closes it after the last.
+
+    It stands around the application's own, which finds the settings loaded and whose state is
+    passed on. From now on an expired `live.current` is answered with 503. For several settings,
+    give the lifespan of one as the other's *own*.
+
+    Args:
+        live: Not started yet, or closed.
+        own: The application's own lifespan.
+
+    Raises (once it runs):
+        VaultConfigError: The settings can't be had, so the application does not start.
+        pydantic.ValidationError: The values do not fit, likewise.
+    """
+    live.translate_errors(_in_terms_of_http)
+
+    @asynccontextmanager
+    async def around(app: FastAPI) -> AsyncIterator[Any]:
+        async with _running(live), own(app) if own else nullcontext() as state:
+            yield state
+
+    return around
+
+
+def health_router(live: LiveSettings[Any], *, details: bool = False) -> APIRouter:
+    """Return a router with ``/livez`` and ``/readyz``, both kept out of the schema.
+
+    ``/readyz`` gives the state and the age in seconds of `live.health`. It is 503 only before the
+    first load and once the settings have expired: to take all replicas out of service because the
+    vault is down would turn its outage into ours.
+
+    Args:
+        live: The settings to tell of.
+        details: Tell also of paths, versions and the last error, for who may know these.
+    """
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/livez")
+    async def livez() -> JSONResponse:
+        return _uncached(200, {"state": "alive"})
+
+    @router.get("/readyz")
+    async def readyz() -> JSONResponse:
+        try:
+            health = asdict(live.health())
+        except ConfigurationError:
+            return _uncached(503, {"state": "not loaded"})
+        told = health if details else {name: health[name] for name in ("state", "age")}
+        return _uncached(503 if health["state"] == "expired" else 200, told)
+
+    return router
+
+
+class _ExpiredError(SettingsExpiredError, HTTPException):
+    """What FastAPI answers with 503, telling the client nothing of paths and reasons."""
+
+    def __init__(self, error: VaultConfigError, *, retry_after: int) -> None:
+        headers = {"Retry-After": str(retry_after)}
+        HTTPException.__init__(self, 503, "the service's settings have expired", headers)
+        self.args = error.args
+
+    __str__ = Exception.__str__  # the whole reason, for the log
+
+
+def _in_terms_of_http(live: LiveSettings[Any], error: VaultConfigError) -> VaultConfigError:
+    if isinstance(error, SettingsExpiredError):
+        seconds = live.health().next_refresh or 0.0
+        return _ExpiredError(error, retry_after=max(1, math.ceil(seconds)))
+    return ConfigurationError(
+        f"{live!r} has not been loaded, since the lifespan of the application has not run:"
+        " in a test use 'with TestClient(app)', and give vaultconfig.fastapi.lifespan to the"
+        " outermost application, because that of a mounted one never runs"
+    )
+
+
+@asynccontextmanager
+async def _running(live: LiveSettings[Any]) -> AsyncIterator[None]:
+    problem = await run_in_threadpool(_start, live)
+    if problem is not None:
+        await _leave_word(f"the application can't start: {describe(problem)}")
+        raise problem
+    try:
+        yield
+    finally:
+        await run_in_threadpool(live.close)
+
+
+def _start(live: LiveSettings[Any]) -> Exception | None:
+    try:
+        live.start()
+    except (VaultConfigError, ValidationError) as error:
+        return error.with_traceback(None)  # it says what to do; our frames would bury that
+    return None
+
+
+async def _leave_word(sentence: str) -> None:
+    """Have *sentence* logged last, below the traceback and whatever else the server says."""
+    with suppress(RuntimeError):  # trio, where the traceback has to do
+        task = asyncio.get_running_loop().create_task(_say_at_the_end(sentence))
+        await asyncio.wait([task], timeout=0.0)  # until it has begun
+
+
+async def _say_at_the_end(sentence: str) -> None:
+    """Log *sentence* when the loop ends and cancels its tasks, or soon if it goes on."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(_SOON)
+    logger.critical(sentence)
+
+
+def _uncached(status: int, content: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(content, status, {"Cache-Control": "no-store"})
