@@ -45,8 +45,12 @@ def _seconds(value: object) -> object:
 
 
 def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # of the port, or of an IPv6 host
+        is_address = False
+    if not is_address:
         raise ValueError("expected an address such as https://vault.example.com")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("expected an address without credentials, '?' or '#'")
