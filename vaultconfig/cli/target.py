@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 from vaultconfig.cli.failures import place_of
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.inputs import ABSENT, get_at
 
 _HOW = "write package.module:Settings"
 
@@ -68,9 +69,9 @@ def _named_in(file: Path) -> str | None:
     except (OSError, ValueError) as exc:
         problem = f"{file} cannot be read ({type(exc).__name__}): mend it"
     else:
-        named = data.get("tool", {}).get("vaultconfig", {}).get("settings")
-        if named is None or isinstance(named, str):
-            return named
+        named = get_at(data, ("tool", "vaultconfig", "settings"))
+        if named is ABSENT or isinstance(named, str):
+            return None if named is ABSENT else named
         problem = f"[tool.vaultconfig] settings in {file} is not text: {_HOW}"
     raise ConfigurationError(problem)
 
