@@ -70,8 +70,10 @@ def _named_in(file: Path) -> str | None:
         problem = f"{file} cannot be read ({type(exc).__name__}): mend it"
     else:
         named = get_at(data, ("tool", "vaultconfig", "settings"))
-        if named is ABSENT or isinstance(named, str):
-            return None if named is ABSENT else named
+        if isinstance(named, str):
+            return named
+        if named is ABSENT:
+            return None
         problem = f"[tool.vaultconfig] settings in {file} is not text: {_HOW}"
     raise ConfigurationError(problem)
 
