@@ -12,6 +12,7 @@ from pydantic_settings import (
     DotEnvSettingsSource,
     EnvSettingsSource,
     InitSettingsSource,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
 )
@@ -22,11 +23,10 @@ from vaultconfig.slots import REFERENCE_KEY
 from vaultconfig.source import LAYER_NAMES, VaultSettingsSource
 
 _KINDS: Final[tuple[type[PydanticBaseSettingsSource], ...]] = (
-    InitSettingsSource,
     CliSettingsSource,
     DotEnvSettingsSource,
-    EnvSettingsSource,  # after its two subclasses
     SecretsSettingsSource,
+    NestedSecretsSettingsSource,
 )
 
 
@@ -57,7 +57,7 @@ def arranged(
 
 def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:
     """Arguments win over the command line, which pydantic-settings puts in front of them."""
-    sources.sort(key=lambda source: not isinstance(source, InitSettingsSource))
+    sources.sort(key=lambda source: type(source) is not InitSettingsSource)
 
 
 def _orders_sources_itself(settings_cls: type[BaseSettings]) -> bool:
@@ -93,5 +93,15 @@ def _name(source: PydanticBaseSettingsSource) -> str:
 
 
 def _layer_name(source: PydanticBaseSettingsSource) -> str:
+    """Return what *source* counts as: files and cloud vaults derive from the same classes."""
     kind = next((kind for kind in _KINDS if isinstance(source, kind)), type(source))
+    if kind not in _KINDS and _reads_the_environment(source):
+        kind = EnvSettingsSource
     return LAYER_NAMES.get(kind.__name__, kind.__name__)
+
+
+def _reads_the_environment(source: PydanticBaseSettingsSource) -> bool:
+    return (
+        isinstance(source, EnvSettingsSource)
+        and type(source)._load_env_vars is EnvSettingsSource._load_env_vars
+    )

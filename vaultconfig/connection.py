@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.masking import mask
 from vaultconfig.references import parse_duration
 
 DEADLINE, DEVELOPMENT_DEADLINE = 10.0, 2.0
@@ -125,8 +126,8 @@ def read_connection(environ: Mapping[str, str], *, env_file: DotEnvFiles = None)
         ConfigurationError: A value is malformed, there are two credentials or half of one,
             or a `.env` would send a credential elsewhere.
     """
-    given = tuple((name, environ[name]) for name in _VARIABLES if environ.get(name))
-    stored = tuple(_stored_variables(env_file).items())
+    given = tuple((name, mask(environ[name])) for name in CONNECTION_VARIABLES if environ.get(name))
+    stored = tuple(mask(_stored_variables(env_file)).items())
     return _connection(given, stored)
 
 
@@ -135,7 +136,7 @@ def stored_connection_variables(env_file: DotEnvFiles) -> list[str]:
     return sorted(_stored_variables(env_file))
 
 
-_VARIABLES = tuple(str(field.alias) for field in Connection.model_fields.values())
+CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
 
 
 def dotenv_variables(env_file: DotEnvFiles) -> dict[str, str]:
@@ -148,7 +149,7 @@ def dotenv_variables(env_file: DotEnvFiles) -> dict[str, str]:
 
 def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
     stored = dotenv_variables(env_file)
-    return {name: stored[name] for name in _VARIABLES if name in stored}
+    return {name: stored[name] for name in CONNECTION_VARIABLES if name in stored}
 
 
 @lru_cache(maxsize=8)

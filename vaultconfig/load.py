@@ -72,6 +72,7 @@ class Load:
         variable_of: The environment variable that holds a text, if one does.
 
     Attributes:
+        given: What stands above the vault.
         record: Where everything came from.
         values: What the vault gave, masked.
     """
@@ -88,10 +89,10 @@ class Load:
         self._rule = rule
         self._variable_of = variable_of
         self._layers = Layers(layers, rule)
-        self._given = self._layers.given
+        self.given = self._layers.given
         self.record = LoadRecord(self._layers.shapes)
         self.values: list[Any] = []
-        for place, value in masked_in(self._given):  # what an outer settings class hands on
+        for place, value in masked_in(self.given):  # what an outer settings class hands on
             self.values.append(value)
             self.record.filled[describe(model, place)[0]] = Provenance(VAULT)
 
@@ -117,7 +118,7 @@ class Load:
             UnresolvedSettingsError: Settings that could not be resolved, all of them.
             VaultConfigError: Whatever *ask* raises.
         """
-        found = list(annotated_slots(self._model, state, self._given))
+        found = list(annotated_slots(self._model, state, self.given))
         slots = [item for item in found if isinstance(item, Slot)]
         if resolve_values:
             slots += self._allowed(slots, value_slots(self._model, state, extra=extra))
@@ -138,7 +139,7 @@ class Load:
         reserved = set() if self._rule.is_possible else {slot.place for slot in annotated}
         for slot in values:
             inside = any(slot.place[:end] in reserved for end in range(1, len(slot.place) + 1))
-            if not inside or get_at(self._given, slot.place) is not ABSENT:
+            if not inside or get_at(self.given, slot.place) is not ABSENT:
                 yield slot
 
     def _settle(
@@ -221,7 +222,7 @@ class Load:
         for item in settled:
             place = item.slot.place
             if item.origin is not None:
-                over = self._given if item.slot.annotated else state
+                over = self.given if item.slot.annotated else state
                 self.record.filled |= dict.fromkeys(self._names(item, over), item.origin)
             default = next((default for default in defaults if default.holds(place)), None)
             if item.value is not ABSENT:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from vaultconfig.connection import (
+    CONNECTION_VARIABLES,
     DEADLINE,
     DEVELOPMENT_DEADLINE,
     SET_CREDENTIALS,
@@ -44,6 +45,7 @@ from vaultconfig.inputs import keys_only
 from vaultconfig.layers import DOTENV, Layer
 from vaultconfig.load import Load
 from vaultconfig.origins import LoadRecord, annotated_in, names_in
+from vaultconfig.plan import fields_of
 from vaultconfig.references import VaultRef
 from vaultconfig.resolver import resolve
 from vaultconfig.values import Answers
@@ -58,6 +60,7 @@ LAYER_NAMES: Final = {
     "EnvSettingsSource": "environment",
     "DotEnvSettingsSource": DOTENV,
     "SecretsSettingsSource": "secrets directory",
+    "NestedSecretsSettingsSource": "secrets directory",
 }
 """How `provenance` calls the sources, by the names that pydantic-settings has for them."""
 
@@ -137,6 +140,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         ]
         load = Load(self.settings_cls, layers, rule=rule, variable_of=self._variable_of)
         self.record, self.values = load.record, load.values
+        self._drop_connection(load)
         hint = None
         try:
             load.run(
@@ -152,6 +156,16 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         else:
             return
         raise UnresolvedSettingsError(failures, hint=hint)
+
+    def _drop_connection(self, load: Load) -> None:
+        """Take away what a `.env` says of the connection, where extra keys count."""
+        if self.config.get("extra") == "ignore":
+            return
+        fields = {step for field in fields_of(self.settings_cls) for (step, *_) in field.places}
+        for name in (VARIABLE, *CONNECTION_VARIABLES):
+            key = name if self.config.get("case_sensitive") else name.lower()
+            if key not in fields and key not in load.given:
+                self.current_state.pop(key, None)
 
     def _rule(self) -> FallbackRule:
         rule = fallback_rule(self.config, self._environment)

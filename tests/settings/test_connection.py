@@ -2,13 +2,15 @@
 
 import os
 import ssl
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.settings.loading import unresolved
-from vaultconfig import VaultSettings
+from vaultconfig import VaultConfigDict, VaultSettings
 from vaultconfig.connection import Connection, read_connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, ConfigurationError, VaultConfigError
@@ -279,14 +281,25 @@ class TestDotEnv:
         assert not vault.requests
 
 
-def test_connection_variables_are_no_extras(app: DevServer, env_file: Any) -> None:
-    """Our own variables in `.env` are no mistake in a class that forbids extras."""
+@pytest.mark.parametrize("extra", ["allow", "forbid", "ignore"])
+@pytest.mark.parametrize("case_sensitive", [True, False])
+def test_connection_variables_are_no_extras(
+    vault: DevServer, env_file: Any, development: None, extra: Any, case_sensitive: bool
+) -> None:
+    """Our own variables in `.env` are neither forbidden nor kept with the settings."""
 
-    class Forbidding(Settings):
-        model_config = {"extra": "forbid"}
+    class Strict(Settings):
+        model_config = VaultConfigDict(extra=extra, case_sensitive=case_sensitive)
 
-    env_file("SCAIVAULT_URL=https://x.invalid\n")
-    assert Forbidding().token == "from vault"
+    vault.put("app", {"token": "from vault"})
+    env_file(
+        f"SCAIVAULT_URL={vault.url}\nSCAIVAULT_TOKEN='{vault.token}'\nVAULTCONFIG_ENVIRONMENT=x\n"
+    )
+    assert Strict().model_dump() == {"token": "from vault"}
+    with pytest.raises(ValidationError) if extra == "forbid" else nullcontext():
+        assert Strict(scaivault_url="mine").model_dump() == (
+            {"token": "from vault"} | ({"scaivault_url": "mine"} if extra == "allow" else {})
+        )
 
 
 def test_connections_are_values() -> None:

@@ -1,0 +1,305 @@
+"""Subclasses that choose their sources the documented way, and classes that aren't ours."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    JsonConfigSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+    YamlConfigSettingsSource,
+)
+
+from tests.settings.loading import reasons
+from vaultconfig import VaultConfigDict, VaultSettings, VaultSettingsSource, provenance
+from vaultconfig.devserver import DevServer
+
+
+@pytest.fixture(autouse=True)
+def app(vault_env: DevServer) -> DevServer:
+    vault_env.put("app", {"token": "from vault", "host": "vault host"})
+    return vault_env
+
+
+class Settings(VaultSettings):
+    token: Annotated[str, "vault:app#token"]
+    host: str = "default"
+
+
+def choosing(choose: Any) -> type[Settings]:
+    """Return a class with the sources that *choose* makes of pydantic-settings' four."""
+
+    class Choosing(Settings):
+        model_config = VaultConfigDict(env_file=".env")
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return choose(
+                settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+            )
+
+    return Choosing
+
+
+def test_no_other_source_at_all() -> None:
+    """Ours is there although nothing else is."""
+    assert choosing(lambda *_: ())().token == "from vault"
+
+
+def test_dropped_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a class leaves out does not count."""
+    monkeypatch.setenv("TOKEN", "env")
+    model = choosing(lambda cls, init, *_: (init,))
+    assert model().token == "from vault"
+    assert model(token="argument").token == "argument"
+
+
+def test_reordered_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order of its own among those above the vault is kept."""
+    monkeypatch.setenv("HOST", "vault:app#host")
+    monkeypatch.setenv("TOKEN", "env")
+    settings = choosing(lambda cls, init, env, *_: (env, init))(host="argument", token="argument")
+    assert (settings.host, settings.token) == ("vault host", "env")
+
+
+def test_our_own_source_in_the_middle(env_file: Any) -> None:
+    """A class that names our source gets one, and it stands last wherever it was put."""
+    env_file("HOST='vault:app#host'")
+
+    def choose(cls: Any, init: Any, env: Any, dotenv: Any, secrets: Any) -> Any:
+        return init, VaultSettingsSource(cls), env, dotenv, VaultSettingsSource(cls)
+
+    settings = choosing(choose)()
+    assert (settings.token, settings.host) == ("from vault", "vault host")
+
+
+@pytest.mark.parametrize("kind", ["yaml", "toml", "json"])
+def test_a_file_as_another_source(tmp_path: Path, kind: str) -> None:
+    """References in a YAML, TOML or JSON file are resolved; the vault stands above the file."""
+    file = tmp_path / f"config.{kind}"
+    text = {
+        "yaml": "token: stale\nhost: vault:app#host\nextra: vault:gone#x\n",
+        "toml": 'token = "stale"\nhost = "vault:app#host"\n',
+        "json": json.dumps({"token": "stale", "host": "vault:app#host"}),
+    }
+    file.write_text(text[kind])
+    source = {
+        "yaml": YamlConfigSettingsSource,
+        "toml": TomlConfigSettingsSource,
+        "json": JsonConfigSettingsSource,
+    }[kind]
+    settings = choosing(lambda cls, init, env, *_: (init, env, source(cls, file)))()
+    assert (settings.token, settings.host) == ("from vault", "vault host")
+
+
+def test_another_source_under_its_own_name(tmp_path: Path) -> None:
+    """`provenance` calls a source that it doesn't know by its class."""
+    file = tmp_path / "config.json"
+    file.write_text('{"host": "file host"}')
+    settings = choosing(lambda cls, init, *_: (init, JsonConfigSettingsSource(cls, file)))()
+    assert provenance(settings)["host"].source == "JsonConfigSettingsSource"
+
+
+def test_two_sources_of_one_class(tmp_path: Path, development: None) -> None:
+    """Two `.env` files as two sources both count, the first one first."""
+    (tmp_path / "one.env").write_text("HOST=one\n")
+    (tmp_path / "two.env").write_text("HOST=two\nGONE=from two\nOTHER=vault:app#host\n")
+
+    class Model(VaultSettings):
+        host: str
+        other: str
+        gone: Annotated[str, "vault:gone#x"]
+
+        @classmethod
+        def settings_customise_sources(cls, settings_cls: Any, **_: Any) -> Any:
+            return (
+                DotEnvSettingsSource(settings_cls, env_file=tmp_path / "one.env"),
+                DotEnvSettingsSource(settings_cls, env_file=tmp_path / "two.env"),
+            )
+
+    settings = Model()
+    assert (settings.host, settings.gone, settings.other) == ("one", "from two", "vault host")
+    assert provenance(settings)["gone"].source == ".env"
+
+
+class MyDotEnv(DotEnvSettingsSource):
+    """A subclass under a name of its own."""
+
+
+class MyEnv(EnvSettingsSource):
+    """Likewise."""
+
+
+def test_subclasses_of_known_sources(monkeypatch: pytest.MonkeyPatch, env_file: Any) -> None:
+    """A subclass counts as what it is derived from: environment above, `.env` below."""
+    file = env_file("TOKEN=from .env\nHOST=from .env\n")
+    model = choosing(lambda cls, *_: (MyEnv(cls), MyDotEnv(cls, env_file=file)))
+    settings = model()
+    assert (settings.token, settings.host) == ("from vault", "from .env")
+    monkeypatch.setenv("TOKEN", "env")
+    assert model().token == "env"
+
+
+def test_a_subclass_of_dotenv_gives_no_vault_field_in_production(
+    app: DevServer, env_file: Any
+) -> None:
+    """The rule about `.env` is not lost on a subclass."""
+    app.delete("app")
+    file = env_file("TOKEN=from .env\n")
+    model = choosing(lambda cls, *_: (MyDotEnv(cls, env_file=file),))
+    assert reasons(model) == {"token": "SecretNotFoundError"}
+    assert model(_vault_environment="dev").token == "from .env"
+
+
+class Remote(EnvSettingsSource):
+    """Reads variables from elsewhere, as the sources of cloud providers do."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {"token": "from elsewhere", "host": "from elsewhere"}
+
+
+def test_other_sources_stand_below_the_vault(tmp_path: Path) -> None:
+    """A source that derives from the environment's and reads elsewhere is not the environment."""
+    settings = choosing(lambda cls, *_: (Remote(cls),))()
+    assert (settings.token, settings.host) == ("from vault", "from elsewhere")
+    assert provenance(settings)["host"].source == "Remote"
+    (tmp_path / "token").write_text("from file")
+    nested = choosing(
+        lambda cls, *_: (NestedSecretsSettingsSource(EnvSettingsSource(cls), tmp_path),)
+    )
+    assert nested().token == "from vault"
+
+
+class Mixin:
+    """What several applications' classes share."""
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> Any:
+        return (init_settings,)
+
+
+def test_a_mixin_that_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes no difference where the method is inherited from."""
+
+    class Mixed(Mixin, VaultSettings):
+        token: Annotated[str, "vault:app#token"]
+
+    monkeypatch.setenv("TOKEN", "env")
+    assert Mixed().token == "from vault"
+
+
+class Database(BaseModel):
+    token: Annotated[str, "vault:app#token"]
+    host: str = "h"
+
+
+class Plain(BaseSettings):
+    """A class of somebody else's, with our source as its last one."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore")
+    secret: Annotated[SecretStr, "vault:app#token"]
+    db: Database
+    host: str = "default"
+    items: list[str] = []  # noqa: RUF012  # pydantic copies it
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            file_secret_settings,
+            VaultSettingsSource(settings_cls),
+        )
+
+
+class TestPlainBaseSettings:
+    """A class that derives from BaseSettings itself gets the values."""
+
+    def test_it_gets_the_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Annotations, values and nested models are filled."""
+        monkeypatch.setenv("HOST", "vault:app#host")
+        monkeypatch.setenv("DB__HOST", "<${vault:app#host}>")
+        settings = Plain(items=["vault:app#host"])
+        assert settings.secret.get_secret_value() == "from vault"
+        assert settings.db == Database(token="from vault", host="<vault host>")
+        assert (settings.host, settings.items) == ("vault host", ["vault host"])
+
+    def test_precedence(self, monkeypatch: pytest.MonkeyPatch, env_file: Any) -> None:
+        """The environment wins over the vault, and the vault over `.env`."""
+        monkeypatch.setenv("DB__TOKEN", "env")
+        settings = Plain(_env_file=env_file("SECRET=from .env\nHOST=from .env\n"))
+        assert settings.secret.get_secret_value() == "from vault"
+        assert (settings.db.token, settings.host) == ("env", "from .env")
+
+    def test_development(self, env_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The rules of the fallback are the same."""
+        monkeypatch.delenv("SCAIVAULT_TOKEN")
+        monkeypatch.setenv("VAULTCONFIG_ENVIRONMENT", "dev")
+        settings = Plain(_env_file=env_file("SECRET=from .env\nDB__TOKEN=db from .env\n"))
+        assert settings.secret.get_secret_value() == "from .env"
+        assert settings.db.token == "db from .env"
+
+    def test_a_reference_for_a_complex_field(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """There a complex field can't hold a reference, and says so."""
+        monkeypatch.setenv("ITEMS", "vault:app#host")
+        with pytest.raises(ValueError, match='field "items"'):
+            Plain()
+
+    def test_failures(self, app: DevServer) -> None:
+        """Failures come in the same group."""
+        app.deny("app")
+        assert reasons(Plain) == {"secret": "AccessDeniedError", "db.token": "AccessDeniedError"}
+
+    def test_the_debug_log_shows_no_value(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """``PYDANTIC_SETTINGS_DEBUG`` logs what each source returned: ours returns nothing."""
+        monkeypatch.setenv("PYDANTIC_SETTINGS_DEBUG", "1")
+        caplog.set_level(logging.DEBUG)
+        Plain()
+        Settings()
+        assert "from vault" not in caplog.text
+
+
+def test_model_validate_runs_the_sources(app: DevServer) -> None:
+    """Every way in which pydantic builds settings asks the vault."""
+    assert Settings.model_validate({}).token == "from vault"
+    assert Settings.model_validate({"host": "vault:app#host"}).host == "vault host"
+    assert Settings.model_validate_json('{"host": "x"}').host == "x"
+    assert len(app.requests) == 1
+
+
+def test_a_cached_instance_is_one(app: DevServer) -> None:
+    """``settings_cached`` gives one instance, where pydantic-settings has it."""
+    if not hasattr(BaseSettings, "settings_cached"):
+        pytest.skip("this pydantic-settings has none")
+    try:
+        assert Settings.settings_cached() is Settings.settings_cached()
+        assert Settings.settings_cached().token == "from vault"
+    finally:
+        Settings.settings_clear_cache()
