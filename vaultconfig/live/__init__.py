@@ -1,7 +1,7 @@
 """Settings that stay fresh: refreshed in the background, read without a lock."""
 
 from vaultconfig.live.change import Change
-from vaultconfig.live.refresher import Health
+from vaultconfig.live.health import Health
 from vaultconfig.live.settings import LiveSettings
 
 __all__ = ["Change", "Health", "LiveSettings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -43,10 +43,36 @@ def changed_fields(old: BaseModel, new: BaseModel) -> frozenset[str]:
     return frozenset(_changed(old, new, ""))
 
 
+def unknown_part(model: type[BaseModel], name: str) -> tuple[type[BaseModel], str] | None:
+    """Return the model that lacks a part of the dotted *name*, and that part; None if none does."""
+    first, _, rest = name.partition(".")
+    if first not in model.model_fields:
+        return model, first
+    models = list(_models_in(model.model_fields[first].annotation))
+    if not rest or not models:  # what is not a model may hold anything
+        return None
+    unknown = [unknown_part(inner, rest) for inner in models]
+    return unknown[0] if all(unknown) else None
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(getattr(annotation, "__value__", annotation)):
+        yield from _models_in(inner)
+
+
 def _changed(old: Any, new: Any, prefix: str) -> Iterator[str]:
     for name in type(new).model_fields:
         before, after = getattr(old, name), getattr(new, name)
         if isinstance(before, BaseModel) and type(before) is type(after):
             yield from _changed(before, after, f"{prefix}{name}.")
-        elif before != after:
+        elif not _is_equal(before, after):
             yield f"{prefix}{name}"
+
+
+def _is_equal(before: Any, after: Any) -> bool:
+    try:
+        return bool(before == after)
+    except Exception:  # an application's own type, such as one that compares item by item
+        return before is after

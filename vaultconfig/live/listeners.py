@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
 from vaultconfig.live.change import Change
-from vaultconfig.live.refresher import Health, Outcome, describe
+from vaultconfig.live.health import Outcome, describe
 from vaultconfig.settings import VaultSettings, fixed_fields
 
 T = TypeVar("T", bound=BaseSettings)
@@ -24,6 +26,11 @@ class Listeners(Generic[T]):
         self._on_change: list[tuple[frozenset[str] | None, Callable[[Change[T]], object]]] = []
         self._on_error: list[Callable[[Exception], object]] = []
         self._is_failing = False
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Forget in a child that another thread of its parent may be telling something."""
+        self._telling = threading.Lock()
 
     def on_change(
         self, listener: Callable[[Change[T]], object], fields: Collection[str] | None
@@ -35,8 +42,27 @@ class Listeners(Generic[T]):
         """Call *listener* with each error."""
         self._on_error.append(listener)
 
-    def tell(self, outcome: Outcome[T], health: Health) -> None:
-        """Tell everyone what came of a refresh."""
+    def tell(self, outcomes: deque[Outcome[T]]) -> None:
+        """Tell everyone of *outcomes*, one by one and in their order, and take them out.
+
+        Where another thread is at it, or a listener of this one, that goes on with them.
+        """
+        while outcomes and self._telling.acquire(blocking=False):
+            try:
+                while outcomes:
+                    self._tell(outcomes.popleft())
+            finally:
+                self._telling.release()
+
+    def tell_fixed(self, settings: T) -> None:
+        """Name the fields that cannot rotate, since the environment gives them."""
+        fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
+        if fixed:
+            names = ", ".join(fixed)
+            logger.warning("not from the vault, so they will not rotate: %s", names)
+
+    def _tell(self, outcome: Outcome[T]) -> None:
+        health = outcome.health
         if outcome.error is not None:
             logger.warning(
                 "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",
@@ -50,13 +76,6 @@ class Listeners(Generic[T]):
         self._is_failing = health.state != "fresh"
         if outcome.change is not None:
             self._tell_change(outcome.change)
-
-    def tell_fixed(self, settings: T) -> None:
-        """Name the fields that cannot rotate, since the environment gives them."""
-        fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
-        if fixed:
-            names = ", ".join(fixed)
-            logger.warning("not from the vault, so they will not rotate: %s", names)
 
     def _tell_change(self, change: Change[T]) -> None:
         logger.info("settings changed: %s", ", ".join(sorted(change.fields)))

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.errors import VaultConfigError
+from vaultconfig.errors import VaultConfigError, VaultUnavailableError
+from vaultconfig.live.processes import import_client
 from vaultconfig.references import VaultRef
 from vaultconfig.resolver import Lifetime, Resolved, Vault, picked, standing_in, vault_for
 from vaultconfig.secret import Secret, SecretKey
@@ -55,7 +56,9 @@ class Snapshot(Generic[T]):
 
     def versions(self) -> dict[str, int]:
         """Return the versions of the secrets in use, by path."""
-        secrets = (reading.answer for reading in self.readings.values())
+        # Last those that aren't pinned: where a path is read both ways, it is they that change.
+        keys = sorted(self.readings, key=lambda key: isinstance(key, str))
+        secrets = (self.readings[key].answer for key in keys)
         return {secret.path: secret.version for secret in secrets if isinstance(secret, Secret)}
 
 
@@ -108,6 +111,7 @@ class _Asked:
             if reference.key in self._known:
                 self.readings[reference.key] = self._known[reference.key]
         if unknown:
+            import_client()
             self._ask(vault, unknown, deadline)
         return {ref: picked(self.readings[ref.key].answer, ref) for ref in references}
 
@@ -120,7 +124,8 @@ class _Asked:
             raise
         for reference, answer in answers.items():
             entry = vault.cache.get(reference.key, max_age=math.inf)
-            if entry is not None:
+            # It may be there and yet too old to be served.
+            if entry is not None and not isinstance(answer, VaultUnavailableError):
                 age = vault.cache.clock() - entry.read_at
                 self.readings[reference.key] = Reading(entry.secret, self._clock() - age)
             elif isinstance(answer, Resolved):  # kept for no time at all

@@ -1,9 +1,14 @@
-"""What becomes of live settings when their process forks or ends. Keeps nothing alive."""
+"""What becomes of live settings when their process forks or ends. Keeps nothing alive.
+
+The only hook for forks of all live settings together.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
+import threading
+from importlib import import_module
 from typing import Protocol
 from weakref import WeakSet
 
@@ -22,6 +27,7 @@ class Alive(Protocol):
 
 
 _alive: WeakSet[Alive] = WeakSet()
+_importing = threading.RLock()
 
 
 def follow(alive: Alive) -> None:
@@ -34,7 +40,17 @@ def others_use(vault: object) -> bool:
     return any(alive.uses(vault) for alive in list(_alive))
 
 
+def import_client() -> None:
+    """Import all that a request needs, while no other thread can fork.
+
+    A child would wait for ever for the thread that was importing, which it does not have.
+    """
+    with _importing:
+        import_module("vaultconfig.connect")
+
+
 def _after_fork() -> None:
+    _importing.release()
     for alive in list(_alive):
         alive.after_fork()
 
@@ -44,5 +60,9 @@ def _close_all() -> None:
         alive.close()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_importing.acquire,
+    after_in_parent=_importing.release,
+    after_in_child=_after_fork,
+)
 atexit.register(_close_all)

@@ -10,11 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import random as any_random
 from typing import Generic, TypeVar
 
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import (
@@ -23,10 +22,12 @@ from vaultconfig.errors import (
     UnresolvedSettingsError,
     VaultConfigError,
 )
+from vaultconfig.fallback import NOT_FOUND
 from vaultconfig.live.change import Change, changed_fields
+from vaultconfig.live.health import Health, Outcome, describe
 from vaultconfig.live.loader import Loader, Reading, Snapshot, path_of
-from vaultconfig.live.schedule import Schedule, State
-from vaultconfig.resolver import Vault
+from vaultconfig.live.schedule import Schedule
+from vaultconfig.resolver import Answer, Vault
 from vaultconfig.secret import Secret, SecretKey
 
 T = TypeVar("T", bound=BaseSettings)
@@ -45,55 +46,30 @@ class Seams:
     random: Callable[[], float] = any_random
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
-    """What came of one step."""
-
-    change: Change[T] | None = None
-    error: Exception | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How fresh the settings are; holds no value.
-
-    Attributes:
-        state: For the worst of the secrets: ``fresh``, ``stale`` (the last refresh failed),
-            ``denied`` (the vault's own answer was 401, 403 or 404) or ``expired``.
-        age: Of the oldest secret, in seconds since it was read.
-        versions: Of the secrets in use, by path.
-        last_error: What went wrong last; None when nothing is amiss.
-        next_refresh: Seconds until the vault is asked again; None if it is not going to be.
-    """
-
-    state: State
-    age: float
-    versions: Mapping[str, int]
-    last_error: str | None
-    next_refresh: float | None
-
-
 class Refresher(Generic[T]):
     """The snapshot of one settings object, and what becomes of it.
 
     Attributes:
         snapshot: The newest; replaced in one step, never changed.
         is_loaded: Whether there is one.
+        is_ended: Whether failures count no more, since our own end is behind them.
         expires_at: When it is too old to be served, in seconds of the clock.
+        outcomes: Of the refreshes nobody has been told of, in their order.
     """
 
     snapshot: Snapshot[T]
 
     def __init__(self, loader: Loader[T], seams: Seams) -> None:
-        self.is_loaded = False
+        self.is_loaded = self.is_ended = False
         self.expires_at = -math.inf
+        self.outcomes: deque[Outcome[T]] = deque()
         self._loader = loader
         self._seams = seams
         self._one_at_a_time = threading.Lock()
         self._schedule = Schedule(seams.random)
         self._hastened: deque[tuple[Collection[str] | None, float]] = deque()
         self._begun = 0
-        self._last: tuple[int, Outcome[T]] | None = None
+        self._last: tuple[int, Exception | None] = (0, None)
 
     @property
     def vault(self) -> Vault | None:
@@ -103,8 +79,9 @@ class Refresher(Generic[T]):
     def in_child(self) -> Refresher[T]:
         """Return what goes on from here in a forked child: same snapshot, locks of its own."""
         child = Refresher(self._loader, self._seams)
+        child.is_ended, child.outcomes = self.is_ended, self.outcomes.copy()
         if self.is_loaded:
-            child._take(self.snapshot.in_child())
+            child._begin(self.snapshot.in_child())
         return child
 
     def load(self) -> None:
@@ -114,26 +91,43 @@ class Refresher(Generic[T]):
             VaultConfigError: It can't be had.
             pydantic.ValidationError: The values do not fit.
         """
-        self._take(self._loader.build({}))
+        self._begin(self._loader.build({}))
 
-    def step(self) -> Outcome[T]:
+    def step(self) -> None:
         """Read what is due, if anything is."""
         with self._one_at_a_time:
             while self._hastened:
                 paths, at = self._hastened.popleft()
                 self._schedule.hasten(self._keys_at(paths), at)
-            return self._refresh(self._schedule.due(self._seams.clock()))
+            self._refresh(self._schedule.due(self._seams.clock()))
 
-    def refresh(self) -> Outcome[T]:
-        """Read everything now, or share in a refresh that another thread begins meanwhile."""
+    def refresh(self) -> Exception | None:
+        """Read everything now, or share in a refresh that another thread begins meanwhile.
+
+        Returns:
+            What went wrong, if anything did.
+        """
         seen = self._begun
         with self._one_at_a_time:
-            if self._last is not None and self._last[0] > seen:
+            if self._last[0] > seen:
                 return self._last[1]
             self._begun += 1
-            outcome = self._refresh(self._schedule.keys)
-            self._last = (self._begun, outcome)
-            return outcome
+            error = self._refresh(self._schedule.keys)
+            self._last = (self._begun, error)
+            return error
+
+    def catch_up(self, before: T) -> None:
+        """Read everything now, unless there are newer settings than *before* already.
+
+        In an outage, and while it has brought nothing lately, nothing is read.
+        """
+        with self._one_at_a_time:
+            is_sensible = self._schedule.may_ask(self._seams.clock())
+            if self.snapshot.settings is not before or not is_sensible:
+                return
+            self._refresh(self._schedule.keys)
+            if self.snapshot.settings is before:
+                self._schedule.asked_in_vain(self._seams.clock())
 
     def paths(self) -> frozenset[str]:
         """Return the paths of the secrets that can change: all but those of a pinned version."""
@@ -157,94 +151,132 @@ class Refresher(Generic[T]):
         """Return how fresh the snapshot is."""
         now = self._seams.clock()
         error, next_at = self._schedule.error(), self.next_at()
+        idle = self.is_ended or math.isinf(next_at)
         return Health(
             state=self._schedule.state(now),
             age=self._schedule.age(now),
             versions=self.snapshot.versions(),
             last_error=None if error is None else describe(error),
-            next_refresh=None if math.isinf(next_at) else max(0.0, next_at - now),
+            next_refresh=None if idle else max(0.0, next_at - now),
         )
+
+    def _begin(self, snapshot: Snapshot[T]) -> None:
+        """Take a first snapshot, in which `.env` may stand for what could not be had."""
+        self._take(snapshot)
+        answers = {key: reading.answer for key, reading in snapshot.readings.items()}
+        # What is denied or does not exist was settled while it was built.
+        lost = {
+            key: answer
+            for key, answer in answers.items()
+            if not isinstance(answer, (Secret, SecretError))
+        }
+        self._schedule.failed(lost, self._seams.clock())
 
     def _take(self, snapshot: Snapshot[T]) -> None:
         self.snapshot = snapshot
         read_at = {key: reading.read_at for key, reading in snapshot.readings.items()}
-        self._schedule.track(snapshot.lifetimes, read_at)
+        self._schedule.track(snapshot.lifetimes, read_at, self._seams.clock())
         self.expires_at = self._schedule.expires_at()
         self.is_loaded = True
 
-    def _refresh(self, keys: Collection[SecretKey]) -> Outcome[T]:
-        vault, now = self.snapshot.vault, self._seams.clock()
+    def _refresh(self, keys: Collection[SecretKey]) -> Exception | None:
+        vault, asked_at = self.snapshot.vault, self._seams.clock()
         if not keys or vault is None:
-            return Outcome()
-        lifetimes = {key: self.snapshot.lifetimes[key] for key in keys}
+            return None
+        old = self.snapshot.settings
+        versions: Mapping[str, int] = {}
+        error: Exception | None = None
         try:
+            lifetimes = {key: self.snapshot.lifetimes[key] for key in keys}
             answers = vault.reread(lifetimes, deadline=self.snapshot.deadline)
-        except VaultConfigError as error:
-            failure = error.with_traceback(None)
-            self._schedule.unavailable(failure, self._seams.clock())
-            return Outcome(error=failure)
-        return self._settle(answers, now)
+            versions, error = self._settle(answers, asked_at)
+        except Exception as caught:  # whatever it is, there has to be a next time
+            if self.is_ended:
+                return caught.with_traceback(None)
+            error = caught.with_traceback(None)
+            self._schedule.unavailable(error, self._seams.clock())
+        change = self._change_since(old, versions)
+        self.outcomes.append(Outcome(change, error, self.health()))
+        return error
 
     def _settle(
-        self, answers: Mapping[SecretKey, Secret | VaultConfigError], now: float
-    ) -> Outcome[T]:
-        """Take what the vault gave; what it did not give stays as it was."""
+        self, answers: Mapping[SecretKey, Answer], now: float
+    ) -> tuple[Mapping[str, int], Exception | None]:
+        """Take what the vault gave; what it did not give stays as it was.
+
+        Returns:
+            The versions of what has changed, and what went wrong.
+        """
         known = self.snapshot.readings
-        fresh: dict[SecretKey, Reading] = {}
-        lost: dict[SecretKey, Exception] = {}
-        absent: set[SecretKey] = set()
-        for key, answer in answers.items():
-            if isinstance(answer, Secret):
-                fresh[key] = Reading(answer, now)
-            elif isinstance(known[key].answer, SecretError) and isinstance(answer, SecretError):
-                absent.add(key)  # optional, and as little there as before
-            else:
-                lost[key] = answer
-        change: Change[T] | None = None
-        changed = {key for key in fresh if _differs(known[key].answer, fresh[key].answer)}
-        if changed:
-            outcome = self._rebuild(fresh, changed)
-            if isinstance(outcome, Exception):
-                lost |= dict.fromkeys(changed, outcome)
-                fresh = {key: fresh[key] for key in fresh.keys() - changed}
-            else:
-                change = outcome
-        self.snapshot = self.snapshot.renewed(fresh)
-        self._schedule.succeeded(fresh.keys() | absent, now, absent=absent)
+        same = {key for key, answer in answers.items() if not _differs(known[key].answer, answer)}
+        news = {
+            key: answer for key, answer in answers.items() if key not in same and _is_news(answer)
+        }
+        lost: dict[SecretKey, Exception] = {
+            key: answer
+            for key, answer in answers.items()
+            if isinstance(answer, VaultConfigError) and key not in same and key not in news
+        }
+        lost |= self._take_in({key: _reading(news[key], now) for key in news})
+        taken = answers.keys() - lost.keys()
+        self.snapshot = self.snapshot.renewed({key: _reading(answers[key], now) for key in taken})
+        absent = {key for key in taken if not isinstance(answers[key], Secret)}
+        self._schedule.succeeded(taken, now, absent=absent)
         self._schedule.failed(lost, self._seams.clock())
         self.expires_at = self._schedule.expires_at()
-        return Outcome(change, _summary(lost))
+        changed = {path_of(key) for key in news.keys() - lost.keys()}
+        versions = {p: v for p, v in self.snapshot.versions().items() if p in changed}
+        return versions, _summary(lost)
 
-    def _rebuild(
-        self, fresh: Mapping[SecretKey, Reading], changed: Collection[SecretKey]
-    ) -> Change[T] | Exception | None:
-        """Swap the snapshot for one with *fresh* in it, and return what the swap has changed."""
-        old = self.snapshot.settings
-        try:
-            self._take(self._loader.build({**self.snapshot.readings, **fresh}))
-        except Exception as error:
-            return error.with_traceback(None)
-        fields = changed_fields(old, self.snapshot.settings)
-        versions = {
-            path: v
-            for path, v in self.snapshot.versions().items()
-            if path in set(map(path_of, changed))
-        }
-        return Change(fields, old, self.snapshot.settings, versions) if fields else None
+    def _take_in(self, news: Mapping[SecretKey, Reading]) -> dict[SecretKey, Exception]:
+        """Swap the snapshot for one with *news* in it; return those that could not be taken."""
+        lost: dict[SecretKey, Exception] = {}
+        while news:
+            try:
+                snapshot = self._loader.build({**self.snapshot.readings, **news})
+            except Exception as error:
+                bad = _blamed(error.with_traceback(None), news)
+            else:
+                self._take(snapshot)
+                break
+            lost |= bad
+            news = {key: reading for key, reading in news.items() if key not in bad}
+        return lost
+
+    def _change_since(self, old: T, versions: Mapping[str, int]) -> Change[T] | None:
+        new = self.snapshot.settings
+        fields = changed_fields(old, new) if new is not old else frozenset()
+        if not fields:
+            return None
+        self._schedule.changed()
+        return Change(fields, old, new, versions)
 
     def _keys_at(self, wanted: Collection[str] | None) -> list[SecretKey]:
         return [key for key in self._schedule.keys if wanted is None or path_of(key) in wanted]
 
 
-def describe(error: Exception) -> str:
-    """Return what may be told of *error*: an application's own words may quote a value."""
-    if isinstance(error, VaultConfigError):
-        return str(error)
-    if isinstance(error, ValidationError):
-        mistakes = error.errors(include_input=False, include_context=False, include_url=False)
-        places = (f"{'.'.join(map(str, line['loc']))} ({line['type']})" for line in mistakes)
-        return f"the new values do not fit: {', '.join(places)}"
-    return f"{type(error).__name__} while the settings were built"
+def _reading(answer: Answer, now: float) -> Reading:
+    return Reading(answer, now if isinstance(answer, Secret) else None)
+
+
+def _is_news(answer: Answer) -> bool:
+    """Whether settings can be built with it: a secret, or that an optional one has gone."""
+    return isinstance(answer, (Secret, *NOT_FOUND))
+
+
+def _differs(old: Answer, new: Answer) -> bool:
+    if isinstance(old, Secret) and isinstance(new, Secret):
+        return old.version != new.version or old.data != new.data
+    # As little there as before is no news, but unreachable as before is still a failure.
+    return type(old) is not type(new) or not isinstance(new, SecretError)
+
+
+def _blamed(error: Exception, news: Mapping[SecretKey, Reading]) -> Mapping[SecretKey, Exception]:
+    """Return what of *news* made *error*, with its own part of it; all, where nothing says."""
+    failures = error.failures if isinstance(error, UnresolvedSettingsError) else ()
+    errors = {f.error.path: f.error for f in failures if isinstance(f.error, SecretError)}
+    blamed = {key: errors[path_of(key)] for key in news if path_of(key) in errors}
+    return blamed or dict.fromkeys(news, error)
 
 
 def _summary(problems: Mapping[SecretKey, Exception]) -> Exception | None:
@@ -258,9 +290,3 @@ def _summary(problems: Mapping[SecretKey, Exception]) -> Exception | None:
     if len(errors) > 1 and len(failures) == len(problems):
         return UnresolvedSettingsError(failures)
     return errors[0] if errors else None
-
-
-def _differs(old: Secret | VaultConfigError, new: Secret | VaultConfigError) -> bool:
-    if isinstance(old, Secret) and isinstance(new, Secret):
-        return old.version != new.version or old.data != new.data
-    return True

@@ -11,7 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from vaultconfig.errors import AuthenticationError, RateLimitedError, SecretError
+from vaultconfig.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    RateLimitedError,
+    SecretNotFoundError,
+    VersionNotFoundError,
+)
 from vaultconfig.resolver import Lifetime
 from vaultconfig.secret import SecretKey
 
@@ -20,8 +26,20 @@ State: TypeAlias = Literal["fresh", "stale", "denied", "expired"]
 EARLIEST, LATEST = 0.75, 0.95
 """The part of its ttl after which a secret is read again: at random, to spread a fleet."""
 
+SHORTEST_TTL: Final = 0.1
+"""Seconds between two reads of a secret, however short the ttl that it is given."""
+
 FIRST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 120.0
+
+_FIRST_PATIENCE: Final = 0.1
+
+_DENIALS: Final = (
+    AccessDeniedError,
+    AuthenticationError,
+    SecretNotFoundError,
+    VersionNotFoundError,
+)
 
 
 @dataclass(slots=True)
@@ -48,16 +66,21 @@ class Schedule:
         self._failures = 0
         self._retry_at = -math.inf
         self._error: Exception | None = None
+        self._fruitless = 0
+        self._patient_until = -math.inf
 
     def track(
-        self, lifetimes: Mapping[SecretKey, Lifetime], read_at: Mapping[SecretKey, float | None]
+        self,
+        lifetimes: Mapping[SecretKey, Lifetime],
+        read_at: Mapping[SecretKey, float | None],
+        now: float,
     ) -> None:
         """Follow these secrets from now on, and no others; those known keep their times."""
         part = self._part()
         entries: dict[SecretKey, _Entry] = {}
         for key, lifetime in lifetimes.items():
             when = read_at[key]
-            due_at = -math.inf if when is None else when + lifetime.ttl * part
+            due_at = (now if when is None else when) + _pause(lifetime, part)
             entries[key] = self._entries.get(key) or _Entry(lifetime, when, due_at)
             entries[key].lifetime = lifetime
         self._entries = entries
@@ -85,7 +108,7 @@ class Schedule:
                 continue
             if key not in absent:
                 entry.read_at = now
-            entry.due_at = now + entry.lifetime.ttl * part
+            entry.due_at = now + _pause(entry.lifetime, part)
             entry.failures, entry.error = 0, None
 
     def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
@@ -96,13 +119,26 @@ class Schedule:
             if entry is None:
                 continue
             entry.failures, entry.error = entry.failures + 1, error
-            entry.due_at = now + backoff(entry.failures, part)
+            entry.due_at = now + max(backoff(entry.failures, part), _asked(error))
 
     def unavailable(self, error: Exception, now: float) -> None:
         """Note that the vault gave nothing at all."""
         self._failures, self._error = self._failures + 1, error
-        asked = error.retry_after if isinstance(error, RateLimitedError) else None
-        self._retry_at = now + max(backoff(self._failures, self._random()), asked or 0.0)
+        self._retry_at = now + max(backoff(self._failures, self._random()), _asked(error))
+
+    def may_ask(self, now: float) -> bool:
+        """Whether a refresh out of turn makes sense: no outage, and the last ones were not idle."""
+        return now >= max(self._retry_at, self._patient_until)
+
+    def asked_in_vain(self, now: float) -> None:
+        """Note that a refresh out of turn has changed nothing."""
+        self._fruitless += 1
+        wait = backoff(self._fruitless, self._random(), first=_FIRST_PATIENCE)
+        self._patient_until = now + wait
+
+    def changed(self) -> None:
+        """Note that a refresh has changed something."""
+        self._fruitless, self._patient_until = 0, -math.inf
 
     def hasten(self, keys: Iterable[SecretKey], at: float) -> None:
         """Have those of *keys* that are followed read at *at*, if not sooner anyway."""
@@ -118,8 +154,10 @@ class Schedule:
 
     def expires_at(self) -> float:
         """Return when the first secret becomes too old to be served."""
-        known = ((e.read_at, e.lifetime.max_stale) for e in self._entries.values())
-        return min((at + stale for at, stale in known if at is not None), default=math.inf)
+        known = ((e.read_at, e.lifetime) for e in self._entries.values())
+        # Within its ttl a secret is not stale, even where none may be.
+        limits = (at + max(life.ttl, life.max_stale) for at, life in known if at is not None)
+        return min(limits, default=math.inf)
 
     def age(self, now: float) -> float:
         """Return the age of the oldest secret, in seconds."""
@@ -131,7 +169,7 @@ class Schedule:
         if now >= self.expires_at():
             return "expired"
         errors = self._errors()
-        if any(isinstance(error, (SecretError, AuthenticationError)) for error in errors):
+        if any(isinstance(error, _DENIALS) for error in errors):
             return "denied"
         return "stale" if errors else "fresh"
 
@@ -147,7 +185,16 @@ class Schedule:
         return EARLIEST + (LATEST - EARLIEST) * self._random()
 
 
-def backoff(failures: int, part: float) -> float:
+def backoff(failures: int, part: float, *, first: float = FIRST_BACKOFF) -> float:
     """Return the seconds to wait after so many failures; *part*, in [0, 1), is for chance."""
-    whole = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
+    whole = min(first * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
     return whole / 2 + part * whole / 2
+
+
+def _pause(lifetime: Lifetime, part: float) -> float:
+    return max(lifetime.ttl, SHORTEST_TTL) * part
+
+
+def _asked(error: Exception) -> float:
+    """Return the seconds that the vault itself asks us to wait."""
+    return (error.retry_after or 0.0) if isinstance(error, RateLimitedError) else 0.0

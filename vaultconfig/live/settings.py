@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import inspect
 import math
 import threading
+import time
 from collections.abc import Callable, Collection
-from functools import wraps
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
-from vaultconfig.live.change import Change
+from vaultconfig.live.change import Change, changed_fields, unknown_part
+from vaultconfig.live.health import Health
 from vaultconfig.live.listeners import Listeners
 from vaultconfig.live.loader import Loader
 from vaultconfig.live.processes import follow, others_use
-from vaultconfig.live.refresher import Health, Outcome, Refresher, Seams
+from vaultconfig.live.refresher import Refresher, Seams
+from vaultconfig.live.retrying import Exceptions, retrying
 from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker
 
 T = TypeVar("T", bound=BaseSettings)
 P = ParamSpec("P")
 R = TypeVar("R")
-Listener = TypeVar("Listener", bound=Callable[..., object])
-Exceptions: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
 Translation: TypeAlias = Callable[["LiveSettings[Any]", VaultConfigError], VaultConfigError]
+
+_LONGEST_CLOSE = 0.9  # seconds
 
 
 class LiveSettings(Generic[T]):
@@ -53,14 +53,14 @@ class LiveSettings(Generic[T]):
         self._loader = Loader(settings_cls, arguments, clock=self._clock)
         self._listeners = Listeners[T]()
         self._refresher = Refresher(self._loader, self._seams)
-        self._is_closed = False
         self._translation: Translation | None = None
         self._rest()
         follow(self)
 
     def _rest(self) -> None:
         """Have no thread; `current` takes the long way, where it starts one."""
-        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may read while its thread holds it
         self._worker: Worker | None = None
         self._watcher: Watcher | None = None
         self._settings: T | None = None
@@ -103,8 +103,7 @@ class LiveSettings(Generic[T]):
             pydantic.ValidationError: The values do not fit.
         """
         self.load()
-        with self._lock:
-            self._wake_up()
+        self._wake_up()
 
     def load(self) -> None:
         """Load the settings now, and begin to refresh them when `current` is first read.
@@ -115,27 +114,30 @@ class LiveSettings(Generic[T]):
             VaultConfigError: They can't be had.
             pydantic.ValidationError: The values do not fit.
         """
-        with self._lock:
-            if self._is_closed or not self._refresher.is_loaded:
+        with self._loading:
+            if self._refresher.is_ended or not self._refresher.is_loaded:
                 refresher = Refresher(self._loader, self._seams)
                 refresher.load()
                 self._refresher, self._readable_until = refresher, -math.inf
                 self._listeners.tell_fixed(refresher.snapshot.settings)
-            self._is_closed = False
 
     def close(self) -> None:
-        """End the refreshing; what was read last can be read until it expires."""
+        """End the refreshing; what was read last can be read until it expires.
+
+        It takes less than a second, also while the vault keeps a request waiting.
+        """
+        until = time.monotonic() + _LONGEST_CLOSE
         with self._lock:
-            self._is_closed = True
+            self._refresher.is_ended = True
             threads = [thread for thread in (self._watcher, self._worker) if thread is not None]
             self._worker = self._watcher = None
         for thread in threads:
             thread.end()
         vault = self._refresher.vault
-        if threads and vault is not None and not others_use(vault):
+        if vault is not None and not others_use(vault):
             vault.close()  # which ends the requests under way, too
         for thread in threads:
-            thread.join(1.0)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def refresh(self) -> None:
         """Read everything from the vault, now, in one round trip.
@@ -145,26 +147,27 @@ class LiveSettings(Generic[T]):
             pydantic.ValidationError: The new values do not fit; the old ones stay.
         """
         self._require_loaded()
-        outcome = self._refresher.refresh()
-        self._publish(outcome)
-        if isinstance(outcome.error, VaultConfigError):
-            raise copy.copy(outcome.error)  # several threads may be told of the same one
-        if outcome.error is not None:
-            raise outcome.error
+        error = self._refresher.refresh()
+        self._publish()
+        if isinstance(error, VaultConfigError):
+            raise copy.copy(error)  # several threads may be told of the same one
+        if error is not None:
+            raise error.with_traceback(None)
 
     def health(self) -> Health:
-        """Return how fresh the settings are; never a value.
+        """Return how fresh the settings are; never a value. It counts as a read.
 
         Raises:
             ConfigurationError: They have not been loaded: call `start`.
         """
         self._require_loaded()
+        self._wake_up()
         return self._refresher.health()
 
     def on_change(
         self, listener: Callable[[Change[T]], object], *, fields: Collection[str] | None = None
     ) -> None:
-        """Call *listener* once for each change, in the thread that found it.
+        """Call *listener* once for each change, one after the other, in a thread of ours mostly.
 
         Args:
             listener: Is given a `Change`. What it raises is reported, and harms nothing.
@@ -174,17 +177,16 @@ class LiveSettings(Generic[T]):
         Raises:
             ConfigurationError: There is no such field.
         """
-        known = self._settings_cls.model_fields
-        unknown = [name for name in fields or () if name.partition(".")[0] not in known]
-        if unknown:
-            raise ConfigurationError(
-                f"{self._settings_cls.__name__} has no field {unknown[0]!r}:"
-                f" it has {', '.join(known)}"
-            )
+        for name in fields or ():
+            unknown = unknown_part(self._settings_cls, name)
+            if unknown is not None:
+                model, part = unknown
+                known = ", ".join(model.model_fields)
+                raise ConfigurationError(f"{model.__name__} has no field {part!r}: it has {known}")
         self._listeners.on_change(listener, fields)
 
     def on_error(self, listener: Callable[[Exception], object]) -> None:
-        """Call *listener* with whatever goes wrong: a refresh, or another listener."""
+        """Call *listener* with whatever goes wrong: a refresh, or a listener of changes."""
         self._listeners.on_error(listener)
 
     @overload
@@ -196,7 +198,9 @@ class LiveSettings(Generic[T]):
     def retry_once(self, call: Callable[[], Any] | None = None, /, *, on: Exceptions) -> Any:
         """Call *call*; where it raises *on* and a refresh finds a change, call it once more.
 
-        Without *call* it is a decorator. Functions and coroutine functions alike.
+        Without *call* it is a decorator. Functions and coroutine functions alike. Where the
+        refresh fails too, what *call* raised is what you get. In an outage the vault is not
+        asked, and less and less often while nothing has changed.
 
         Args:
             call: Such as a function that connects with the password of `current`.
@@ -231,14 +235,12 @@ class LiveSettings(Generic[T]):
     def after_fork(self) -> None:
         """Begin anew in a forked child; called by the hook of the process."""
         self._refresher = self._refresher.in_child()
+        self._listeners.after_fork()
         self._rest()
 
     def _current(self) -> T:
         self._require_loaded()
-        with self._lock:
-            if not self._is_closed:
-                self._wake_up()
-            self._expose()
+        self._wake_up()
         if self._clock() < self._readable_until and self._settings is not None:
             return self._settings
         health = self._refresher.health()
@@ -250,10 +252,13 @@ class LiveSettings(Generic[T]):
         )
 
     def _wake_up(self) -> None:
-        if self._worker is None and self._refresher.vault is not None:
-            self._worker = Worker(self._step, name="vaultconfig-refresh")
-            self._watcher = Watcher(self._refresher, self._worker, self._seams)
-        self._expose()
+        """Have threads where there is something to refresh, and `current` take the short way."""
+        with self._lock:
+            refresher = self._refresher
+            if self._worker is None and refresher.vault is not None and not refresher.is_ended:
+                self._worker = Worker(self._step, name="vaultconfig-refresh")
+                self._watcher = Watcher(refresher, self._worker, self._seams)
+            self._expose()
 
     def _expose(self) -> None:
         """Have `current` read the newest snapshot: first the settings, then until when."""
@@ -261,14 +266,14 @@ class LiveSettings(Generic[T]):
         self._readable_until = self._refresher.expires_at
 
     def _step(self) -> float:
-        outcome = self._refresher.step()
-        self._publish(outcome)
+        self._refresher.step()
+        self._publish()
         return max(0.0, self._refresher.next_at() - self._clock())
 
-    def _publish(self, outcome: Outcome[T]) -> None:
+    def _publish(self) -> None:
         with self._lock:
             self._expose()
-        self._listeners.tell(outcome, self._refresher.health())
+        self._listeners.tell(self._refresher.outcomes)
 
     def _require_loaded(self) -> None:
         if not self._refresher.is_loaded:
@@ -283,34 +288,11 @@ class LiveSettings(Generic[T]):
         return error if self._translation is None else self._translation(self, error)
 
     def _retrying(self, call: Callable[P, Any], on: Exceptions) -> Callable[P, Any]:
-        if inspect.iscoroutinefunction(call):
-
-            @wraps(call)
-            async def retrying_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-                before = self.current
-                try:
-                    return await call(*args, **kwargs)
-                except on:
-                    if not await asyncio.to_thread(self._has_changed_since, before):
-                        raise
-                return await call(*args, **kwargs)
-
-            return retrying_async
-
-        @wraps(call)
-        def retrying(*args: P.args, **kwargs: P.kwargs) -> Any:
-            before = self.current
-            try:
-                return call(*args, **kwargs)
-            except on:
-                if not self._has_changed_since(before):
-                    raise
-            return call(*args, **kwargs)
-
-        return retrying
+        return retrying(
+            call, on, mark=lambda: self.current, has_changed_since=self._has_changed_since
+        )
 
     def _has_changed_since(self, before: T) -> bool:
-        if self._refresher.snapshot.settings is before:
-            outcome = self._refresher.refresh()
-            self._publish(outcome)
-        return self._refresher.snapshot.settings is not before
+        self._refresher.catch_up(before)
+        self._publish()
+        return bool(changed_fields(before, self._refresher.snapshot.settings))

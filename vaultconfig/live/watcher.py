@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from vaultconfig.errors import RateLimitedError, VaultConfigError, VaultUnavailableError
-from vaultconfig.live.refresher import Refresher, Seams, describe
+from vaultconfig.live.health import describe
+from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.schedule import backoff
 from vaultconfig.live.worker import Worker
 

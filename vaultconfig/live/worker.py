@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from weakref import WeakMethod
 
 _LONGEST_WAIT = 3600.0  # seconds; the system's own limit is not much longer on some
@@ -18,22 +20,22 @@ class Worker:
     """
 
     def __init__(self, step: Callable[[], float], *, name: str) -> None:
-        self._wake = threading.Event()
+        # Not an Event: a weak reference may die while this very thread holds the Event's lock.
+        wakes: SimpleQueue[None] = SimpleQueue()
+        self._wakes = wakes
         self._is_ending = False
-        # No reference to ourselves in the thread either, but for what it waits on.
-        wake = self._wake
-        self._step = WeakMethod(step, lambda _: wake.set())
+        self._step = WeakMethod(step, lambda _: wakes.put(None))
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """Have the next step taken now."""
-        self._wake.set()
+        self._wakes.put(None)
 
     def end(self) -> None:
         """Take no further step; the one under way goes on."""
         self._is_ending = True
-        self._wake.set()
+        self._wakes.put(None)
 
     def join(self, timeout: float) -> None:
         """Wait until the thread has ended, unless it is this one, for *timeout* seconds at most."""
@@ -47,5 +49,5 @@ class Worker:
                 return
             seconds = step()
             del step
-            self._wake.wait(min(seconds, _LONGEST_WAIT))
-            self._wake.clear()
+            with suppress(Empty):
+                self._wakes.get(timeout=min(seconds, _LONGEST_WAIT))

@@ -1,0 +1,56 @@
+"""What may be told of live settings: states, ages, versions and reasons, never a value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from vaultconfig.errors import VaultConfigError
+from vaultconfig.live.change import Change
+from vaultconfig.live.schedule import State
+
+T = TypeVar("T", bound=BaseSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How fresh the settings are; holds no value.
+
+    Attributes:
+        state: For the worst of the secrets: ``fresh``, ``stale`` (the last refresh failed),
+            ``denied`` (the vault's own answer was 401, 403 or 404) or ``expired``.
+        age: Of the oldest secret, in seconds since it was read.
+        versions: Of the secrets in use, by path.
+        last_error: What went wrong last; None when nothing is amiss.
+        next_refresh: Seconds until the vault is asked again; None if it is not going to be.
+    """
+
+    state: State
+    age: float
+    versions: Mapping[str, int]
+    last_error: str | None
+    next_refresh: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What came of one refresh, and how things stood then."""
+
+    change: Change[T] | None
+    error: Exception | None = field(repr=False)
+    health: Health
+
+
+def describe(error: Exception) -> str:
+    """Return what may be told of *error*: an application's own words may quote a value."""
+    if isinstance(error, VaultConfigError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        mistakes = error.errors(include_input=False, include_context=False, include_url=False)
+        places = (f"{'.'.join(map(str, line['loc']))} ({line['type']})" for line in mistakes)
+        return f"the new values do not fit: {', '.join(places)}"
+    return f"{type(error).__name__} while the settings were built"
