@@ -71,6 +71,19 @@ class Lifetime:
     ttl: float
     max_stale: float
 
+    def with_options_of(self, reference: VaultRef) -> Lifetime:
+        """Return what *reference* asks for, and this where it asks for nothing."""
+        if reference.ttl is None and reference.max_stale is None:
+            return self
+        ttl = self.ttl if reference.ttl is None else reference.ttl
+        return Lifetime(ttl, self.max_stale if reference.max_stale is None else reference.max_stale)
+
+    def shorter(self, other: Lifetime) -> Lifetime:
+        """Return the shorter of both, each time for itself."""
+        if self is other:
+            return self
+        return Lifetime(min(self.ttl, other.ttl), min(self.max_stale, other.max_stale))
+
 
 class _Flight:
     """A request under way, and what came of it."""
@@ -128,12 +141,11 @@ class Vault:
 
     def lifetimes(self, references: Iterable[VaultRef]) -> dict[SecretKey, Lifetime]:
         """Return how long each secret may be served: the shortest that a reference asks for."""
+        usual = Lifetime(self.connection.ttl, self.connection.max_stale)
         lifetimes: dict[SecretKey, Lifetime] = {}
         for ref in references:
-            ttl = self.connection.ttl if ref.ttl is None else ref.ttl
-            stale = self.connection.max_stale if ref.max_stale is None else ref.max_stale
-            known = lifetimes.get(ref.key, Lifetime(ttl, stale))
-            lifetimes[ref.key] = Lifetime(min(ttl, known.ttl), min(stale, known.max_stale))
+            asked = usual.with_options_of(ref)
+            lifetimes[ref.key] = asked.shorter(lifetimes.get(ref.key, asked))
         return lifetimes
 
     def reread(

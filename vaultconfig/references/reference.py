@@ -86,6 +86,10 @@ class VaultRef:
         field = "" if self.field is None else f"#{self.field}"
         return f"vault:{self.path}{query and '?'}{query}{field}"
 
+    def __hash__(self) -> int:
+        # References are looked up often, and differ in their path or field: no need for the rest.
+        return hash((self.path, self.field))
+
     def __repr__(self) -> str:
         return f"VaultRef({str(self)!r})"
 
@@ -97,7 +101,7 @@ class VaultRef:
     @property
     def placeholders(self) -> tuple[str, ...]:
         """The names in braces, each once, in order."""
-        return paths.placeholders(self.path)
+        return paths.placeholders(self.path) if "{" in self.path else ()
 
     def fill(self, variables: Mapping[str, str]) -> Self:
         """Return this reference with its placeholders replaced, each by one path segment.
