@@ -31,6 +31,7 @@ from vaultconfig.inputs import (
     set_at,
 )
 from vaultconfig.layers import Layer, Layers
+from vaultconfig.masking import is_masked
 from vaultconfig.origins import DEFAULT, VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import ANYTHING, Declared, fields_of
@@ -75,6 +76,8 @@ class Load:
         given: What stands above the vault.
         record: Where everything came from.
         values: What the vault gave, masked.
+        filled: What the vault was to fill, for who wants to know about all of it.
+        answers: What the vault said to the references in that.
     """
 
     def __init__(
@@ -92,6 +95,8 @@ class Load:
         self.given = self._layers.given
         self.record = LoadRecord(self._layers.shapes)
         self.values: list[Any] = []
+        self.filled: Sequence[tuple[Slot, Filled]] = ()
+        self.answers: Answers = {}
         for place, value in masked_in(self.given):  # what an outer settings class hands on
             self.values.append(value)
             self.record.filled[describe(model, place)[0]] = Provenance(VAULT)
@@ -130,9 +135,11 @@ class Load:
             self._model, state, variables=variables, environment=self._rule.environment
         )
         defaults = [item for item in found if isinstance(item, Default)]
-        filled = [(slot, _filled(slot, placeholders)) for slot in slots]
-        settled = self._settle(filled, defaults, ask)
+        self.filled = [(slot, _filled(slot, placeholders)) for slot in slots]
+        settled, failures = self._settle(defaults, ask)
         self._apply(settled, defaults, state)
+        if failures:
+            raise UnresolvedSettingsError(failures)
 
     def _allowed(self, annotated: Sequence[Slot], values: Iterable[Slot]) -> Iterator[Slot]:
         """Leave out references of a `.env` that may not provide the field."""
@@ -143,14 +150,15 @@ class Load:
                 yield slot
 
     def _settle(
-        self, slots: Sequence[tuple[Slot, Filled]], defaults: Sequence[Default], ask: Ask
-    ) -> list[_Settled]:
-        references = dict.fromkeys(ref for _, declared in slots for ref in _references(declared))
-        answers = ask(list(references)) if references else {}
+        self, defaults: Sequence[Default], ask: Ask
+    ) -> tuple[list[_Settled], list[SettingFailure]]:
+        needed = (ref for _, declared in self.filled for ref in references_of(declared))
+        references = dict.fromkeys(needed)
+        self.answers = answers = ask(list(references)) if references else {}
         settled: dict[Place, _Settled] = {}
         failures: dict[Place, SettingFailure] = {}
         replaced: dict[Place, SettingFailure] = {}
-        for slot, declared in slots:
+        for slot, declared in self.filled:
             outcome = self._outcome(slot, declared, answers)
             if isinstance(outcome, _Settled):
                 settled[slot.place] = outcome
@@ -172,11 +180,11 @@ class Load:
         if failures:
             order = _order(self._model)
             places = sorted(failures, key=lambda place: order.get(place[0], len(order)))
-            raise UnresolvedSettingsError([failures[place] for place in places])
+            return list(settled.values()), [failures[place] for place in places]
         if replaced:
             told = "; ".join(map(str, replaced.values()))
             logger.warning("taken from .env or the default, not from the vault: %s", told)
-        return list(settled.values())
+        return list(settled.values()), []
 
     def _outcome(
         self, slot: Slot, declared: Filled, answers: Answers
@@ -194,7 +202,7 @@ class Load:
     def _failure(self, slot: Slot, declared: Filled, error: VaultConfigError) -> SettingFailure:
         # The texts around the references of a template may be secret themselves.
         readable = slot.declared if isinstance(declared, VaultConfigError) else declared
-        shown = ", ".join(map(str, _references(readable))) or None
+        shown = ", ".join(map(str, references_of(readable))) or None
         variable = self._variable_of(slot.text) if slot.text is not None else None
         return SettingFailure(slot.name, shown, error, variable)
 
@@ -250,7 +258,7 @@ class Load:
         yield item.slot.name
         parts = keys_only(item.value) if isinstance(item.value, dict) else {}
         for place in leaves_of(parts, item.slot.place):
-            if get_at(over, place) is ABSENT:
+            if get_at(over, place) is ABSENT and not any(map(is_masked, place)):
                 yield describe(self._model, place)[0]
 
 
@@ -269,7 +277,8 @@ def _filled(slot: Slot, placeholders: Placeholders) -> Filled:
         return error.with_traceback(None)
 
 
-def _references(declared: Filled) -> Sequence[VaultRef]:
+def references_of(declared: Filled) -> Sequence[VaultRef]:
+    """Return the references in what fills a slot."""
     if isinstance(declared, VaultRef):
         return (declared,)
     return declared.references if isinstance(declared, Template) else ()
@@ -277,13 +286,13 @@ def _references(declared: Filled) -> Sequence[VaultRef]:
 
 def _may_be_missing(declared: Filled, answers: Answers) -> bool:
     """Whether all that is amiss is that optional secrets do not exist."""
-    failed = [ref for ref in _references(declared) if isinstance(answers[ref], VaultConfigError)]
+    failed = [ref for ref in references_of(declared) if isinstance(answers[ref], VaultConfigError)]
     return bool(failed) and all(
         ref.optional and isinstance(answers[ref], NOT_FOUND) for ref in failed
     )
 
 
 def _secrets(declared: Declared, answers: Answers) -> tuple[tuple[str, int], ...]:
-    resolved = [answers[reference] for reference in _references(declared)]
+    resolved = [answers[reference] for reference in references_of(declared)]
     secrets = [item.secret for item in resolved if isinstance(item, Resolved)]
     return tuple(dict.fromkeys((secret.path, secret.version) for secret in secrets))

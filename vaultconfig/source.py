@@ -43,7 +43,7 @@ from vaultconfig.errors import (
 from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.inputs import keys_only
 from vaultconfig.layers import DOTENV, Layer
-from vaultconfig.load import Load
+from vaultconfig.load import Ask, Load
 from vaultconfig.origins import LoadRecord, annotated_in, names_in
 from vaultconfig.plan import fields_of
 from vaultconfig.references import VaultRef
@@ -94,6 +94,8 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
 
     Attributes:
         fallback: A rule over that of the class, for who wants to know what the vault gives.
+        ask: Reads references in the place of our own way to do it.
+        load: What came of them.
     """
 
     def __init__(
@@ -109,6 +111,8 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         self._environment = environment
         self._layer_names = layer_names
         self.fallback: FallbackMode | None = None
+        self.ask: Ask | None = None
+        self.load: Load | None = None
         self.record = LoadRecord()
         self.values: Sequence[Any] = ()
 
@@ -139,13 +143,13 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             for name, data in self.settings_sources_data.items()
         ]
         load = Load(self.settings_cls, layers, rule=rule, variable_of=self._variable_of)
-        self.record, self.values = load.record, load.values
+        self.load, self.record, self.values = load, load.record, load.values
         self._drop_connection(load)
         hint = None
         try:
             load.run(
                 self.current_state,
-                lambda references: self._ask(references, rule),
+                self.ask or self._ask,
                 variables=self._option("vault_variables", {}),
                 resolve_values=self._option("vault_resolve_values", default=True),
                 extra=self.config.get("extra") == "allow",
@@ -176,14 +180,24 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         value = self.config.get(name)
         return default if value is None else value
 
-    def _ask(self, references: Sequence[VaultRef], rule: FallbackRule) -> Answers:
+    def connection(self) -> Connection:
+        """Return where the vault is and who we are, in development from `.env` too.
+
+        Raises:
+            ConfigurationError: There are no credentials, or a setting is wrong.
+        """
+        rule = self._rule()
+        env_file = self._env_file if rule.environment.is_development else None
+        connection = read_connection(os.environ, env_file=env_file)
+        if not connection.has_credentials:
+            raise self._no_credentials(connection, rule)
+        return connection
+
+    def _ask(self, references: Sequence[VaultRef]) -> Answers:
+        rule = self._rule()
         in_development = rule.environment.is_development
         try:
-            connection = read_connection(
-                os.environ, env_file=self._env_file if in_development else None
-            )
-            if not connection.has_credentials:
-                raise self._no_credentials(connection, rule)
+            connection = self.connection()
             usual = DEVELOPMENT_DEADLINE if in_development else DEADLINE
             deadline = connection.deadline or usual
             return resolve(connection, references, deadline=deadline)
