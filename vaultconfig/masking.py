@@ -71,12 +71,19 @@ def is_masked(value: object) -> bool:
     return isinstance(value, (_MaskedStr, _MaskedInt, _MaskedFloat))
 
 
-def mask(value: Any) -> Any:
-    """Return a copy of JSON *value* with masked scalars, but for booleans and null."""
+def mask(value: Any, *, keys: bool = False) -> Any:
+    """Return a copy of JSON *value* with masked scalars, but for booleans and null.
+
+    Args:
+        value: Is not changed.
+        keys: Whether the keys of objects are values too, as in a text that turns out to be JSON.
+    """
     if isinstance(value, dict):
-        return {key: mask(item) for key, item in value.items()}
+        return {
+            _MaskedStr(key) if keys else key: mask(item, keys=keys) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [mask(item) for item in value]
+        return [mask(item, keys=keys) for item in value]
     masked = _MASKED.get(type(value))
     return value if masked is None else masked(value)
 

@@ -202,7 +202,7 @@ def _reference(item: object) -> Declared | ConfigurationError | None:
     try:
         parsed = parse(item)
     except InvalidReferenceError as error:
-        return error
+        return error.with_traceback(None)
     return None if isinstance(parsed, str) else parsed
 
 

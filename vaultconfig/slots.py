@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic_core import PydanticUndefined
+
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.inputs import ABSENT, Place, get_at, parts_of, set_at
 from vaultconfig.plan import (
@@ -185,7 +187,8 @@ def _chosen(field: FieldPlan, value: Mapping[Any, Any], default: object) -> type
 
 def _has_tag(field: FieldPlan, model: type, tag: Discriminant, value: Any, default: object) -> bool:
     if callable(tag):
-        return tag(value or default) == field.labels.get(model)
+        subject = value or default
+        return subject is not PydanticUndefined and tag(subject) == field.labels.get(model)
     member = next((inner for inner in fields_of(model) if inner.name == tag), None)
     if member is None:
         return True  # a tag of another level of a nested union
@@ -210,7 +213,7 @@ def _parsed(text: str) -> Declared | ConfigurationError | str:
     try:
         return parse(text)
     except InvalidReferenceError as error:
-        return error
+        return error.with_traceback(None)
 
 
 def describe(model: type, place: Place) -> tuple[str, FieldPlan | None]:

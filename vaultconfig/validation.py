@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, get_args
+from urllib.parse import quote
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -43,8 +44,15 @@ def quotes(text: str, value: str) -> bool:
     return any(
         form in text
         or any(form[end - _WINDOW : end] in text for end in range(_WINDOW, len(form) + 1))
-        for form in (value, repr(str(value))[1:-1])
+        for form in _written(str(value))
     )
+
+
+def _written(value: str) -> set[str]:
+    """Return the ways in which a message may have *value*."""
+    encoded = value.encode(errors="replace")
+    inner = {repr(value)[1:-1], ascii(value)[1:-1], repr(encoded)[2:-1]}
+    return {value, *inner, quote(encoded), quote(encoded, safe="")}
 
 
 def _clean_line(
@@ -55,9 +63,9 @@ def _clean_line(
         step if isinstance(step, int) or step in names else _clean(step, texts)
         for step in line["loc"]
     )
+    kind = line["type"] if line["type"] in _PYDANTICS_OWN else _clean(line["type"], texts)
     # A custom error takes any type, and the message as it is.
-    kind = PydanticCustomError(line["type"], message)
-    return InitErrorDetails(type=kind, loc=place, input=None)
+    return InitErrorDetails(type=PydanticCustomError(kind, message), loc=place, input=None)
 
 
 def _may_quote(line: ErrorDetails) -> bool:
@@ -74,7 +82,7 @@ def _texts(value: Any) -> Iterator[str]:
     if is_masked(value):
         yield str(value)
     elif isinstance(value, dict):
-        for item in value.values():
+        for item in (*value.keys(), *value.values()):
             yield from _texts(item)
     elif isinstance(value, list):
         for item in value:

@@ -71,7 +71,7 @@ def _decoded(text: str, path: str, decoding: Decoding) -> Any:
     except ValueError:
         value = None
     if isinstance(value, (dict, list)) or decoding is Decoding.WHERE_POSSIBLE:
-        return mask(value) if isinstance(value, (dict, list)) else text
+        return mask(value, keys=True) if isinstance(value, (dict, list)) else text
     return SecretError(
         f"the text from {path} is not a JSON object or list, which the field takes", path=path
     )

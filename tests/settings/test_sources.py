@@ -217,7 +217,7 @@ class Plain(BaseSettings):
     secret: Annotated[SecretStr, "vault:app#token"]
     db: Database
     host: str = "default"
-    items: list[str] = []  # noqa: RUF012  # pydantic copies it
+    items: list[str] = []
 
     @classmethod
     def settings_customise_sources(
