@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
@@ -23,6 +24,9 @@ _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
 }
 """The arguments of ``Settings()`` that are pydantic-settings', not fields."""
+
+
+_loading: ContextVar[VaultSettingsSource | None] = ContextVar("vaultconfig_loading", default=None)
 
 
 class VaultConfigDict(SettingsConfigDict, total=False):
@@ -64,7 +68,8 @@ class VaultSettings(BaseSettings):
         vault_resolve_values=True,
     )
 
-    _record: LoadRecord = PrivateAttr(default_factory=LoadRecord)
+    # It is there before any validator of the class can print the settings.
+    _record: LoadRecord = PrivateAttr(default_factory=lambda: _record_of(_loading.get()))
 
     def __init__(
         self,
@@ -87,15 +92,17 @@ class VaultSettings(BaseSettings):
             )
         source = next(s for s in _build_sources[0] if isinstance(s, VaultSettingsSource))
         failure: Exception | None = None
+        token = _loading.set(source)
         try:
             super().__init__(_build_sources=_build_sources)
         except ValidationError as error:
             failure = clean_error(error, type(self), source.values)
         except VaultConfigError as error:
             failure = error.with_traceback(None)
+        finally:
+            _loading.reset(token)
         if failure is not None:
             raise failure  # outside the handler, and without the frames that hold values
-        self._record = source.record
         _unmask_fields(self, source.record.from_vault())
 
     @classmethod
@@ -117,9 +124,12 @@ class VaultSettings(BaseSettings):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""
+        record = getattr(self, "_record", None)
+        if record is None:  # half-built, as in the traceback of a load that failed
+            return ()
         return masked_args(
             super().__repr_args__(),
-            secret=self._record.from_vault(),
+            secret=record.from_vault(),
             derived=type(self).model_computed_fields,
         )
 
@@ -132,6 +142,10 @@ def provenance(settings: VaultSettings) -> dict[str, Provenance]:
 def fixed_fields(settings: VaultSettings) -> list[str]:
     """Name the fields with a reference in their annotation that a higher source has given."""
     return fixed_in(type(settings), settings._record)
+
+
+def _record_of(source: VaultSettingsSource | None) -> LoadRecord:
+    return LoadRecord() if source is None else source.record
 
 
 def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:
