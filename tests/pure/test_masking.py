@@ -1,0 +1,95 @@
+"""Masked values: equal to the plain ones in everything but print."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+
+from vaultconfig.masking import MASK, is_masked, mask, unmask
+
+SCALARS = st.text() | st.integers() | st.floats(allow_nan=False)
+JSON = st.recursive(
+    SCALARS | st.booleans() | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_a_masked_value_is_equal_and_comes_back_plain(value: Any) -> None:
+    """Masking and unmasking give the value again, and change nothing on the way."""
+    masked = mask(value, keys=True)
+    assert masked == value
+    assert json.dumps(masked) == json.dumps(value)
+    plain = unmask(masked)
+    assert plain == value
+    assert repr(plain) == repr(value)
+
+
+@given(SCALARS)
+def test_a_masked_scalar_works_as_the_plain_one(value: Any) -> None:
+    """Text, hash, order and format are those of the value; `repr` is not."""
+    masked = mask(value)
+    assert (str(masked), f"{masked}", hash(masked)) == (str(value), f"{value}", hash(value))
+    assert not masked < value
+    assert MASK in repr(masked)
+    assert is_masked(masked)
+    assert not is_masked(value)
+
+
+@pytest.mark.parametrize("value", ["secret-text", 987654321, 98765.4321])
+def test_nothing_of_it_prints(value: Any) -> None:
+    """Inside containers, in formats that ask for `repr`, nothing shows."""
+    masked = mask(value)
+    for text in (repr([masked]), f"{masked!r}", f"{ {'k': masked} }", "%r" % masked):  # noqa: UP031
+        assert str(value) not in text
+
+
+@pytest.mark.parametrize("value", [True, False, None])
+def test_what_is_no_secret_is_left_alone(value: Any) -> None:
+    """Booleans and null stay what they are."""
+    assert mask(value) is value
+
+
+@pytest.mark.parametrize("value", ["text", 7, 1.5])
+def test_copies_and_pickles_are_plain(value: Any) -> None:
+    """What leaves the process does not need this module to be read."""
+    masked = mask(value)
+    for other in (copy.copy(masked), copy.deepcopy(masked), pickle.loads(pickle.dumps(masked))):
+        assert other == value
+        assert type(other) is type(value)
+
+
+def test_keys_are_plain_unless_asked() -> None:
+    """The keys of a secret are names; those of a JSON text are part of a value."""
+    assert "name" in repr(mask({"name": "x"}))
+    assert "name" not in repr(mask({"name": "x"}, keys=True))
+
+
+def test_objects_are_unmasked_in_place() -> None:
+    """Models, frozen or not, their extras, and dataclasses hold plain values afterwards."""
+
+    class Model(BaseModel):
+        model_config = ConfigDict(extra="allow", frozen=True)
+        anything: Any
+
+    @dataclass(frozen=True, slots=True)
+    class Legacy:
+        anything: Any
+
+    model = Model(anything=[mask("x")], more=(mask(1),))
+    legacy = Legacy({"k": mask(1.5)})
+    assert unmask({"a": [model, legacy]}) == {"a": [model, legacy]}
+    found = [model.anything[0], model.__pydantic_extra__["more"][0], legacy.anything["k"]]
+    assert found == ["x", 1, 1.5]
+    assert not any(map(is_masked, found))
