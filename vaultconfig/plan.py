@@ -217,7 +217,7 @@ def _target(layers: list[_Layer], config: Mapping[str, Any]) -> Target:
     ]
     structured = [_is_structured(layer.annotation) for layer in members]
     takes_objects = any(
-        _is_structured(layer.annotation) or layer.annotation in {Any, object} for layer in layers
+        _is_structured(layer.annotation) or layer.annotation in (Any, object) for layer in layers
     )
     undecoded = NoDecode in metadata or (
         config.get("enable_decoding") is False and ForceDecode not in metadata
