@@ -1,0 +1,32 @@
+"""Each test in a directory, an environment and a cache of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.rig import Ahead, Clock
+from vaultconfig.resolver import close_vaults
+
+
+@pytest.fixture(autouse=True)
+def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    for name in [n for n in os.environ if n.startswith(("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_"))]:
+        monkeypatch.delenv(name)
+    close_vaults()
+    yield
+    close_vaults()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ahead() -> Ahead:
+    return Ahead()

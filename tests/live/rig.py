@@ -1,0 +1,61 @@
+"""What the tests of live settings share: a clock of their own, and waiting for what happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vaultconfig.devserver import DevServer
+
+
+class Clock:
+    """Seconds that stand still until they are advanced."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Ahead:
+    """The clock of the system, which a test can put forward."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.seconds
+
+
+def eventually(condition: Callable[[], Any], *, seconds: float = 10.0) -> None:
+    """Return once *condition* holds; fail when it has not after *seconds*."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def reads(vault: DevServer) -> list[tuple[str, ...]]:
+    """Return the paths of each read that the vault was asked for."""
+    asked = [r for r in vault.requests if r.path.startswith("/v1/secrets")]
+    return [tuple(sorted(request.secrets)) for request in asked]
+
+
+def sockets_of(pid: int | str = "self") -> set[str]:
+    """Return the inodes of the sockets that a process has open."""
+    found: set[str] = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(link)
+        except OSError:  # closed since
+            continue
+        if target.startswith("socket:"):
+            found.add(target)
+    return found

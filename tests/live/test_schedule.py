@@ -1,0 +1,259 @@
+"""When secrets are read again, how fresh they are and when they expire: the bare rules."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+
+import pytest
+
+from vaultconfig.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    FieldNotFoundError,
+    RateLimitedError,
+    ResponseError,
+    SecretNotFoundError,
+    VaultUnavailableError,
+    VersionNotFoundError,
+)
+from vaultconfig.live.schedule import Schedule, backoff
+from vaultconfig.resolver import Lifetime
+from vaultconfig.secret import SecretKey
+
+USUAL = Lifetime(ttl=300.0, max_stale=86_400.0)
+DOWN = VaultUnavailableError("down")
+
+
+def schedule(*, read_at: float = 0.0, chance: float = 0.0, **lifetimes: Lifetime) -> Schedule:
+    made = Schedule(lambda: chance)
+    tracked: Mapping[SecretKey, Lifetime] = {**lifetimes} or {"a": USUAL}
+    made.track(tracked, dict.fromkeys(tracked, read_at), read_at)
+    return made
+
+
+@pytest.mark.parametrize(("chance", "due_at"), [(0.0, 225.0), (0.5, 255.0), (1.0, 285.0)])
+def test_a_secret_is_due_after_a_random_part_of_its_ttl(chance: float, due_at: float) -> None:
+    """A refresh is due at ttl × U(0.75, 0.95)."""
+    made = schedule(chance=chance)
+    assert made.next_at() == pytest.approx(due_at)
+    made.succeeded(["a"], 1000.0, absent=())
+    assert made.next_at() == pytest.approx(1000.0 + due_at)
+
+
+def test_a_secret_is_due_at_its_time_and_not_before() -> None:
+    """At exactly the time it is due, and a moment before it is not."""
+    made = schedule()
+    assert made.due(math.nextafter(225.0, 0.0)) == []
+    assert made.due(225.0) == ["a"]
+
+
+def test_what_is_read_together_stays_together() -> None:
+    """One draw a batch: secrets that were read together are due together, ttl for ttl."""
+    draws = random.Random(1)
+    made = Schedule(draws.random)
+    keys: dict[SecretKey, Lifetime] = {f"s{number}": USUAL for number in range(50)}
+    made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
+    for _ in range(5):
+        now = made.next_at()
+        assert made.due(now) == list(keys)
+        made.succeeded(keys, now, absent=())
+
+
+def test_each_secret_has_its_own_ttl() -> None:
+    """Only what is due is read; the others wait for their own time."""
+    made = schedule(often=Lifetime(10.0, 100.0), seldom=Lifetime(100.0, 100.0))
+    assert made.due(7.5) == ["often"]
+    made.succeeded(["often"], 7.5, absent=())
+    assert made.next_at() == 15.0
+    assert made.due(75.0) == ["often", "seldom"]
+
+
+def test_a_tiny_ttl_is_no_busy_loop() -> None:
+    """However short a ttl, there are 75 ms between two reads."""
+    made = schedule(a=Lifetime(0.001, 0.0))
+    assert made.next_at() == pytest.approx(0.075)
+
+
+@pytest.mark.parametrize(
+    ("failures", "longest"), [(1, 1.0), (2, 2.0), (3, 4.0), (7, 64.0), (8, 120.0), (1000, 120.0)]
+)
+def test_the_backoff_doubles_up_to_two_minutes(failures: int, longest: float) -> None:
+    """The wait is b/2 + U(0, b/2), with b from 1 s doubling to 120 s."""
+    assert backoff(failures, 0.0) == longest / 2
+    assert backoff(failures, 1.0) == longest
+
+
+def test_an_outage_holds_back_every_secret() -> None:
+    """However many secrets and ttls there are, an outage costs one request a backoff step."""
+    keys = {f"s{number}": Lifetime(1.0 + number, 1e6) for number in range(100)}
+    made = schedule(chance=1.0, **keys)
+    now = 1000.0
+    assert len(made.due(now)) == 100
+    for step in (1.0, 2.0, 4.0):
+        made.unavailable(DOWN, now)
+        assert made.next_at() == now + step
+        assert made.due(math.nextafter(now + step, 0.0)) == []
+        now += step
+        assert len(made.due(now)) == 100
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_hour_without_the_vault_costs_at_most_60_requests(seed: int) -> None:
+    """An hour's outage is at most one request a minute."""
+    draws = random.Random(seed)
+    made = Schedule(draws.random)
+    keys: dict[SecretKey, Lifetime] = {f"s{number}": Lifetime(5.0, 1e6) for number in range(20)}
+    made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
+    now, requests = made.next_at(), 0
+    while now < 3600.0:
+        assert made.due(now)
+        requests += 1
+        made.unavailable(DOWN, now)
+        now = made.next_at()
+    assert 30 <= requests <= 60
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, 1.0), (0.5, 1.0), (30.0, 30.0)])
+def test_retry_after_counts_if_it_is_longer(asked: float | None, waits: float) -> None:
+    """A Retry-After that is longer than the backoff is kept, for all secrets or for one."""
+    limited = RateLimitedError("slow down", retry_after=asked)
+    whole = schedule(chance=1.0)
+    whole.unavailable(limited, 1000.0)
+    assert whole.next_at() == 1000.0 + waits
+    single = schedule(chance=1.0)
+    single.failed({"a": limited}, 1000.0)
+    assert single.next_at() == 1000.0 + waits
+
+
+def test_a_bad_secret_holds_back_no_other() -> None:
+    """A denied secret has a backoff of its own; the others keep their times."""
+    made = schedule(chance=1.0, bad=Lifetime(100.0, 1e6), good=Lifetime(100.0, 1e6))
+    made.succeeded(["good"], 95.0, absent=())
+    made.failed({"bad": AccessDeniedError("bad")}, 95.0)
+    assert made.due(96.0) == ["bad"]
+    made.failed({"bad": AccessDeniedError("bad")}, 96.0)
+    assert made.due(97.9) == []
+    assert made.due(190.0) == ["bad", "good"]
+
+
+def test_success_ends_the_backoff() -> None:
+    """After an outage the first failure counts as the first again."""
+    made = schedule(chance=1.0)
+    for now in (300.0, 301.0, 303.0):
+        made.unavailable(DOWN, now)
+    made.succeeded(["a"], 307.0, absent=())
+    made.unavailable(DOWN, 600.0)
+    assert made.next_at() == 601.0
+
+
+def test_the_oldest_secret_gives_the_age() -> None:
+    """The age counts per secret; a refresh renews only what it has got."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.succeeded(["a"], 100.0, absent=())
+    made.failed({"b": DOWN}, 100.0)
+    assert made.age(150.0) == 150.0
+    made.succeeded(["b"], 160.0, absent=())
+    assert made.age(160.0) == 60.0
+
+
+def test_a_secret_that_does_not_exist_has_no_age() -> None:
+    """An optional secret that is not there neither ages nor expires, and is asked for again."""
+    made = Schedule(lambda: 0.0)
+    made.track({"a": USUAL}, {"a": None}, 50.0)
+    assert (made.age(1e9), made.expires_at(), made.next_at()) == (0.0, math.inf, 275.0)
+    made.succeeded(["a"], 275.0, absent={"a"})
+    assert (made.age(1e9), made.expires_at(), made.next_at()) == (0.0, math.inf, 500.0)
+
+
+def test_nothing_to_follow_is_never_due() -> None:
+    """Settings without secrets are fresh for ever."""
+    made = schedule()
+    made.track({}, {}, 0.0)
+    assert (made.next_at(), made.expires_at()) == (math.inf, math.inf)
+    assert (made.state(1e9), made.age(1e9), made.keys) == ("fresh", 0.0, [])
+
+
+def test_it_expires_at_exactly_max_stale() -> None:
+    """The first secret past its max_stale expires the whole, at exactly that age."""
+    made = schedule(a=Lifetime(10.0, 50.0), b=USUAL)
+    assert made.expires_at() == 50.0
+    assert made.state(math.nextafter(50.0, 0.0)) == "fresh"
+    assert made.state(50.0) == "expired"
+
+
+def test_within_its_ttl_nothing_is_stale() -> None:
+    """max_stale=0 means no stale answers, not no answers."""
+    assert schedule(a=Lifetime(300.0, 0.0)).expires_at() == 300.0
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (DOWN, "stale"),
+        (RateLimitedError("slow down"), "stale"),
+        (ResponseError("not JSON"), "stale"),
+        (FieldNotFoundError("a", "x", available=["y"]), "stale"),
+        (ValueError(), "stale"),
+        (AccessDeniedError("a"), "denied"),
+        (SecretNotFoundError("a"), "denied"),
+        (VersionNotFoundError("a", 1), "denied"),
+        (AuthenticationError("no"), "denied"),
+    ],
+)
+def test_the_state_tells_a_refusal_from_a_failure(error: Exception, state: str) -> None:
+    """``denied`` is the vault's own 401, 403 or 404; all else that fails is ``stale``."""
+    single = schedule()
+    single.failed({"a": error}, 10.0)
+    whole = schedule()
+    whole.unavailable(error, 10.0)
+    assert (single.state(10.0), whole.state(10.0)) == (state, state)
+    assert single.error() is whole.error() is error
+    single.succeeded(["a"], 20.0, absent=())
+    assert (single.state(20.0), single.error()) == ("fresh", None)
+
+
+def test_the_state_is_that_of_the_worst() -> None:
+    """Expired comes before denied, and denied before stale."""
+    made = schedule(a=Lifetime(10.0, 50.0), b=Lifetime(10.0, 50.0), c=USUAL)
+    made.failed({"a": DOWN}, 10.0)
+    assert made.state(20.0) == "stale"
+    made.failed({"b": AccessDeniedError("b")}, 20.0)
+    assert made.state(20.0) == "denied"
+    assert made.state(50.0) == "expired"
+
+
+def test_hastening_brings_forward_and_never_puts_off() -> None:
+    """News of a change make a secret due sooner; of one that is not followed they do nothing."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.hasten(["a", "elsewhere"], 10.0)
+    assert made.due(10.0) == ["a"]
+    made.hasten(["a", "b"], 1e6)
+    assert made.due(225.0) == ["a", "b"]
+
+
+def test_what_is_followed_keeps_its_times() -> None:
+    """New settings from one changed secret do not renew the age of the others."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.track({"b": USUAL, "c": USUAL}, {"b": 0.0, "c": 100.0}, 100.0)
+    assert made.keys == ["b", "c"]
+    assert made.age(100.0) == 100.0
+    assert made.due(225.0) == ["b"]
+    made.succeeded(["a"], 1.0, absent=())
+    made.failed({"a": DOWN}, 1.0)
+    assert made.keys == ["b", "c"]
+
+
+def test_reads_out_of_turn_wait_longer_while_they_bring_nothing() -> None:
+    """Logins that go on being refused do not make a read each; a change ends the patience."""
+    made = schedule(chance=1.0)
+    assert made.may_ask(0.0)
+    for now, wait in ((0.0, 0.1), (10.0, 0.2), (20.0, 0.4)):
+        made.asked_in_vain(now)
+        assert not made.may_ask(now + wait * 0.99)
+        assert made.may_ask(now + wait)
+    made.changed()
+    assert made.may_ask(20.0)
+    made.unavailable(DOWN, 20.0)
+    assert not made.may_ask(20.9)
