@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live import LiveSettings
-from vaultconfig.live.refresher import describe
+from vaultconfig.live.health import describe
 
 __all__ = ["health_router", "lifespan"]
 
@@ -111,7 +111,9 @@ def _in_terms_of_http(live: LiveSettings[Any], error: VaultConfigError) -> Vault
 async def _running(live: LiveSettings[Any]) -> AsyncIterator[None]:
     problem = await run_in_threadpool(_start, live)
     if problem is not None:
-        await _leave_word(f"the application can't start: {describe(problem)}")
+        await _leave_word(
+            f"the application does not start without its settings: {describe(problem)}"
+        )
         raise problem
     try:
         yield
