@@ -105,10 +105,11 @@ class LiveSettings(Generic[T]):
         self.load()
         self._wake_up()
 
-    def load(self) -> None:
+    def load(self) -> T:
         """Load the settings now, and begin to refresh them when `current` is first read.
 
-        For modules that are imported before a fork, or by commands that never read.
+        For modules that are imported before a fork, or by commands that never read. Where they
+        are loaded already, the newest are returned, whatever their age.
 
         Raises:
             VaultConfigError: They can't be had.
@@ -120,6 +121,7 @@ class LiveSettings(Generic[T]):
                 refresher.load()
                 self._refresher, self._readable_until = refresher, -math.inf
                 self._listeners.tell_fixed(refresher.snapshot.settings)
+            return self._refresher.snapshot.settings
 
     def close(self) -> None:
         """End the refreshing; what was read last can be read until it expires.
@@ -163,6 +165,17 @@ class LiveSettings(Generic[T]):
         self._require_loaded()
         self._wake_up()
         return self._refresher.health()
+
+    def catch_up(self, before: T) -> T:
+        """Return newer settings than *before*, for which the vault is asked where need be.
+
+        For what has found *before* outdated. It starts no thread and raises nothing: in an
+        outage, and while the vault had nothing new lately, *before* is what you get.
+        """
+        self._require_loaded()
+        self._refresher.catch_up(before)
+        self._publish()
+        return self._refresher.snapshot.settings
 
     def on_change(
         self, listener: Callable[[Change[T]], object], *, fields: Collection[str] | None = None
@@ -293,6 +306,4 @@ class LiveSettings(Generic[T]):
         )
 
     def _has_changed_since(self, before: T) -> bool:
-        self._refresher.catch_up(before)
-        self._publish()
-        return bool(changed_fields(before, self._refresher.snapshot.settings))
+        return bool(changed_fields(before, self.catch_up(before)))
