@@ -30,6 +30,9 @@ def modules_after(code: str, *, directory: Path, **environment: str) -> set[str]
 def test_the_public_names_are_exact() -> None:
     """``vaultconfig.__all__`` changes on purpose only."""
     assert vaultconfig.__all__ == [
+        "Change",
+        "Health",
+        "LiveSettings",
         "Provenance",
         "Secret",
         "VaultClient",

@@ -12,7 +12,7 @@ from dataclasses import fields as dataclass_fields
 from enum import Enum
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
 from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Tag
@@ -125,13 +125,10 @@ def default_of(info: FieldInfo) -> Any:
     A class that stands as the factory is not called: it gets its values from the vault, too.
     """
     factory = info.default_factory
-    if (
-        factory is None
-        or is_model(factory)
-        or getattr(info, "default_factory_takes_validated_data", False)
-    ):
+    takes_data = getattr(info, "default_factory_takes_validated_data", False)
+    if factory is None or takes_data or is_model(factory):
         return info.default
-    return info.get_default(call_default_factory=True)
+    return cast("Callable[[], Any]", factory)()
 
 
 def literals_of(info: FieldInfo) -> set[Any]:

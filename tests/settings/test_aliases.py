@@ -18,13 +18,13 @@ def app(vault_env: DevServer) -> DevServer:
 
 
 ALIASES: Mapping[str, Any] = {
-    "alias": Field(alias="other"),
-    "validation alias": Field(validation_alias="other"),
-    "choices": Field(validation_alias=AliasChoices("other", "another")),
-    "path": Field(validation_alias=AliasPath("other", "inner")),
-    "path into a list": Field(validation_alias=AliasPath("other", 1)),
-    "path into a list of objects": Field(validation_alias=AliasPath("other", 0, "x")),
-    "choices of paths": Field(validation_alias=AliasChoices(AliasPath("other", 0), "another")),
+    "alias": {"alias": "other"},
+    "validation alias": {"validation_alias": "other"},
+    "choices": {"validation_alias": AliasChoices("other", "another")},
+    "path": {"validation_alias": AliasPath("other", "inner")},
+    "path into a list": {"validation_alias": AliasPath("other", 1)},
+    "path into a list of objects": {"validation_alias": AliasPath("other", 0, "x")},
+    "choices of paths": {"validation_alias": AliasChoices(AliasPath("other", 0), "another")},
 }
 
 
@@ -33,7 +33,7 @@ def test_an_aliased_field_is_filled(alias: Any) -> None:
     """A field gets its value where pydantic looks for it, whichever way it is aliased."""
 
     class Settings(VaultSettings):
-        token: Annotated[str, "vault:app#token"] = alias
+        token: Annotated[str, "vault:app#token"] = Field(**alias)
 
     assert Settings().token == "from vault"
 
@@ -45,7 +45,7 @@ def test_an_aliased_field_is_filled_whatever_is_to_become_of_extras(alias: Any, 
 
     class Settings(VaultSettings):
         model_config = VaultConfigDict(extra=extra, populate_by_name=True)
-        token: Annotated[str, "vault:app#token"] = alias
+        token: Annotated[str, "vault:app#token"] = Field(**alias)
 
     assert Settings().token == "from vault"
 
@@ -55,7 +55,7 @@ def test_an_alias_in_a_nested_model(alias: Any) -> None:
     """Nested fields have aliases too."""
 
     class Inner(BaseModel):
-        token: Annotated[str, "vault:app#token"] = alias
+        token: Annotated[str, "vault:app#token"] = Field(**alias)
 
     class Settings(VaultSettings):
         inner: Inner
@@ -82,7 +82,7 @@ def test_what_stands_under_an_alias_is_given(
     """A value in the environment under any of its names wins, and nothing is asked."""
 
     class Settings(VaultSettings):
-        token: Annotated[str, "vault:app#token"] = ALIASES[alias]
+        token: Annotated[str, "vault:app#token"] = Field(**ALIASES[alias])
 
     monkeypatch.setenv(name, value)
     assert Settings().token == "given"
