@@ -26,10 +26,14 @@ USUAL = Lifetime(ttl=300.0, max_stale=86_400.0)
 DOWN = VaultUnavailableError("down")
 
 
-def schedule(*, read_at: float = 0.0, chance: float = 0.0, **lifetimes: Lifetime) -> Schedule:
+def schedule(*, chance: float = 0.0, **lifetimes: Lifetime) -> Schedule:
     made = Schedule(lambda: chance)
-    tracked: Mapping[SecretKey, Lifetime] = {**lifetimes} or {"a": USUAL}
-    made.track(tracked, dict.fromkeys(tracked, read_at), read_at)
+    return tracking(made, lifetimes or {"a": USUAL})
+
+
+def tracking(made: Schedule, lifetimes: Mapping[str, Lifetime]) -> Schedule:
+    keys: dict[SecretKey, Lifetime] = dict(lifetimes.items())
+    made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
     return made
 
 
@@ -88,7 +92,7 @@ def test_the_backoff_doubles_up_to_two_minutes(failures: int, longest: float) ->
 def test_an_outage_holds_back_every_secret() -> None:
     """However many secrets and ttls there are, an outage costs one request a backoff step."""
     keys = {f"s{number}": Lifetime(1.0 + number, 1e6) for number in range(100)}
-    made = schedule(chance=1.0, **keys)
+    made = tracking(Schedule(lambda: 1.0), keys)
     now = 1000.0
     assert len(made.due(now)) == 100
     for step in (1.0, 2.0, 4.0):

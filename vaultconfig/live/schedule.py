@@ -106,8 +106,7 @@ class Schedule:
             entry = self._entries.get(key)
             if entry is None:
                 continue
-            if key not in absent:
-                entry.read_at = now
+            entry.read_at = None if key in absent else now
             entry.due_at = now + _pause(entry.lifetime, part)
             entry.failures, entry.error = 0, None
 
