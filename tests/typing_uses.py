@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, assert_type
 
+from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from vaultconfig import Change, Health, LiveSettings, VaultSettings
+from vaultconfig.fastapi import health_router, lifespan
 
 
 class Settings(VaultSettings):
@@ -59,4 +63,28 @@ async def uses() -> None:
     assert_type(fetch("a", limit=2), list[str])
     assert_type(await fetch_later("a"), list[str])
     assert_type(await live.retry_once(lambda: fetch_later("a"), on=OSError), list[str])
+    assert_type(await live.dependency(), Settings)
+
+
+@asynccontextmanager
+async def own(app: FastAPI) -> AsyncIterator[dict[str, int]]:
+    yield {"pool": 1}
+
+
+@asynccontextmanager
+async def stateless(app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+class Application(FastAPI): ...
+
+
+app = FastAPI(lifespan=lifespan(live))
+FastAPI(lifespan=lifespan(live, own))
+Application(lifespan=lifespan(live, lifespan(LiveSettings(Plain), stateless)))
+app.include_router(health_router(live, details=True), prefix="/internal")
+
+
+@app.get("/")
+async def route(settings: Annotated[Settings, Depends(live.dependency)]) -> None:
     assert_type(await live.dependency(), Settings)
