@@ -1,0 +1,21 @@
+"""Settings for PostgreSQL: DJANGO_SETTINGS_MODULE=project.settings_postgresql."""
+
+from project.common import *  # noqa: F403 - as Django's projects do
+from project.configuration import PostgresSettings
+from vaultconfig.django import load
+
+vault = load(PostgresSettings)
+
+DEBUG = vault.debug
+SECRET_KEY = vault.secret_key.get_secret_value()
+DATABASES = {
+    "default": {
+        "ENGINE": "vaultconfig.django.postgresql",
+        "HOST": vault.database_host,
+        "PORT": vault.database_port,
+        "NAME": vault.database_name,
+        "CONN_MAX_AGE": vault.database_max_age,
+        "OPTIONS": {"pool": {"timeout": 10}} if vault.database_pool else {},
+    }
+}
+VAULTCONFIG_DATABASES = {"default": {"USER": "database.user", "PASSWORD": "database.password"}}

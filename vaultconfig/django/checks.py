@@ -1,0 +1,132 @@
+"""System checks: what loads, but is unwise. They ask the vault nothing and show no value.
+
+==== ==============================================
+W001 A secret is typed ``str``.
+W002 Git would take a ``.env``, or has taken it.
+W003 Secrets travel in plain HTTP.
+W004 No environment is set.
+W005 A database's login can't follow a rotation.
+==== ==============================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.core import checks
+from django.views.debug import SafeExceptionReporterFilter
+
+from vaultconfig.connection import read_connection
+from vaultconfig.django import databases
+from vaultconfig.django.loading import Loaded, loaded
+from vaultconfig.environment import VARIABLE, current_environment
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.plan import FieldPlan, fields_of
+from vaultconfig.render.git import standing
+
+_ENGINE: Final = "vaultconfig.django.postgresql"
+_LOCAL: Final = ("http://127.", "http://localhost", "http://[::1]")
+
+
+def check_settings(**_: Any) -> list[checks.CheckMessage]:
+    """Return a warning for each thing that is unwise in how the project is configured."""
+    project = loaded()
+    if project is None:
+        return []
+    return [
+        *_unmasked(project),
+        *_published(project),
+        *_in_clear(),
+        *_without_environment(project),
+        *_left_behind(),
+    ]
+
+
+def _unmasked(project: Loaded) -> Iterator[checks.CheckMessage]:
+    if names := list(texts_from_vault(project.settings_cls)):
+        yield checks.Warning(
+            f"{project.settings_cls.__name__} keeps secrets as plain str: {', '.join(names)}",
+            hint="Type them SecretStr, which shows its value only to who asks for it.",
+            id="vaultconfig.W001",
+        )
+
+
+def texts_from_vault(model: type, *, within: bool = False, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of secrets that *model* types ``str``.
+
+    A field that refers to the vault is one. Inside a model that is filled as a whole, where
+    there may be a host or a port beside it, one is known by its name, as Django knows it.
+    """
+    for field in fields_of(model):
+        name, is_filled = f"{prefix}{field.name}", within or field.declared is not None
+        if field.models:
+            for inner in field.models:
+                yield from texts_from_vault(inner, within=is_filled, prefix=f"{name}.")
+        elif _is_text(field) and (field.declared is not None or (within and _is_telling(name))):
+            yield name
+
+
+def _is_text(field: FieldPlan) -> bool:
+    return str in (field.info.annotation, *getattr(field.info.annotation, "__args__", ()))
+
+
+def _is_telling(name: str) -> bool:
+    last = name.rpartition(".")[2]
+    return SafeExceptionReporterFilter.hidden_settings.search(last) is not None
+
+
+def _published(project: Loaded) -> Iterator[checks.CheckMessage]:
+    configured = project.settings_cls.model_config.get("env_file") or ()
+    files = [configured] if isinstance(configured, (str, Path)) else configured
+    for file in map(Path, files):
+        with suppress(ConfigurationError):  # git can't say
+            found = standing(str(file.parent), file.name) if file.is_file() else "ignored"
+            if found in {"tracked", "exposed"}:
+                problem = "is tracked by git" if found == "tracked" else "is not ignored by git"
+                yield checks.Warning(
+                    f"{file} {problem}",
+                    hint="Name it in .gitignore, and rotate what has been committed.",
+                    id="vaultconfig.W002",
+                )
+
+
+def _in_clear() -> Iterator[checks.CheckMessage]:
+    with suppress(ConfigurationError):
+        url = read_connection(os.environ).url
+        if url.startswith("http://") and not url.startswith(_LOCAL):
+            yield checks.Warning(
+                f"secrets travel in plain HTTP from {url}",
+                hint="Use https, and unset VAULTCONFIG_ALLOW_HTTP.",
+                id="vaultconfig.W003",
+            )
+
+
+def _without_environment(project: Loaded) -> Iterator[checks.CheckMessage]:
+    environment = current_environment(
+        project.arguments.get("_vault_environment"),
+        declared=project.settings_cls.model_config.get("vault_environment"),  # type: ignore[arg-type]  # its own key
+        environ=os.environ,
+    )
+    if environment.name is None:
+        yield checks.Warning(
+            "no environment is set, which counts as production",
+            hint=f"Export {VARIABLE}, such as production, or development on your own machine.",
+            id="vaultconfig.W004",
+        )
+
+
+def _left_behind() -> Iterator[checks.CheckMessage]:
+    for alias, database in django_settings.DATABASES.items():
+        if database.get("ENGINE") == _ENGINE and "PASSWORD" not in databases.declared().get(
+            alias, {}
+        ):
+            yield checks.Warning(
+                f"the password of the database {alias!r} can't follow a rotation",
+                hint=f"Say in {databases.SETTING}[{alias!r}] which field it is in.",
+                id="vaultconfig.W005",
+            )

@@ -1,0 +1,140 @@
+"""One settings object for the whole Django project, and when it is loaded and refreshed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
+
+from vaultconfig.django.signals import vault_refreshed
+from vaultconfig.errors import VaultConfigError
+from vaultconfig.live import Change, LiveSettings
+
+T = TypeVar("T", bound=BaseSettings)
+
+BUILD_SWITCH: Final = "VAULTCONFIG_BUILD"
+BUILD_COMMANDS: Final = frozenset({"collectstatic", "compilemessages", "compress"})
+"""What builds an image, and serves nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What `load` was called with, and what came of it."""
+
+    settings_cls: type[BaseSettings]
+    arguments: Mapping[str, Any]
+    live: LiveSettings[Any]
+
+
+_loaded: Loaded | None = None
+
+
+def load(
+    settings_cls: type[T], *, when_building: Mapping[str, Any] | None = None, **arguments: Any
+) -> T:
+    """Load the settings of the project; to be called in settings.py.
+
+    What it returns is a snapshot. `vaultconfig.django.live` has what is current; it is refreshed
+    from the first request, or the first read of ``live.current``, on.
+
+    Args:
+        settings_cls: The settings class.
+        when_building: Values of fields to go by instead of asking the vault, such as
+            ``{"secret_key": "only-for-the-build"}``. They count with ``VAULTCONFIG_BUILD=1``
+            alone, with which nothing but ``collectstatic``, ``compilemessages`` and ``compress``
+            runs.
+        arguments: Further keywords for ``settings_cls()``, the same at each refresh.
+
+    Raises:
+        django.core.exceptions.ImproperlyConfigured: They can't be had; it says why.
+    """
+    global _loaded  # noqa: PLW0603 - a Django process has one settings module
+    if os.environ.get(BUILD_SWITCH):
+        arguments |= _stand_ins(when_building, sys.argv)
+    live = LiveSettings(settings_cls, **arguments)
+    problem = ""
+    try:
+        settings = live.load()
+    except (VaultConfigError, ValidationError, SettingsError) as error:
+        problem = _described(error)
+    if problem:  # outside the handler: a cause would be printed, with values in its frames
+        raise ImproperlyConfigured(f"{settings_cls.__name__} could not be loaded: {problem}")
+    if _loaded is not None:
+        _loaded.live.close()
+    _loaded = Loaded(settings_cls, arguments, live)
+    live.on_change(_tell)
+    return settings
+
+
+def loaded() -> Loaded | None:
+    """Return what settings.py has loaded, if anything."""
+    return _loaded
+
+
+def current_live() -> LiveSettings[Any]:
+    """Return the live settings of the project.
+
+    Raises:
+        django.core.exceptions.ImproperlyConfigured: settings.py has not loaded any (yet).
+    """
+    if _loaded is None:
+        raise ImproperlyConfigured(
+            "no settings have been loaded: call vaultconfig.django.load(Settings) in settings.py,"
+            " and read vaultconfig.django.live once Django is set up"
+        )
+    return _loaded.live
+
+
+def start_refreshing(**_: object) -> None:
+    """Refresh from now on, in this process; a receiver of ``request_started``."""
+    if _loaded is not None:
+        with suppress(VaultConfigError):  # expired: whoever reads them is told
+            _ = _loaded.live.current
+
+
+def _tell(change: Change[Any]) -> None:
+    from vaultconfig.django import databases
+
+    if apps.ready:
+        databases.apply(change.new)
+    vault_refreshed.send_robust(sender=type(change.new), change=change)
+
+
+def _stand_ins(when_building: Mapping[str, Any] | None, argv: Sequence[str]) -> Mapping[str, Any]:
+    """Return the values for a build, where this is one and nothing else."""
+    if os.environ[BUILD_SWITCH] != "1":
+        raise ImproperlyConfigured(f"{BUILD_SWITCH} is neither 1 nor unset: make it one of them")
+    if not is_build(argv, BUILD_COMMANDS):
+        allowed = ", ".join(sorted(BUILD_COMMANDS))
+        raise ImproperlyConfigured(
+            f"{BUILD_SWITCH} is set, with which only {allowed} may run: unset it, since the "
+            "stand-ins for secrets that it switches on are no secrets"
+        )
+    if when_building is None:
+        raise ImproperlyConfigured(
+            f"{BUILD_SWITCH} is set, and settings.py does not say what stands in for secrets: "
+            "give load() the argument when_building"
+        )
+    return when_building
+
+
+def is_build(argv: Sequence[str], commands: Collection[str]) -> bool:
+    """Whether a process with these arguments is a management command among *commands*."""
+    program = os.path.basename(argv[0]) if argv else ""
+    is_django = program in {"manage.py", "django-admin", "__main__.py"}
+    return is_django and argv[1:2] != [] and argv[1] in commands
+
+
+def _described(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    mistakes = error.errors(include_input=False, include_context=False, include_url=False)
+    return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in mistakes)

@@ -1,0 +1,75 @@
+"""A second try for a login that was refused, with what the vault says by then.
+
+No password may be seen in a traceback from here, so errors leave without their frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from vaultconfig.django import databases
+from vaultconfig.django.loading import loaded
+
+T = TypeVar("T")
+Parameters = Mapping[str, Any]
+
+
+def log_in(
+    connect: Callable[[Parameters], T], parameters: Parameters, *, renewed: Callable[[], Parameters]
+) -> T:
+    """Connect; where the login is refused and there are other parameters by then, once more.
+
+    Args:
+        connect: Opens a connection.
+        parameters: What to open it with.
+        renewed: Returns what it would be opened with now.
+
+    Raises:
+        Exception: What *connect* raised last.
+    """
+    before = databases.applied()
+    connection, error = _attempt(connect, parameters)
+    if error is None:
+        return connection  # type: ignore[return-value]  # there is one where there is no error
+    if is_refusal(error) and _catch_up(before):
+        latest = renewed()
+        if dict(latest) != dict(parameters):
+            connection, error = _attempt(connect, latest)
+    if error is not None:
+        raise error
+    return connection  # type: ignore[return-value]  # likewise
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a server has refused a login, as far as is known.
+
+    libpq gives no SQLSTATE for it, and words that depend on the server's language. That a
+    password was asked for and the connection failed comes near.
+    """
+    session = getattr(error, "pgconn", None)
+    if session is not None:
+        return bool(session.used_password)
+    return "authentication failed" in str(error)  # psycopg2 has but the words
+
+
+def _attempt(
+    connect: Callable[[Parameters], T], parameters: Parameters
+) -> tuple[T | None, Exception | None]:
+    try:
+        return connect(parameters), None
+    except Exception as error:
+        failure = error.with_traceback(None)
+    failure.__context__ = failure.__cause__ = None  # whose frames hold the password, too
+    return None, failure
+
+
+def _catch_up(before: object) -> bool:
+    """Have the databases' settings follow the vault, which is asked at most once a crowd."""
+    project = loaded()
+    if project is None or before is None:
+        return False
+    latest = project.live.catch_up(before)
+    if latest is not databases.applied():
+        databases.apply(latest)  # the thread that tells the listeners may not have come to it
+    return True
