@@ -8,14 +8,26 @@ from __future__ import annotations
 import os
 import signal
 from importlib import import_module
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _DEBUG: Final = "vaultconfig.debug"
 
 _COMMANDS: Final = {
     "render": ("render", "Write settings into a file."),
+    "run": ("run", "Run a program with settings in its environment."),
+    "check": ("check", "Check settings, connection and files, and change nothing."),
+    "refs": ("refs", "List the references, without asking the vault."),
+    "whoami": ("whoami", "Say who the vault takes us for."),
+    "get": ("get", "Print one value."),
+    "put": ("put", "Write a secret."),
+    "ls": ("ls", "List secrets."),
+    "rm": ("rm", "Delete a secret."),
+    "import": ("import_", "Move a .env into the vault."),
     "dev-server": ("dev_server", "Run a local ScaiVault, for development."),
     "demo": ("demo", "Show the whole story on a local ScaiVault, in seconds."),
 }
@@ -47,6 +59,17 @@ class _Commands(click.Group):
 
             ctx.fail(f"there is no command {name!r}{suggestion(name, _COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, without loading them."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=line)
+            for name, (_, line) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""

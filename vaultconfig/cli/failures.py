@@ -13,8 +13,10 @@ import click
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import (
     AuthenticationError,
+    FieldNotFoundError,
     ResponseError,
     SecretError,
     SettingsExpiredError,
@@ -45,8 +47,9 @@ def report(error: Exception, *, debug: bool) -> int:
         click.echo(_trace(error), err=True)
     for line in lines_of(error):
         click.echo(f"{click.style('Error:', fg='red')} {' '.join(line.split())}", err=True)
-    if isinstance(error, UnresolvedSettingsError) and error.hint:
-        click.echo(f"Hint: {error.hint}", err=True)
+    hint = error.hint if isinstance(error, UnresolvedSettingsError) else None
+    for line in filter(None, [hint, *getattr(error, "__notes__", ())]):
+        click.echo(f"Hint: {line}", err=True)
     return exit_code(error)
 
 
@@ -60,17 +63,23 @@ def lines_of(error: BaseException) -> list[str]:
     """Return what to say about *error*, a line a setting."""
     match error:
         case UnresolvedSettingsError():
-            return [str(failure) for failure in error.failures]
+            return [f"{failure}{_meant(failure.error)}" for failure in error.failures]
         case ValidationError():
             return [
                 f"{'.'.join(map(str, line['loc'])) or error.title}: {line['msg']}"
                 for line in error.errors(include_input=False, include_url=False)
             ]
         case VaultConfigError() | SettingsError():
-            return [str(error)]
+            return [f"{error}{_meant(error)}"]
         case OSError() if error.strerror:
             return [": ".join(filter(None, [str(error.filename or ""), error.strerror]))]
     return [f"{type(error).__name__}{place_of(error)} (its message may hold values)"]
+
+
+def _meant(error: Exception) -> str:
+    if isinstance(error, FieldNotFoundError) and error.field is not None:
+        return suggestion(error.field, error.available)
+    return ""
 
 
 def place_of(error: BaseException) -> str:

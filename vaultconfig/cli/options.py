@@ -34,6 +34,8 @@ format_option = click.option(
     "-f", "--format", "format_", type=click.Choice(FORMATS), default="dotenv", show_default=True
 )
 
+json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON, for programs.")
+
 target_argument = click.argument("target", required=False)
 
 

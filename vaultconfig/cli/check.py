@@ -1,0 +1,184 @@
+"""``vaultconfig check``: everything that could be wrong, in one run, and nothing is changed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import click
+from pydantic_settings import BaseSettings
+
+from vaultconfig.cli.connecting import environment_here
+from vaultconfig.cli.failures import exit_code
+from vaultconfig.cli.findings import FINE, FieldFinding, Findings, Problem
+from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.surroundings import (
+    env_files,
+    problems_of_clock,
+    problems_of_connection,
+    problems_of_drift,
+    problems_of_expiry,
+    problems_of_file,
+    problems_of_identity,
+)
+from vaultconfig.cli.survey import Survey, expiries_in, findings_about_fields, not_asking, survey
+from vaultconfig.cli.tables import as_json, lines_of
+from vaultconfig.cli.target import load_target
+from vaultconfig.connect import connect
+from vaultconfig.connection import DEADLINE, Connection
+from vaultconfig.errors import VaultConfigError
+from vaultconfig.fallback import NoCredentialsError
+from vaultconfig.origins import fixed_in
+from vaultconfig.references import VaultRef
+from vaultconfig.render.gathering import Gathered, sources_of
+from vaultconfig.resolver import resolve
+from vaultconfig.values import Answers
+
+_HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
+_COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
+_WRONG: Final = 1
+
+
+@click.command()
+@target_argument
+@click.option("--offline", is_flag=True, help="Do not ask the vault, nor open any connection.")
+@json_option
+@common
+def check(*, target: str | None, offline: bool, as_json_: bool) -> None:
+    """Check the settings class TARGET, the connection, and the files around; change nothing.
+
+    Each field: where it would come from, its reference, what the vault says to that. Then the
+    grammar, the token and its scopes, the clocks, the mode of .env files, and what git makes of
+    them. Exit code 1 means that something is wrong with a field or a file; if the vault could not
+    be asked at all, the code says why.
+
+    \b
+    Example:
+      vaultconfig check app.settings:Settings -e production
+    """
+    settings_cls = load_target(target)
+    logging.getLogger("vaultconfig").addHandler(logging.NullHandler())  # it is told here
+    checking = _Checking(settings_cls, offline=offline)
+    findings = checking.run()
+    if as_json_:
+        click.echo(as_json(findings))
+    else:
+        _show(findings)
+    click.get_current_context().exit(checking.code or (0 if findings.ok else _WRONG))
+
+
+@dataclass(slots=True)
+class _Checking:
+    """One check.
+
+    Attributes:
+        failure: Why the vault could not be asked at all.
+        code: The exit code that stands for it, or 0.
+    """
+
+    settings_cls: type[BaseSettings]
+    offline: bool
+    connection: Connection | None = None
+    identity: str | None = None
+    failure: VaultConfigError | None = None
+    code: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def run(self) -> Findings:
+        """Find all there is to find."""
+        now = datetime.now(UTC)
+        self._connect(now)
+        found = survey(self.settings_cls, not_asking if self.offline else self._ask)
+        fields = findings_about_fields(found)
+        self.problems += self._problems_around(found, now)
+        errors = [problem for problem in self.problems if problem.severity == "error"]
+        return Findings(
+            ok=not errors and all(item.status in FINE for item in fields),
+            target=f"{self.settings_cls.__module__}:{self.settings_cls.__qualname__}",
+            environment=environment_here().name,
+            url=self.connection.url if self.connection else None,
+            identity=self.identity,
+            fields=tuple(fields),
+            problems=tuple(self.problems),
+        )
+
+    def _connect(self, now: datetime) -> None:
+        try:
+            self.connection = sources_of(self.settings_cls)[1].connection()
+            self.problems += problems_of_connection(self.connection)
+            if not self.offline:
+                self._introduce(self.connection, now)
+        except NoCredentialsError as error:
+            if not self.offline:
+                self._fail(error)
+        except VaultConfigError as error:
+            self._fail(error)
+
+    def _introduce(self, connection: Connection, now: datetime) -> None:
+        with connect(connection) as client:
+            identity, health = client.whoami(), client.health()
+        self.identity = identity.identity_id
+        self.problems += problems_of_identity(identity, connection, now=now)
+        self.problems += problems_of_clock(health, now=now)
+
+    def _ask(self, references: Sequence[VaultRef]) -> Answers:
+        try:
+            if self.failure is None and self.connection is not None:
+                deadline = self.connection.deadline or DEADLINE
+                return resolve(self.connection, references, deadline=deadline)
+        except VaultConfigError as error:
+            self._fail(error)
+        if isinstance(self.failure, NoCredentialsError) and not self.code:
+            return dict.fromkeys(references, self.failure)
+        return not_asking(references)
+
+    def _fail(self, error: VaultConfigError) -> None:
+        """Tell that the vault could not be asked, which is no mistake in development."""
+        self.failure = error.with_traceback(None)
+        expected = isinstance(error, NoCredentialsError) and environment_here().is_development
+        self.code = 0 if expected else exit_code(error)
+        severity: Literal["error", "warning"] = "warning" if expected else "error"
+        self.problems.append(Problem(severity, "connection", str(error)))
+
+    def _problems_around(self, found: Survey, now: datetime) -> Iterator[Problem]:
+        yield from problems_of_expiry(expiries_in(found), now=now)
+        fixed = fixed_in(self.settings_cls, found.load.record)
+        if fixed:
+            names = ", ".join(fixed)
+            yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
+        gathered = Gathered(self.settings_cls, found.state, found.load.record)
+        for file in env_files(self.settings_cls):
+            yield from problems_of_file(file)
+            yield from problems_of_drift(file, gathered)
+
+
+def _show(findings: Findings) -> None:
+    on_terminal = sys.stdout.isatty()
+    if on_terminal:
+        environment = findings.environment or "production (no environment is set)"
+        click.echo(
+            f"{findings.target} in {environment}, {findings.identity or 'nobody'} at "
+            f"{findings.url or 'no vault'}\n"
+        )
+    rows = [_row(item) for item in findings.fields]
+    lines = list(lines_of(rows, header=_HEADER, aligned=on_terminal and bool(rows)))
+    colours = [_COLOURS.get(item.status, "red") for item in findings.fields]
+    for line, colour in zip(lines, [None] * (len(lines) - len(rows)) + colours, strict=True):
+        click.echo(click.style(line, fg=colour) if colour else line)
+    for item in findings.fields:
+        if item.problem:
+            click.echo(f"{item.field}: {item.problem}", err=True)
+    for problem in findings.problems:
+        colour = "red" if problem.severity == "error" else "yellow"
+        word = click.style(f"{problem.severity.capitalize()}:", fg=colour)
+        click.echo(f"{word} {problem.message}", err=True)
+
+
+def _row(item: FieldFinding) -> tuple[str, ...]:
+    version = "" if item.version is None else str(item.version)
+    expires = item.expires_at.isoformat(" ", "minutes") if item.expires_at else ""
+    return item.field, item.status, item.source, item.reference or "", version, expires

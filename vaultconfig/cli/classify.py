@@ -1,0 +1,114 @@
+"""Which variables of a `.env` look like secrets, and which of them belong together. Pure.
+
+By their names, and by the shape of their values; ``--secret`` and ``--plain`` overrule it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+_TELLING: Final = (
+    r"(?:PASSWORD|PASSWD|PASS|PWD|PASSPHRASE|SECRET|TOKEN|KEY|APIKEY|CREDENTIALS?|DSN|SALT"
+    r"|WEBHOOK_URL|CONNECTION_STRING)"
+)
+_COMPANION: Final = r"(?:USER|USERNAME|LOGIN|CLIENT_ID|KEY_ID|ACCOUNT_SID)"
+_QUALIFIER: Final = (
+    r"(?:(?:CLIENT|SECRET|ACCESS|PRIVATE|API|WEBHOOK|SIGNING|ENCRYPTION|AUTH|REFRESH|BEARER)_)*"
+)
+_FIELD = re.compile(rf"{_QUALIFIER}(?:{_TELLING}|{_COMPANION})", re.IGNORECASE)
+_IN_GROUP = re.compile(rf"(?P<group>.+?)_(?P<field>{_FIELD.pattern})", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:.*_)?{_TELLING}", re.IGNORECASE)
+_COMPANION_NAME = re.compile(rf"(?:.*_)?{_COMPANION}", re.IGNORECASE)
+_PUBLIC_NAME = re.compile(
+    r"(?:.*_)?(?:PUBLIC|PUBLISHABLE|CACHE|SORT|PARTITION|PRIMARY)_KEY", re.IGNORECASE
+)
+_PLAIN_VALUE = re.compile(
+    r"(?:|true|false|yes|no|on|off|null|none|(?:\.{0,2}|~)/[\w./-]+)", re.IGNORECASE
+)
+_SECRET_VALUE = re.compile(
+    r"""
+    .*://[^/\s:@]*:[^/\s@]+@                  # an address with a password in it
+    | .*-----BEGIN\ [A-Z ]*PRIVATE\ KEY-----
+    | (?:sk|rk|pk)[_-](?:live|test)[_-]\w+ | gh[pousr]_\w+ | github_pat_\w+ | glpat-\S+
+    | xox[abprs]-\S+ | AKIA[0-9A-Z]{16} | eyJ[\w-]+\.[\w-]+\.[\w-]+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_NO_GROUP: Final = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a variable goes: a field of a secret, which others may share."""
+
+    key: str
+    group: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """What becomes of the variables of a file.
+
+    Attributes:
+        secret: Those that go into the vault.
+        plain: Those that stay.
+    """
+
+    secret: Sequence[Destination] = field(default=())
+    plain: Sequence[str] = field(default=())
+
+
+def sort(
+    values: Mapping[str, str], *, secret: Collection[str] = (), plain: Collection[str] = ()
+) -> Sorting:
+    """Return which of *values* are secrets, and in which group.
+
+    Args:
+        values: The variables of a `.env`.
+        secret: Keys that are secrets, whatever they look like.
+        plain: Keys that are not.
+    """
+    found = {
+        key: destination(key)
+        for key, value in values.items()
+        if key in secret or (key not in plain and looks_secret(key, value))
+    }
+    groups = {place.group for place in found.values()}
+    companions = {
+        key: place
+        for key, value in values.items()
+        if key not in found
+        and key not in plain
+        and value
+        and _COMPANION_NAME.fullmatch(key)
+        and (place := destination(key)).group in groups
+    }
+    found |= companions
+    return Sorting(
+        [found[key] for key in values if key in found], [key for key in values if key not in found]
+    )
+
+
+def looks_secret(key: str, value: str) -> bool:
+    """Whether a variable is likely to be a secret."""
+    if _PLAIN_VALUE.fullmatch(value):
+        return False
+    if _SECRET_VALUE.match(value):
+        return True
+    return bool(_SECRET_NAME.fullmatch(key)) and not _PUBLIC_NAME.fullmatch(key)
+
+
+def destination(key: str) -> Destination:
+    """Return the group that *key* belongs to, and its name in it."""
+    match = None if _FIELD.fullmatch(key) else _IN_GROUP.fullmatch(key)
+    if match:
+        group, name = match["group"], match["field"]
+    elif _FIELD.fullmatch(key) or "_" not in key:
+        group, name = _NO_GROUP, key
+    else:
+        group, _, name = key.rpartition("_")
+    return Destination(key, group.lower().strip("_").replace("_", "-") or _NO_GROUP, name.lower())

@@ -1,0 +1,69 @@
+"""``vaultconfig get``: one value, because it was asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import sys
+
+import click
+
+from vaultconfig.cli.connecting import add_suggestion, open_vault, reference_from
+from vaultconfig.cli.options import common
+from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.masking import mask
+from vaultconfig.references import VaultRef, as_text, pick
+from vaultconfig.render import files
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.option("-o", "--output", metavar="FILE", help="Write it there, with mode 0600.")
+@click.option("--base64", "is_base64", is_flag=True, help="Decode it first, for what is binary.")
+@click.option("--reveal", is_flag=True, help="Show it although standard output is a terminal.")
+@common
+def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) -> None:
+    """Print the value that REF refers to: vault:PATH?version=N#FIELD, or without the vault:.
+
+    Without a field it is the whole secret, as JSON. Nothing is added to the value, so that it can
+    go into a pipe; on a terminal it takes --reveal.
+
+    \b
+    Examples:
+      vaultconfig get environments/production/db#password | pbcopy
+      vaultconfig get shared/tls#key -o tls.key
+    """
+    on_terminal = output is None and sys.stdout.isatty()
+    if on_terminal and not reveal:
+        raise click.UsageError("this is a terminal, where the value would stay: add --reveal")
+    content = _content(reference_from(reference), is_base64=is_base64)
+    if output is None:
+        click.echo(content, nl=on_terminal)
+        return
+    for warning in files.write(output, content):
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(f"{output}: {len(content)} bytes, mode 0600", err=True)
+
+
+def _content(reference: VaultRef, *, is_base64: bool) -> bytes:
+    with open_vault() as client:
+        try:
+            secret = client.read(reference.path, reference.version)
+            value = pick(secret, reference.field)
+        except VaultConfigError as error:
+            add_suggestion(error, client)
+            raise
+    text = as_text(value)
+    if text is None:
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+    encoded = mask(text.encode(errors="surrogatepass"))
+    return _decoded(encoded, reference) if is_base64 else encoded
+
+
+def _decoded(content: bytes, reference: VaultRef) -> bytes:
+    try:
+        return base64.b64decode(b"".join(content.split()), validate=True)
+    except binascii.Error:
+        pass
+    raise ConfigurationError(f"{reference} is not base64: leave --base64 out")

@@ -1,0 +1,160 @@
+"""``vaultconfig import``: a `.env` into the vault, a plan first."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import click
+from dotenv import dotenv_values
+from dotenv.variables import Variable, parse_variables
+
+from vaultconfig.cli.classify import Destination, Sorting, sort
+from vaultconfig.cli.connecting import open_vault, reference_from
+from vaultconfig.cli.declaration import class_text
+from vaultconfig.cli.moving import Move, Pace, compared, written
+from vaultconfig.cli.options import common
+from vaultconfig.cli.tables import lines_of
+from vaultconfig.cli.wording import count, suggestion
+from vaultconfig.client import VaultClient
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.masking import mask
+from vaultconfig.render import dotenv, files
+from vaultconfig.render.rules import refers
+
+_DIFFERS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The variables of a file: those that can be moved, and why the others can't."""
+
+    values: Mapping[str, str] = field(repr=False)
+    odd: Mapping[str, str]
+
+
+@click.command("import")
+@click.argument("file")
+@click.option("--to", "prefix", required=True, metavar="PREFIX", help="Where in the vault.")
+@click.option("--secret", multiple=True, metavar="KEY", help="This one is a secret, too.")
+@click.option("--plain", multiple=True, metavar="KEY", help="This one is none.")
+@click.option("--force", is_flag=True, help="Overwrite secrets that differ.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@common
+def import_(
+    *, file: str, prefix: str, secret: Sequence[str], plain: Sequence[str], force: bool, yes: bool
+) -> None:
+    """Move the secrets of the dotenv FILE into the vault below PREFIX.
+
+    It shows a plan, asks, writes, and prints the class that reads them; FILE stays as it is.
+    Related keys share a secret. What is there already is left alone, so that it can be started
+    again after a failure; what differs is overwritten with --force only.
+
+    \b
+    Example:
+      vaultconfig import .env --to environments/production/shop
+    """
+    stored = _read(file)
+    _check_keys(stored.values, [*secret, *plain])
+    sorting = sort(stored.values, secret=secret, plain=plain)
+    _refuse_collisions(sorting.secret)
+    references = {item.key: f"vault:{prefix}/{item.group}#{item.field}" for item in sorting.secret}
+    with open_vault() as client:
+        moves = compared(client, _secrets(sorting, references, stored.values))
+        _show_plan(sorting, references, stored, {move.path: move.state for move in moves})
+        _write(client, _to_write(moves, force=force), yes=yes)
+    click.echo(class_text(list(stored.values), references))
+
+
+def _read(file: str) -> _Stored:
+    text = files.read(file)
+    if text is None:
+        raise ConfigurationError(f"{file}: there is no such file")
+    raw = mask(dotenv_values(stream=io.StringIO(text), interpolate=False))
+    values = mask(dotenv.parse(text))
+    odd = {key: problem for key in raw if (problem := _oddity(key, raw))}
+    return _Stored({key: values[key] for key in raw if key not in odd}, odd)
+
+
+def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
+    """Return why a variable can't be moved, or None."""
+    text = raw[key]
+    if text is None:
+        return "it has no value"
+    if not (key.isascii() and key.isidentifier()):
+        return "its name is none of a variable"
+    if refers(text):
+        return "it is a reference already"
+    names = {atom.name for atom in parse_variables(text) if isinstance(atom, Variable)}
+    outside = sorted(name for name in names if name not in raw and not name.startswith("__"))
+    return f"it is made of {', '.join(outside)}, from outside the file" if outside else None
+
+
+def _check_keys(values: Mapping[str, str], keys: Sequence[str]) -> None:
+    for key in keys:
+        if key not in values:
+            raise click.UsageError(f"the file has no {key} to move{suggestion(key, values)}")
+
+
+def _refuse_collisions(found: Sequence[Destination]) -> None:
+    taken: dict[tuple[str, str], str] = {}
+    for item in found:
+        other = taken.setdefault((item.group, item.field), item.key)
+        if other != item.key:
+            raise ConfigurationError(
+                f"{other} and {item.key} would both be {item.field} of {item.group}: rename one"
+            )
+
+
+def _secrets(
+    sorting: Sorting, references: Mapping[str, str], values: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return the data of each secret, by its path."""
+    secrets: dict[str, dict[str, str]] = {}
+    for item in sorting.secret:
+        path = reference_from(references[item.key]).path
+        secrets.setdefault(path, {})[item.field] = values[item.key]
+    return secrets
+
+
+def _show_plan(
+    sorting: Sorting, references: Mapping[str, str], stored: _Stored, states: Mapping[str, str]
+) -> None:
+    rows = [
+        (item.key, references[item.key], states[reference_from(references[item.key]).path])
+        for item in sorting.secret
+    ]
+    rows += [(key, "stays: it does not look like a secret", "") for key in sorting.plain]
+    rows += [(key, f"stays: {problem}", "") for key, problem in stored.odd.items()]
+    for line in lines_of(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
+        click.echo(line, err=True)
+
+
+def _to_write(moves: Sequence[Move], *, force: bool) -> list[Move]:
+    differing = [move.path for move in moves if move.state == "differs"]
+    if differing and not force:
+        click.echo(
+            f"Error: the vault has something else at {', '.join(differing)}: nothing was written; "
+            "--force overwrites it",
+            err=True,
+        )
+        raise click.exceptions.Exit(_DIFFERS)
+    return [move for move in moves if move.state != "there"]
+
+
+def _write(client: VaultClient, moves: Sequence[Move], *, yes: bool) -> None:
+    if not moves:
+        click.echo("Nothing to write: the vault has it all.", err=True)
+        return
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to be asked: add --yes")
+    if not yes and not click.confirm(f"Write {count(len(moves), 'secret')}?", err=True):
+        raise click.exceptions.Exit(0)
+    done = written(client, moves, Pace())
+    with click.progressbar(done, length=len(moves), label="Writing", file=sys.stderr) as progress:
+        for _ in progress:
+            pass
+    click.echo(f"{count(len(moves), 'secret')} written", err=True)

@@ -1,0 +1,42 @@
+"""``vaultconfig ls``: the secrets below a prefix, without their values."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from vaultconfig.cli.connecting import open_vault
+from vaultconfig.cli.options import common, json_option
+from vaultconfig.cli.tables import as_json, lines_of
+from vaultconfig.client import SecretSummary
+
+_HEADER = ("PATH", "VERSION", "TYPE", "UPDATED", "TAGS")
+
+
+@click.command()
+@click.argument("prefix", default="")
+@json_option
+@common
+def ls(*, prefix: str, as_json_: bool) -> None:
+    """List the secrets below PREFIX: a table on a terminal, else a path a line.
+
+    \b
+    Example:
+      vaultconfig ls environments/production
+    """
+    with open_vault() as client:
+        found = list(client.list(prefix))
+    if as_json_:
+        click.echo(as_json(found))
+        return
+    on_terminal = sys.stdout.isatty()
+    rows = [_row(item) if on_terminal else (item.path,) for item in found]
+    for line in lines_of(rows, header=_HEADER, aligned=on_terminal and bool(rows)):
+        click.echo(line)
+
+
+def _row(item: SecretSummary) -> tuple[str, ...]:
+    version = "" if item.version is None else str(item.version)
+    updated = item.updated_at.isoformat(" ", "seconds") if item.updated_at else ""
+    return item.path, version, item.secret_type or "", updated, ", ".join(item.tags)

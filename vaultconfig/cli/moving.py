@@ -1,0 +1,108 @@
+"""Writes many secrets: those that the vault does not have yet, inside its limit of writes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from vaultconfig.client import VaultClient
+from vaultconfig.errors import RateLimitedError, SecretNotFoundError
+from vaultconfig.secret import Secret
+
+State = Literal["new", "there", "differs"]
+
+_WRITES: Final = 90  # a minute; ScaiVault allows 100 an identity, which others may share
+_MINUTE: Final = 60.0
+_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A secret to write.
+
+    Attributes:
+        data: Our fields of it.
+        state: ``there`` is one that has them already.
+        present: What the vault has at that path now.
+    """
+
+    path: str
+    data: Mapping[str, str] = field(repr=False)
+    state: State
+    present: Mapping[str, object] = field(repr=False)
+
+
+def compared(client: VaultClient, secrets: Mapping[str, Mapping[str, str]]) -> list[Move]:
+    """Return what there is to do to have *secrets*, fields by path, in the vault.
+
+    Raises:
+        SecretError: One can't be read, so that nobody knows what writing it would destroy.
+        VaultConfigError: See `VaultClient.read_many`.
+    """
+    answers = client.read_many(list(secrets))
+    moves = []
+    for path, data in secrets.items():
+        answer = answers[path]
+        if isinstance(answer, SecretNotFoundError):
+            moves.append(Move(path, data, "new", {}))
+        elif isinstance(answer, Secret):
+            is_there = all(answer.data.get(name) == value for name, value in data.items())
+            moves.append(Move(path, data, "there" if is_there else "differs", answer.data))
+        else:
+            raise answer
+    return moves
+
+
+class Pace:
+    """Lets so many writes pass a minute, in any minute.
+
+    Args:
+        clock: Seconds that only grow.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        limit: int = _WRITES,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock, self.sleep = clock, sleep
+        self._times: deque[float] = deque(maxlen=limit)
+
+    def wait(self) -> None:
+        """Return when the next one may start."""
+        if len(self._times) == self._times.maxlen:
+            self.sleep(max(0.0, self._times[0] + _MINUTE - self._clock()))
+        self._times.append(self._clock())
+
+
+def written(client: VaultClient, moves: Sequence[Move], pace: Pace) -> Iterator[Move]:
+    """Write *moves*, and yield each when it is done.
+
+    What else a secret holds, it keeps.
+
+    Raises:
+        VaultConfigError: What stopped it; what was yielded is in the vault.
+    """
+    for move in moves:
+        _write(client, move, pace)
+        yield move
+
+
+def _write(client: VaultClient, move: Move, pace: Pace) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        pace.wait()
+        try:
+            client.write(move.path, {**move.present, **move.data})
+        except RateLimitedError as error:
+            if attempt == _ATTEMPTS:
+                raise
+            delay = error.retry_after or _MINUTE / _WRITES
+        else:
+            return
+        pace.sleep(delay)

@@ -1,0 +1,71 @@
+"""``vaultconfig refs``: what a settings class asks the vault for, without asking."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from vaultconfig.cli.failures import CONFIGURATION
+from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.survey import not_asking, references_in, survey
+from vaultconfig.cli.tables import as_json, lines_of
+from vaultconfig.cli.target import load_target
+from vaultconfig.errors import InvalidReferenceError
+
+_HEADER: Final = ("FIELD", "REFERENCE", "STANDS IN")
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """One reference.
+
+    Attributes:
+        field: Dotted.
+        reference: With placeholders filled as far as they can be.
+        stands_in: ``annotation`` or ``value``.
+        problem: Why it is none, or can't be read yet.
+    """
+
+    field: str
+    reference: str
+    stands_in: str
+    problem: str | None = None
+
+
+@click.command()
+@target_argument
+@json_option
+@common
+def refs(*, target: str | None, as_json_: bool) -> None:
+    """List the references of the settings class TARGET, as they stand in this environment.
+
+    The vault is not asked. A field that is given by a higher source needs none, and is left out.
+
+    \b
+    Example:
+      vaultconfig refs app.settings:Settings -e production
+    """
+    found = survey(load_target(target), not_asking)
+    needed, is_wrong = [], False
+    for slot, reference, error in references_in(found):
+        place = "annotation" if slot.annotated else "value"
+        needed.append(Needed(slot.name, reference, place, None if error is None else str(error)))
+        is_wrong |= isinstance(error, InvalidReferenceError)
+    if as_json_:
+        click.echo(as_json(needed))
+    else:
+        _show(needed)
+    click.get_current_context().exit(CONFIGURATION if is_wrong else 0)
+
+
+def _show(needed: list[Needed]) -> None:
+    on_terminal = sys.stdout.isatty()
+    rows = [(item.field, item.reference, item.stands_in) for item in needed]
+    for line in lines_of(rows, header=_HEADER, aligned=on_terminal and bool(rows)):
+        click.echo(line)
+    for item in needed:
+        if item.problem:
+            click.echo(f"{item.field}: {item.problem}", err=True)

@@ -1,0 +1,136 @@
+"""``vaultconfig run``: become another program, with the settings in its environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import click
+
+from vaultconfig.cli.options import common, target_argument
+from vaultconfig.cli.target import load_target
+from vaultconfig.cli.wording import suggestion
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.render.gathering import gather
+from vaultconfig.render.proof import settings_variables
+from vaultconfig.render.rules import refuse_references
+
+_COMMAND: Final = "vaultconfig.command"
+_CREDENTIALS: Final = (
+    "SCAIVAULT_TOKEN",
+    "VAULTCONFIG_TOKEN_FILE",
+    "SCAIKEY_CLIENT_ID",
+    "SCAIKEY_CLIENT_SECRET",
+)
+_NOT_FOUND: Final = 127
+_NOT_EXECUTABLE: Final = 126
+_IGNORED_BY_PYTHON: Final = ("SIGPIPE", "SIGXFSZ")
+
+
+class _Run(click.Command):
+    """Leaves alone what stands behind ``--``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before it."""
+        if "--" in args:
+            end = args.index("--")
+            args, ctx.meta[_COMMAND] = args[:end], args[end + 1 :]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Show the program behind the rest."""
+        return [*super().collect_usage_pieces(ctx), "-- PROGRAM [ARGUMENT]..."]
+
+
+@click.command(cls=_Run)
+@target_argument
+@click.option("--only", multiple=True, metavar="NAME", help="This variable; may be repeated.")
+@click.option("--prefix", default="", metavar="TEXT", help="Put this before each name.")
+@click.option("--keep-credentials", is_flag=True, help="Leave our own in the environment.")
+@common
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    *,
+    target: str | None,
+    only: Sequence[str],
+    prefix: str,
+    keep_credentials: bool,
+) -> None:
+    """Run PROGRAM with what the vault gives to the settings class TARGET in its environment.
+
+    It takes the place of this process: its pid, signals, terminal and exit code are its own. The
+    credentials for the vault are taken out of its environment. Exit code 127 is a program that is
+    not found, 126 one that cannot be run.
+
+    \b
+    Example:
+      vaultconfig run app.settings:Settings -- gunicorn app:app
+    """
+    command: list[str] = ctx.meta.get(_COMMAND, [])
+    if not command:
+        raise click.UsageError("name a program behind --, as in: vaultconfig run -- env")
+    settings_cls = load_target(target)
+    found = settings_variables(gather(settings_cls))
+    values = {variable.key: variable.text for variable in found}
+    if only:
+        values = _chosen(values, only)
+    refuse_references(values)
+    values = {f"{prefix}{key}": value for key, value in values.items()}
+    _check(values)
+    folds = not settings_cls.model_config.get("case_sensitive")
+    kept = _inherited(os.environ, values, folds=folds)
+    if not keep_credentials:
+        kept = {key: value for key, value in kept.items() if key not in _CREDENTIALS}
+    _become(command, {**kept, **values})
+
+
+def _chosen(values: Mapping[str, str], only: Collection[str]) -> dict[str, str]:
+    for name in only:
+        if name not in values:
+            raise click.UsageError(f"there is no variable {name!r}{suggestion(name, values)}")
+    return {key: value for key, value in values.items() if key in only}
+
+
+def _inherited(
+    environ: Mapping[str, str], values: Mapping[str, Any], *, folds: bool
+) -> dict[str, str]:
+    """Return what stays of *environ*: not the other spellings of a variable that is set."""
+    spellings = {key.lower() for key in values} if folds else set()
+    return {key: value for key, value in environ.items() if key.lower() not in spellings}
+
+
+def _check(values: Mapping[str, str]) -> None:
+    unfit = [key for key, value in values.items() if not _fits(key) or not _fits(value)]
+    if unfit:
+        raise ConfigurationError(
+            f"{', '.join(unfit)}: an environment cannot hold the value (it has a NUL character, or "
+            "is not text): change what the vault has"
+        )
+
+
+def _fits(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for name in _IGNORED_BY_PYTHON:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], [*command], environ)  # noqa: S606 - no shell is wanted
+    except FileNotFoundError:
+        code, problem = _NOT_FOUND, "there is no such program"
+    except OSError as exc:
+        code, problem = _NOT_EXECUTABLE, str(exc.strerror)
+    click.echo(f"Error: {command[0]}: {problem}", err=True)
+    raise click.exceptions.Exit(code)

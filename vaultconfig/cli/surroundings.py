@@ -1,0 +1,122 @@
+"""What `check` looks at around the settings: who we are, whose clock, which files. No values."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
+
+from vaultconfig.cli.findings import Problem
+from vaultconfig.client import Health, Identity
+from vaultconfig.connection import Connection
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.render import dotenv, files
+from vaultconfig.render.gathering import Gathered, sources_of
+from vaultconfig.render.git import standing
+from vaultconfig.render.proof import settings_variables
+from vaultconfig.render.rules import refers
+from vaultconfig.source import DEFAULT_ENV_FILE
+
+_SKEW: Final = timedelta(seconds=30)
+_TOKEN_ENDS_SOON: Final = timedelta(days=1)
+_SECRET_ENDS_SOON: Final = timedelta(days=7)
+_READING: Final = frozenset({"secrets:read", "secrets:*", "admin", "*"})
+_OTHERS: Final = 0o037  # all that 0640 does not allow them
+_LOOPBACK: Final = ("localhost", "127.", "::1")
+
+
+def problems_of_connection(connection: Connection) -> Iterator[Problem]:
+    """Yield what is unsafe about the address."""
+    host = urlsplit(connection.url).hostname or ""
+    if connection.url.startswith("http://") and not host.startswith(_LOOPBACK):
+        yield Problem(
+            "error", "connection", f"{connection.url} is plain http: secrets go in clear; use https"
+        )
+
+
+def problems_of_identity(
+    identity: Identity, connection: Connection, *, now: datetime
+) -> Iterator[Problem]:
+    """Yield what the token lacks, and whether it ends soon."""
+    if identity.scopes and not _READING & set(identity.scopes):
+        yield Problem("error", "scopes", "the token lacks the scope secrets:read: ask for it")
+    ends = identity.token_expires_at
+    # Other tokens than a fixed one are renewed.
+    if connection.token is not None and ends is not None and ends - now < _TOKEN_ENDS_SOON:
+        yield Problem("error", "token", f"the token ends at {_moment(ends)}: get a new one")
+
+
+def problems_of_clock(health: Health, *, now: datetime) -> Iterator[Problem]:
+    """Yield whether our clock and the vault's differ."""
+    if health.server_time is not None and abs(health.server_time - now) > _SKEW:
+        seconds = round((now - health.server_time).total_seconds())
+        direction = "ahead of" if seconds > 0 else "behind"
+        yield Problem(
+            "error", "clock", f"the clock here is {abs(seconds)} s {direction} the vault's: set it"
+        )
+
+
+def problems_of_expiry(expiries: Mapping[str, datetime], *, now: datetime) -> Iterator[Problem]:
+    """Yield which secrets have ended or will soon."""
+    for path, ends in sorted(expiries.items()):
+        if ends <= now:
+            yield Problem("error", "expiry", f"{path} expired at {_moment(ends)}: rotate it")
+        elif ends - now < _SECRET_ENDS_SOON:
+            yield Problem("warning", "expiry", f"{path} expires at {_moment(ends)}")
+
+
+def _moment(when: datetime) -> str:
+    return when.isoformat(" ", "minutes")
+
+
+def env_files(settings_cls: type[BaseSettings]) -> list[Path]:
+    """Return the `.env` files there are that the class may read, or `render` write."""
+    sources, _ = sources_of(settings_cls)
+    named: list[Path] = [DEFAULT_ENV_FILE]
+    for source in sources:
+        if isinstance(source, DotEnvSettingsSource) and source.env_file is not None:
+            several = source.env_file
+            given = [several] if isinstance(several, (str, os.PathLike)) else several
+            named += [Path(os.fspath(file)).expanduser() for file in given]
+    return [file for file in dict.fromkeys(named) if os.path.lexists(file)]
+
+
+def problems_of_file(file: Path) -> Iterator[Problem]:
+    """Yield who else can read a `.env`, and whether git would give it away."""
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        yield Problem("error", "file", f"{file} is not a regular file: replace it by one")
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & _OTHERS:
+        yield Problem("error", "file", f"{file} has mode {mode:04o}, for others too: chmod 600")
+    match standing(str(file.parent), file.name):
+        case "tracked":
+            yield Problem("error", "file", f"git tracks {file}: git rm --cached, and ignore it")
+        case "exposed":
+            yield Problem("warning", "file", f"git does not ignore {file}: add it to .gitignore")
+
+
+def problems_of_drift(file: Path, gathered: Gathered) -> Iterator[Problem]:
+    """Yield which of the vault's values a `.env` has differently."""
+    try:
+        text = files.read(file) or ""
+        values = {item.key: item.text for item in settings_variables(gathered)}
+    except (ConfigurationError, ValidationError):
+        return  # which is told elsewhere
+    present = dotenv.parse(text)
+    changed = [
+        item.key
+        for item in dotenv.compare(text, values)
+        if item.kind == "changed" and not refers(present.get(item.key) or "")
+    ]
+    if changed:
+        names = ", ".join(changed)
+        yield Problem("error", "drift", f"{file} differs from the vault: {names}; render it anew")
