@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.sources import DefaultSettingsSource
 
+from vaultconfig.connection import DotEnvFiles
 from vaultconfig.references import is_reference
 from vaultconfig.slots import REFERENCE_KEY
 from vaultconfig.source import LAYER_NAMES, VaultSettingsSource
@@ -35,11 +36,20 @@ def arranged(
     sources: Sequence[PydanticBaseSettingsSource],
     *,
     environment: str | None,
+    env_file: DotEnvFiles,
 ) -> tuple[PydanticBaseSettingsSource, ...]:
-    """Return *sources* with ours behind them, where it belongs whatever the class says."""
+    """Return *sources* with ours behind them, where it belongs whatever the class says.
+
+    Args:
+        settings_cls: The settings class.
+        sources: In the order of its choice.
+        environment: See `VaultSettingsSource`.
+        env_file: What was named as `.env`, or None where there is to be none.
+    """
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
-    env_file = next((s.env_file for s in others if isinstance(s, DotEnvSettingsSource)), None)
+    files = (s.env_file for s in others if isinstance(s, DotEnvSettingsSource) and s.env_file)
+    env_file = next(files, env_file)
     others = [source for source in others if not _is_empty(source)]
     if not _orders_sources_itself(settings_cls):
         _put_arguments_first(others)
@@ -50,7 +60,7 @@ def arranged(
         _name_apart(source, layer_names)
         layer_names[_name(source)] = _layer_name(source)
     ours = VaultSettingsSource(
-        settings_cls, environment=environment, env_file=env_file, layer_names=layer_names
+        settings_cls, environment=environment, env_file=env_file or (), layer_names=layer_names
     )
     return (*others, ours, *defaults)
 

@@ -140,10 +140,13 @@ CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.mod
 
 
 def dotenv_variables(env_file: DotEnvFiles) -> dict[str, str]:
-    """Read the variables of a `.env`, in the case that they have there."""
+    """Read the variables of a `.env`, in the case that they have there, if it can be read."""
     if env_file is None:
         return {}
-    stored = DotEnvSettingsSource(Connection, env_file=env_file).env_vars
+    try:
+        stored = DotEnvSettingsSource(Connection, env_file=env_file).env_vars
+    except (UnicodeDecodeError, OSError):  # whoever needs the file has said so already
+        return {}
     return {name: value for name, value in stored.items() if value}
 
 

@@ -269,7 +269,16 @@ def _field_infos(model: type) -> list[tuple[str, FieldInfo]]:
     )
     if declared is not None:
         return list(declared.items())
-    hints = get_type_hints(model, include_extras=True)
+    problem = ""
+    try:
+        hints = get_type_hints(model, include_extras=True)
+    except NameError as error:
+        problem = str(error)
+    if problem:
+        raise ConfigurationError(
+            f"the annotations of the dataclass {model.__qualname__} can't be read ({problem}):"
+            " define it, and what it names, at the top of a module"
+        )
     return [
         (field.name, _dataclass_field(hints[field.name], field))
         for field in dataclass_fields(model)

@@ -116,11 +116,13 @@ class VaultSettings(BaseSettings):
         cls, *, _vault_environment: str | None = None, **options: Any
     ) -> tuple[tuple[PydanticBaseSettingsSource, ...], dict[str, Any]]:
         """Put our source last, whatever ``settings_customise_sources`` of a subclass says."""
-        if cls.model_config.get("env_file") is DEFAULT_ENV_FILE:
+        env_file = options.get("_env_file", cls.model_config.get("env_file"))
+        if env_file is DEFAULT_ENV_FILE:
             rule = fallback_rule(cls.model_config, _vault_environment)
-            options.setdefault("_env_file", DEFAULT_ENV_FILE if rule.is_possible else None)
+            options["_env_file"] = env_file if rule.is_possible else None
         sources, init_kwargs = super()._settings_init_sources(**options)
-        return arranged(cls, sources, environment=_vault_environment), init_kwargs
+        arrangement = arranged(cls, sources, environment=_vault_environment, env_file=env_file)
+        return arrangement, init_kwargs
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""

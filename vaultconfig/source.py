@@ -107,7 +107,8 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         layer_names: Mapping[str, str] = LAYER_NAMES,
     ) -> None:
         super().__init__(settings_cls)
-        self._env_file: DotEnvFiles = env_file or self.config.get("env_file") or DEFAULT_ENV_FILE
+        named = self.config.get("env_file") or DEFAULT_ENV_FILE
+        self._env_file: DotEnvFiles = named if env_file is None else env_file
         self._environment = environment
         self._layer_names = layer_names
         self.fallback: FallbackMode | None = None

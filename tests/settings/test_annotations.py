@@ -12,7 +12,7 @@ from typing_extensions import TypeAliasType
 from tests.settings.loading import Asked, reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultRef, VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import InvalidReferenceError
+from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 
 Item = TypeVar("Item")
 Token = TypeAliasType("Token", Annotated[SecretStr, "vault:app#token"])
@@ -296,6 +296,24 @@ def test_an_inner_reference_wins_over_the_outer_object(app: DevServer) -> None:
 
     app.put("whole", {"password": "not this one", "host": "db"})
     assert Settings().db == Database("t0ken-abcdef", "db")
+
+
+def test_a_dataclass_that_can_t_be_read_is_an_error(app: DevServer) -> None:
+    """Rather than to pass over a reference in it, we say where the dataclass has to be."""
+
+    class Hidden(BaseModel):
+        pass
+
+    @dataclass
+    class Legacy:
+        token: "Annotated[str, 'vault:app#token']"
+        hidden: "Hidden | None" = None
+
+    class Settings(VaultSettings):
+        legacy: Legacy
+
+    with pytest.raises(ConfigurationError, match=r"Legacy can't be read .*'Hidden'"):
+        Settings()
 
 
 class Late(VaultSettings):

@@ -1,6 +1,7 @@
 """When `.env` may stand in for the vault: development, "always", "never"."""
 
 import logging
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -9,7 +10,11 @@ from pydantic import BaseModel
 from tests.settings.loading import reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import ConfigurationError, VaultUnavailableError
+from vaultconfig.errors import (
+    ConfigurationError,
+    UnresolvedSettingsError,
+    VaultUnavailableError,
+)
 from vaultconfig.fallback import NoCredentialsError
 from vaultconfig.resolver import Vault
 
@@ -350,6 +355,33 @@ def test_a_default_instance_serves_in_development(development: None) -> None:
         db: Database = Database(password="default password", host="default host")
 
     assert Nested().db == Database(password="default password", host="default host")
+
+
+@pytest.mark.parametrize("how", ["argument", "class"])
+def test_without_a_dotenv_nothing_is_read_from_one(
+    vault: DevServer, env_file: Any, development: None, how: str
+) -> None:
+    """Whoever says that there is no `.env` gets no connection from it either."""
+
+    class Without(Settings):
+        model_config = VaultConfigDict(env_file=None)
+
+    env_file(f"SCAIVAULT_URL={vault.url}\nSCAIVAULT_TOKEN='{vault.token}'\nTOKEN=from .env\n")
+    with pytest.raises(UnresolvedSettingsError):
+        Without() if how == "class" else Settings(_env_file=None)
+    assert not vault.requests
+
+
+@pytest.mark.parametrize("content", [b"TOKEN=\xff\xfe\n", None])
+def test_a_dotenv_that_can_t_be_read_hides_no_error_in_production(
+    vault_env: DevServer, tmp_path: Path, content: bytes | None
+) -> None:
+    """There it is only looked at for a hint."""
+    file = tmp_path / ".env"
+    file.write_bytes(content) if content else file.symlink_to(file)
+    assert reasons(Settings) == {"token": "SecretNotFoundError"}
+    told = str(unresolved(lambda: Settings(token="vault:/x")))
+    assert "column" in told
 
 
 def test_connection_mistakes_are_never_covered(

@@ -119,13 +119,14 @@ def test_another_source_under_its_own_name(tmp_path: Path) -> None:
 
 def test_two_sources_of_one_class(tmp_path: Path, development: None) -> None:
     """Two `.env` files as two sources both count, the first one first."""
-    (tmp_path / "one.env").write_text("HOST=one\n")
-    (tmp_path / "two.env").write_text("HOST=two\nGONE=from two\nOTHER=vault:app#host\n")
+    (tmp_path / "one.env").write_text("HOST=one\nGONE=from one\n")
+    (tmp_path / "two.env").write_text("HOST=two\nLOST=from two\nOTHER=vault:app#host\n")
 
     class Model(VaultSettings):
         host: str
         other: str
         gone: Annotated[str, "vault:gone#x"]
+        lost: Annotated[str, "vault:gone#y"]
 
         @classmethod
         def settings_customise_sources(cls, settings_cls: Any, **_: Any) -> Any:
@@ -135,7 +136,8 @@ def test_two_sources_of_one_class(tmp_path: Path, development: None) -> None:
             )
 
     settings = Model()
-    assert (settings.host, settings.gone, settings.other) == ("one", "from two", "vault host")
+    assert (settings.host, settings.other) == ("one", "vault host")
+    assert (settings.gone, settings.lost) == ("from one", "from two")
     assert provenance(settings)["gone"].source == ".env"
 
 
