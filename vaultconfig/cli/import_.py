@@ -30,10 +30,15 @@ _DIFFERS: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The variables of a file: those that can be moved, and why the others can't."""
+    """The variables of a file: those that can be moved, and why the others can't.
+
+    Attributes:
+        keys: Those that a class can have a field for.
+    """
 
     values: Mapping[str, str] = field(repr=False)
     odd: Mapping[str, str]
+    keys: Sequence[str]
 
 
 @click.command("import")
@@ -66,7 +71,7 @@ def import_(
         moves = compared(client, _secrets(sorting, references, stored.values))
         _show_plan(sorting, references, stored, {move.path: move.state for move in moves})
         _write(client, _to_write(moves, force=force), yes=yes)
-    click.echo(class_text(list(stored.values), references))
+    click.echo(class_text(stored.keys, references))
 
 
 def _read(file: str) -> _Stored:
@@ -76,7 +81,12 @@ def _read(file: str) -> _Stored:
     raw = mask(dotenv_values(stream=io.StringIO(text), interpolate=False))
     values = mask(dotenv.parse(text))
     odd = {key: problem for key in raw if (problem := _oddity(key, raw))}
-    return _Stored({key: values[key] for key in raw if key not in odd}, odd)
+    keys = [key for key, value in raw.items() if value is not None and _is_name(key)]
+    return _Stored({key: values[key] for key in raw if key not in odd}, odd, keys)
+
+
+def _is_name(key: str) -> bool:
+    return key.isascii() and key.isidentifier()
 
 
 def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
@@ -84,7 +94,7 @@ def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
     text = raw[key]
     if text is None:
         return "it has no value"
-    if not (key.isascii() and key.isidentifier()):
+    if not _is_name(key):
         return "its name is none of a variable"
     if refers(text):
         return "it is a reference already"

@@ -36,7 +36,18 @@ format_option = click.option(
 
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON, for programs.")
 
-target_argument = click.argument("target", required=False)
+
+def _complete_target(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    from pathlib import Path
+
+    from vaultconfig.cli.completion import targets
+
+    return [target for target in targets(Path.cwd()) if target.startswith(incomplete)]
+
+
+target_argument = click.argument("target", required=False, shell_complete=_complete_target)
 
 
 def common(function: F) -> F:
