@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -67,8 +68,8 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        # Only the end of the server cancels, and then the connection is gone.
-        with contextlib.suppress(asyncio.CancelledError):
+        # The client has gone; or the server ends (only that cancels), and with it the connection.
+        with contextlib.suppress(asyncio.CancelledError, ClientDisconnect):
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
