@@ -7,12 +7,14 @@ carries as its time-outs. All of it stands on public names of httpx and httpcore
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from socket import SHUT_RDWR, SOCK_STREAM, getaddrinfo, socket
+from weakref import WeakSet
 
 import httpcore
 import httpx
@@ -112,6 +114,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        _open.add(self)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read once."""
@@ -130,6 +133,12 @@ class DeadlineStream(httpcore.NetworkStream):
             socket.shutdown(connection, SHUT_RDWR)
         self._stream.close()
 
+    def leave_to_parent(self) -> None:
+        """Close the socket in a forked child, of which the other side hears nothing."""
+        connection = self._stream.get_extra_info("socket")
+        with suppress(OSError):
+            socket.close(connection)
+
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
@@ -143,6 +152,19 @@ class DeadlineStream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> object:
         """Return what the socket says about itself."""
         return self._stream.get_extra_info(info)
+
+
+_open: WeakSet[DeadlineStream] = WeakSet()
+
+
+def _after_fork() -> None:
+    # One that a thread of the parent was using would stay open here as long as this process.
+    for stream in list(_open):
+        stream.leave_to_parent()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Body(httpx.SyncByteStream):
