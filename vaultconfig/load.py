@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from vaultconfig.annotations import ANYTHING, Declared
 from vaultconfig.errors import (
     InvalidReferenceError,
     SettingFailure,
@@ -34,7 +35,7 @@ from vaultconfig.layers import Layer, Layers
 from vaultconfig.masking import is_masked
 from vaultconfig.origins import DEFAULT, VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
-from vaultconfig.plan import ANYTHING, Declared, fields_of
+from vaultconfig.plan import fields_of
 from vaultconfig.references import Template, VaultRef
 from vaultconfig.resolver import Resolved
 from vaultconfig.slots import (

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
+from vaultconfig.annotations import Declared
 from vaultconfig.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inputs import ABSENT, get_at
-from vaultconfig.plan import Declared, fields_of
+from vaultconfig.plan import fields_of
 from vaultconfig.references import is_reference
 
 

@@ -1,49 +1,25 @@
 """What a settings class declares: its references, and where its values stand. Pure.
 
-It reads declarations only (annotations, aliases, defaults), once a class; `slots` meets them
-with the values of one load.
+It reads declarations only (fields, aliases, defaults; `annotations` knows the types), once a
+class; `slots` meets them with the values of one load.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
-from enum import Enum
 from functools import cached_property
-from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, cast, get_type_hints
 from weakref import WeakKeyDictionary
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Tag
+from pydantic import AliasChoices, AliasPath, BaseModel, Tag
 from pydantic.fields import FieldInfo
-from pydantic_settings import ForceDecode, NoDecode
 
-from vaultconfig.errors import ConfigurationError, InvalidReferenceError
+from vaultconfig.annotations import declared_in, is_model, parts_in, tags_in, target_of
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.inputs import Place
-from vaultconfig.references import Template, VaultRef, is_reference, parse
-
-Declared: TypeAlias = VaultRef | Template
-Discriminant: TypeAlias = str | Callable[[Any], Hashable]
-
-
-class Decoding(Enum):
-    """Whether a field takes text as JSON, by pydantic-settings' rules for the environment."""
-
-    ALWAYS = "always"
-    WHERE_POSSIBLE = "where possible"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a field can take: text as JSON, and whole objects."""
-
-    decoding: Decoding
-    takes_objects: bool
-
-
-ANYTHING = Target(Decoding.NEVER, takes_objects=True)
 
 
 class FieldPlan:
@@ -63,19 +39,17 @@ class FieldPlan:
     """
 
     def __init__(self, name: str, info: FieldInfo, config: Mapping[str, Any]) -> None:
-        layers = list(_layers(info.annotation, tuple(info.metadata)))
-        models = [layer for layer in layers if is_model(layer.annotation)]
+        parts = list(parts_in(info.annotation, tuple(info.metadata)))
+        models = [part for part in parts if is_model(part.annotation)]
         self.name = name
         self.info = info
         self.places = _places(name, info, config)
-        self.declared = _declared(layers)
+        self.declared = declared_in(parts)
         self.models: tuple[type, ...] = tuple(dict.fromkeys(m.annotation for m in models))
-        self.many = any(layer.contained for layer in models)
-        self.nullable = any(
-            layer.annotation is NoneType and not layer.contained for layer in layers
-        )
-        self.tags = _tags(info, layers)
-        self.target = _target(layers, config)
+        self.many = any(part.contained for part in models)
+        self.nullable = any(part.annotation is NoneType and not part.contained for part in parts)
+        self.tags = tags_in(info, parts)
+        self.target = target_of(parts, config)
         self.labels = {
             m.annotation: t.tag for m in models for t in m.metadata if isinstance(t, Tag)
         }
@@ -110,15 +84,6 @@ def bearing_fields_of(model: type) -> tuple[FieldPlan, ...]:
     return bearing
 
 
-def is_model(annotation: object) -> bool:
-    """Whether *annotation* is a class with fields of its own."""
-    if not isinstance(annotation, type) or get_origin(annotation) is not None:
-        return False
-    if issubclass(annotation, BaseModel):
-        return not issubclass(annotation, RootModel)
-    return is_dataclass(annotation)
-
-
 def default_of(info: FieldInfo) -> Any:
     """Return the default of a field, made by its factory if it has one.
 
@@ -131,119 +96,8 @@ def default_of(info: FieldInfo) -> Any:
     return cast("Callable[[], Any]", factory)()
 
 
-def literals_of(info: FieldInfo) -> set[Any]:
-    """Return what a ``Literal`` field accepts, enum members by their values too."""
-    found = get_args(info.annotation)
-    return {*found, *(item.value for item in found if isinstance(item, Enum))}
-
-
 _plans: WeakKeyDictionary[type, tuple[FieldPlan, ...]] = WeakKeyDictionary()
 _bearing: WeakKeyDictionary[type, tuple[FieldPlan, ...]] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """A part of an annotation, with the metadata that stands at it."""
-
-    annotation: Any
-    metadata: tuple[Any, ...]
-    contained: bool
-
-
-def _layers(
-    annotation: Any,
-    metadata: tuple[Any, ...] = (),
-    *,
-    contained: bool = False,
-    aliases: frozenset[int] = frozenset(),
-) -> Iterator[_Layer]:
-    """Walk through aliases, ``Annotated``, unions and containers down to plain types."""
-    origin = get_origin(annotation)
-    alias = annotation if hasattr(annotation, "__value__") else origin
-    if hasattr(alias, "__value__"):  # PEP 695
-        if id(alias) in aliases:
-            return
-        value = alias.__value__
-        inner = value[get_args(annotation)] if get_args(annotation) else value
-        yield from _layers(inner, metadata, contained=contained, aliases=aliases | {id(alias)})
-    elif origin is Annotated:
-        inner, *more = get_args(annotation)
-        yield from _layers(inner, (*metadata, *more), contained=contained, aliases=aliases)
-    else:
-        yield _Layer(annotation, metadata, contained)
-        for inner in get_args(annotation):
-            yield from _layers(
-                inner, contained=contained or not _is_union(annotation), aliases=aliases
-            )
-
-
-def _declared(layers: list[_Layer]) -> Declared | ConfigurationError | None:
-    found: list[Declared | ConfigurationError] = []
-    for layer in layers:
-        references = [ref for item in layer.metadata if (ref := _reference(item)) is not None]
-        if references and layer.contained:
-            return ConfigurationError(
-                "a reference inside a list or mapping type fills nothing: annotate the field itself"
-            )
-        found += references
-    if len(found) > 1:
-        return ConfigurationError("the annotation carries two references: keep one")
-    return found[0] if found else None
-
-
-def _reference(item: object) -> Declared | ConfigurationError | None:
-    if isinstance(item, VaultRef):
-        return item
-    if type(item) is not str or not is_reference(item):
-        return None
-    try:
-        parsed = parse(item)
-    except InvalidReferenceError as error:
-        return error.with_traceback(None)
-    return None if isinstance(parsed, str) else parsed
-
-
-def _target(layers: list[_Layer], config: Mapping[str, Any]) -> Target:
-    metadata = {item if isinstance(item, type) else type(item) for item in layers[0].metadata}
-    members = [
-        layer
-        for layer in layers
-        if not layer.contained
-        and not _is_union(layer.annotation)
-        and layer.annotation is not NoneType
-    ]
-    structured = [_is_structured(layer.annotation) for layer in members]
-    takes_objects = any(
-        _is_structured(layer.annotation) or layer.annotation in (Any, object) for layer in layers
-    )
-    undecoded = NoDecode in metadata or (
-        config.get("enable_decoding") is False and ForceDecode not in metadata
-    )
-    if undecoded or Json in metadata or not any(structured):
-        return Target(Decoding.NEVER, takes_objects)
-    decoding = Decoding.ALWAYS if all(structured) else Decoding.WHERE_POSSIBLE
-    return Target(decoding, takes_objects)
-
-
-def _is_union(annotation: object) -> bool:
-    return get_origin(annotation) in {Union, UnionType}
-
-
-def _is_structured(annotation: object) -> bool:
-    """Whether values of this type are objects or lists, not texts and numbers."""
-    kind = get_origin(annotation) or annotation
-    if not isinstance(kind, type) or issubclass(kind, (str, bytes, bytearray)):
-        return False
-    return (
-        issubclass(kind, (BaseModel, Collection)) and not issubclass(kind, Enum)
-    ) or is_dataclass(kind)
-
-
-def _tags(info: FieldInfo, layers: list[_Layer]) -> tuple[Discriminant, ...]:
-    marks = [info, *(item for layer in layers for item in layer.metadata)]
-    found = [mark.discriminator for mark in marks if isinstance(mark, (FieldInfo, Discriminator))]
-    tags = [mark.discriminator if isinstance(mark, Discriminator) else mark for mark in found]
-    return tuple(dict.fromkeys(tag for tag in tags if tag is not None))
 
 
 def _places(name: str, info: FieldInfo, config: Mapping[str, Any]) -> tuple[Place, ...]:

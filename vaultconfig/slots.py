@@ -12,17 +12,14 @@ from typing import Any, Final
 
 from pydantic_core import PydanticUndefined
 
+from vaultconfig.annotations import Declared, Discriminant, is_model, literals_of
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.inputs import ABSENT, Place, get_at, parts_of, set_at
 from vaultconfig.plan import (
-    Declared,
-    Discriminant,
     FieldPlan,
     bearing_fields_of,
     default_of,
     fields_of,
-    is_model,
-    literals_of,
 )
 from vaultconfig.references import is_reference, parse
 

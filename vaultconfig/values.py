@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from vaultconfig.annotations import Declared, Decoding, Target
 from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
 from vaultconfig.masking import mask
-from vaultconfig.plan import Declared, Decoding, Target
 from vaultconfig.references import Template, VaultRef, as_text
 from vaultconfig.resolver import Resolved
 

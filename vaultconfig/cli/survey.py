@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
+from vaultconfig.annotations import ANYTHING
 from vaultconfig.cli.failures import lines_of
 from vaultconfig.cli.findings import FieldFinding, Status
 from vaultconfig.errors import (
@@ -29,7 +30,6 @@ from vaultconfig.fallback import NOT_FOUND, NoCredentialsError
 from vaultconfig.inputs import Place
 from vaultconfig.load import Ask, Filled, Load, references_of
 from vaultconfig.origins import DEFAULT, VAULT, Provenance, provenance_of
-from vaultconfig.plan import ANYTHING
 from vaultconfig.render.gathering import sources_of
 from vaultconfig.resolver import Resolved
 from vaultconfig.slots import Slot, describe

@@ -1,0 +1,161 @@
+"""What the annotation of a field says: references, models, tags, and what its type takes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
+
+from pydantic import BaseModel, Discriminator, Json, RootModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import ForceDecode, NoDecode
+
+from vaultconfig.errors import ConfigurationError, InvalidReferenceError
+from vaultconfig.references import Template, VaultRef, is_reference, parse
+
+Declared: TypeAlias = VaultRef | Template
+Discriminant: TypeAlias = str | Callable[[Any], Hashable]
+
+
+class Decoding(Enum):
+    """Whether a field takes text as JSON, by pydantic-settings' rules for the environment."""
+
+    ALWAYS = "always"
+    WHERE_POSSIBLE = "where possible"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a field can take: text as JSON, and whole objects."""
+
+    decoding: Decoding
+    takes_objects: bool
+
+
+ANYTHING = Target(Decoding.NEVER, takes_objects=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an annotation, with the metadata that stands at it."""
+
+    annotation: Any
+    metadata: tuple[Any, ...]
+    contained: bool
+
+
+def parts_in(
+    annotation: Any,
+    metadata: tuple[Any, ...] = (),
+    *,
+    contained: bool = False,
+    aliases: frozenset[int] = frozenset(),
+) -> Iterator[Part]:
+    """Walk through aliases, ``Annotated``, unions and containers down to plain types."""
+    origin = get_origin(annotation)
+    alias = annotation if hasattr(annotation, "__value__") else origin
+    if hasattr(alias, "__value__"):  # PEP 695
+        if id(alias) in aliases:
+            return
+        value = alias.__value__
+        inner = value[get_args(annotation)] if get_args(annotation) else value
+        yield from parts_in(inner, metadata, contained=contained, aliases=aliases | {id(alias)})
+    elif origin is Annotated:
+        inner, *more = get_args(annotation)
+        yield from parts_in(inner, (*metadata, *more), contained=contained, aliases=aliases)
+    else:
+        yield Part(annotation, metadata, contained)
+        for inner in get_args(annotation):
+            yield from parts_in(
+                inner, contained=contained or not _is_union(annotation), aliases=aliases
+            )
+
+
+def declared_in(parts: Sequence[Part]) -> Declared | ConfigurationError | None:
+    """Return the reference or template among *parts*, or what is wrong with it."""
+    found: list[Declared | ConfigurationError] = []
+    for part in parts:
+        references = [ref for item in part.metadata if (ref := _reference(item)) is not None]
+        if references and part.contained:
+            return ConfigurationError(
+                "a reference inside a list or mapping type fills nothing: annotate the field itself"
+            )
+        found += references
+    if len(found) > 1:
+        return ConfigurationError("the annotation carries two references: keep one")
+    return found[0] if found else None
+
+
+def target_of(parts: Sequence[Part], config: Mapping[str, Any]) -> Target:
+    """Return what a field can take, by its type and by the *config* of its model."""
+    metadata = {item if isinstance(item, type) else type(item) for item in parts[0].metadata}
+    members = [
+        part
+        for part in parts
+        if not part.contained
+        and not _is_union(part.annotation)
+        and part.annotation is not NoneType
+    ]
+    structured = [_is_structured(part.annotation) for part in members]
+    takes_objects = any(
+        _is_structured(part.annotation) or part.annotation in (Any, object) for part in parts
+    )
+    undecoded = NoDecode in metadata or (
+        config.get("enable_decoding") is False and ForceDecode not in metadata
+    )
+    if undecoded or Json in metadata or not any(structured):
+        return Target(Decoding.NEVER, takes_objects)
+    decoding = Decoding.ALWAYS if all(structured) else Decoding.WHERE_POSSIBLE
+    return Target(decoding, takes_objects)
+
+
+def tags_in(info: FieldInfo, parts: Sequence[Part]) -> tuple[Discriminant, ...]:
+    """Return what tells the members of a union apart."""
+    marks = [info, *(item for part in parts for item in part.metadata)]
+    found = [mark.discriminator for mark in marks if isinstance(mark, (FieldInfo, Discriminator))]
+    tags = [mark.discriminator if isinstance(mark, Discriminator) else mark for mark in found]
+    return tuple(dict.fromkeys(tag for tag in tags if tag is not None))
+
+
+def is_model(annotation: object) -> bool:
+    """Whether *annotation* is a class with fields of its own."""
+    if not isinstance(annotation, type) or get_origin(annotation) is not None:
+        return False
+    if issubclass(annotation, BaseModel):
+        return not issubclass(annotation, RootModel)
+    return is_dataclass(annotation)
+
+
+def literals_of(info: FieldInfo) -> set[Any]:
+    """Return what a ``Literal`` field accepts, enum members by their values too."""
+    found = get_args(info.annotation)
+    return {*found, *(item.value for item in found if isinstance(item, Enum))}
+
+
+def _reference(item: object) -> Declared | ConfigurationError | None:
+    if isinstance(item, VaultRef):
+        return item
+    if type(item) is not str or not is_reference(item):
+        return None
+    try:
+        parsed = parse(item)
+    except InvalidReferenceError as error:
+        return error.with_traceback(None)
+    return None if isinstance(parsed, str) else parsed
+
+
+def _is_union(annotation: object) -> bool:
+    return get_origin(annotation) in {Union, UnionType}
+
+
+def _is_structured(annotation: object) -> bool:
+    """Whether values of this type are objects or lists, not texts and numbers."""
+    kind = get_origin(annotation) or annotation
+    if not isinstance(kind, type) or issubclass(kind, (str, bytes, bytearray)):
+        return False
+    return (
+        issubclass(kind, (BaseModel, Collection)) and not issubclass(kind, Enum)
+    ) or is_dataclass(kind)
