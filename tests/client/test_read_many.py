@@ -86,9 +86,9 @@ def test_one_request_runs_in_the_calling_thread(vault, client, monkeypatch):
     vault.respond = either
 
     def refuse(*args, **options):
-        raise AssertionError("a thread pool was made")
+        raise AssertionError("a thread was made")
 
-    monkeypatch.setattr("vaultconfig.client.reading.ThreadPoolExecutor", refuse)
+    monkeypatch.setattr("vaultconfig.client.reading.threading.Thread", refuse)
     assert len(client.read_many(["a", "b"])) == 2
     assert len(client.read_many([("a", 1)])) == 1
 

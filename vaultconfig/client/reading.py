@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import TypeAlias, TypeGuard, TypeVar
 
 from vaultconfig.client.answer import Answer
@@ -25,7 +28,8 @@ from vaultconfig.secret import Secret, SecretKey
 T = TypeVar("T")
 Outcome: TypeAlias = Secret | Failure
 Result: TypeAlias = Secret | SecretError | VaultUnavailableError
-Job: TypeAlias = Callable[[], Collection[tuple[SecretKey, Outcome]]]
+Found: TypeAlias = Collection[tuple[SecretKey, Outcome]]
+Job: TypeAlias = Callable[[], Found]
 
 
 class Reader:
@@ -93,16 +97,36 @@ def _done(jobs: Sequence[Job]) -> dict[SecretKey, Outcome]:
     if len(jobs) == 1:  # in this thread
         return _unless_fatal(jobs[0]())
     outcomes: dict[SecretKey, Outcome] = {}
-    with ThreadPoolExecutor(MOST_CONNECTIONS, "vaultconfig") as pool:
-        try:
-            for future in as_completed([pool.submit(job) for job in jobs]):
-                outcomes |= _unless_fatal(future.result())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    waiting, results = deque(jobs), SimpleQueue[Found | BaseException]()
+    # No executor: its threads hold up the end of the process for as long as the vault is silent,
+    # and take no work once the main thread has ended, though others go on.
+    for _ in range(min(len(jobs), MOST_CONNECTIONS)):
+        threading.Thread(
+            target=_do, args=(waiting, results), name="vaultconfig-read", daemon=True
+        ).start()
+    try:
+        for _ in jobs:
+            found = results.get()
+            if isinstance(found, BaseException):
+                raise found
+            outcomes |= _unless_fatal(found)
+    finally:
+        waiting.clear()
     return outcomes
 
 
-def _unless_fatal(found: Collection[tuple[SecretKey, Outcome]]) -> dict[SecretKey, Outcome]:
+def _do(waiting: deque[Job], results: SimpleQueue[Found | BaseException]) -> None:
+    """Do what is *waiting* until nothing is; what a job raises is for whoever gave it."""
+    with suppress(IndexError):
+        while True:
+            job = waiting.popleft()
+            try:
+                results.put(job())
+            except BaseException as exc:
+                results.put(exc)
+
+
+def _unless_fatal(found: Found) -> dict[SecretKey, Outcome]:
     for _, outcome in found:
         if _is_fatal(outcome):
             raise outcome.error
