@@ -10,6 +10,7 @@ import base64
 import copy
 import json
 import logging
+import os
 import pickle
 import pprint
 import sys
@@ -17,13 +18,16 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import ValidationError
 
-from vaultconfig.errors import SettingFailure
+from vaultconfig.devserver import DevServer
+from vaultconfig.errors import SettingFailure, VaultConfigError
+from vaultconfig.resolver import close_vaults
 
 CANARIES: Final[Mapping[str, Any]] = {
     "text": "kq7Zp-pL4in-Xw93mVtR",
@@ -40,6 +44,7 @@ CANARIES: Final[Mapping[str, Any]] = {
 }
 TOKEN: Final = "tOk3n-CvBnM-9Lk2Jh"
 CLIENT_SECRET: Final = "cLi3nt-S3cr3T-QpWoEi"
+_OURS: Final = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 _PART: Final = 8  # so many characters in a row are telling
 
 
@@ -58,6 +63,10 @@ class Shown:
             self.add(f"{where}: {about}", text)
         for inner in _hanging_on(error):
             self.error(inner, f"{where} > {type(inner).__name__}")
+
+    def words(self, error: BaseException, where: str = "error") -> None:
+        """Take in what *error* says, for where its frames are the caller's own."""
+        self.error(error.with_traceback(None), where)
 
     def settings(self, settings: Any, where: str = "settings") -> None:
         """Take in all ways in which settings are printed."""
@@ -82,6 +91,25 @@ class Shown:
 
 
 @contextmanager
+def vault_of_canaries(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
+    """Run a vault full of canaries, in *directory*, with pydantic's debug log switched on."""
+    monkeypatch.chdir(directory)
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        monkeypatch.delenv(name)
+    with DevServer(token=TOKEN) as vault:
+        vault.put("app", CANARIES)
+        vault.put("items", {name: [value] for name, value in CANARIES.items()})
+        vault.put("values", {name: {"value": value} for name, value in CANARIES.items()})
+        monkeypatch.setenv("SCAIVAULT_URL", vault.url)
+        monkeypatch.setenv("SCAIVAULT_TOKEN", TOKEN)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("PYDANTIC_SETTINGS_DEBUG", "1")
+        close_vaults()
+        yield vault
+        close_vaults()
+
+
+@contextmanager
 def watched(capfd: pytest.CaptureFixture[str]) -> Iterator[Shown]:
     """Watch logs of every level, warnings and outputs; nothing in them may be a canary."""
     shown = Shown()
@@ -102,6 +130,18 @@ def watched(capfd: pytest.CaptureFixture[str]) -> Iterator[Shown]:
         shown.add(stream, text)
     if leaks := shown.leaks():
         pytest.fail("\n".join(leaks), pytrace=False)
+
+
+def attempt(shown: Shown, load: Callable[[], Any], where: str) -> None:
+    """Take in what *load* raises; or, where it does not, how its settings print."""
+    try:
+        settings = load()
+    except (ValidationError, VaultConfigError) as error:
+        failure: Exception = error
+    else:
+        shown.settings(settings, where)
+        return
+    shown.error(failure, where)
 
 
 def failure_of(call: Callable[[], object]) -> Exception:

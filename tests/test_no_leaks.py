@@ -1,4 +1,4 @@
-"""No value from the vault, and no credential, shows anywhere, whatever goes wrong.
+"""No value from the vault shows, however settings are built, printed or refused.
 
 Each test lets a row of things happen, and `watched` looks through all that came out. A new way
 to fail, or to print, joins a table here.
@@ -6,7 +6,6 @@ to fail, or to print, joins a table here.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -51,7 +50,6 @@ from pydantic import (
     StringConstraints,
     Tag,
     TypeAdapter,
-    ValidationError,
     WrapValidator,
     computed_field,
     create_model,
@@ -62,37 +60,20 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from tests.leaks import CANARIES, TOKEN, Shown, failure_of, watched
+from tests.leaks import CANARIES, Shown, attempt, failure_of, vault_of_canaries, watched
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
-from vaultconfig.resolver import close_vaults
-
-OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
-Watch = Iterator[Shown]
+from vaultconfig.errors import UnresolvedSettingsError
 
 
 @pytest.fixture(autouse=True)
 def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
-    """A vault full of canaries, in an empty directory, with pydantic's debug log switched on."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(OURS)]:
-        monkeypatch.delenv(name)
-    with DevServer(token=TOKEN) as vault:
-        vault.put("app", CANARIES)
-        vault.put("items", {name: [value] for name, value in CANARIES.items()})
-        vault.put("values", {name: {"value": value} for name, value in CANARIES.items()})
-        monkeypatch.setenv("SCAIVAULT_URL", vault.url)
-        monkeypatch.setenv("SCAIVAULT_TOKEN", TOKEN)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("PYDANTIC_SETTINGS_DEBUG", "1")
-        close_vaults()
+    with vault_of_canaries(tmp_path, monkeypatch) as vault:
         yield vault
-        close_vaults()
 
 
 @pytest.fixture
-def shown(vault: DevServer, capfd: pytest.CaptureFixture[str]) -> Watch:
+def shown(vault: DevServer, capfd: pytest.CaptureFixture[str]) -> Iterator[Shown]:
     with watched(capfd) as shown:
         yield shown
 
@@ -102,18 +83,6 @@ def settings_with(annotation: Any, *, config: Any = None, **more: Any) -> type[V
     fields = {"value": (annotation, ...), **more}
     bases = (type("Configured", (VaultSettings,), {"model_config": config}),) if config else None
     return create_model("Settings", __base__=bases or VaultSettings, **fields)
-
-
-def attempt(shown: Shown, load: Callable[[], Any], where: str) -> None:
-    """Take in what *load* raises; or, where it does not, how its settings print."""
-    try:
-        settings = load()
-    except (ValidationError, VaultConfigError) as error:
-        failure: Exception = error
-    else:
-        shown.settings(settings, where)
-        return
-    shown.error(failure, where)
 
 
 class Colour(Enum):
@@ -214,7 +183,7 @@ TYPES: Mapping[str, Any] = {
     "byte size": ByteSize,
     "import string": ImportString,
     "regex": Pattern[str],
-    "callable": Callable[..., int],
+    "callable": Callable[[int], int],
     "class": type[int],
     "list": list[int],
     "long list": Annotated[list[str], Field(min_length=9)],
