@@ -129,10 +129,9 @@ def is_model(annotation: object) -> bool:
     return is_dataclass(annotation)
 
 
-def literals_of(info: FieldInfo) -> set[Any]:
-    """Return what a ``Literal`` field accepts, enum members by their values too."""
-    found = get_args(info.annotation)
-    return {*found, *(item.value for item in found if isinstance(item, Enum))}
+def literals_of(info: FieldInfo) -> tuple[Any, ...]:
+    """Return what a ``Literal`` field accepts."""
+    return get_args(info.annotation)
 
 
 def _reference(item: object) -> Declared | ConfigurationError | None:

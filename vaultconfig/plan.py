@@ -108,8 +108,6 @@ def _places(name: str, info: FieldInfo, config: Mapping[str, Any]) -> tuple[Plac
     paths: list[Place] = [
         tuple(choice.path) if isinstance(choice, AliasPath) else (choice,) for choice in choices
     ]
-    # pydantic-settings prefers a plain name over a path, and its sources use that key.
-    paths.sort(key=lambda path: len(path) > 1)
     if config.get("validate_by_name") or config.get("populate_by_name"):
         paths.append((name,))
     return tuple(dict.fromkeys(paths))

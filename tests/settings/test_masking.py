@@ -247,6 +247,14 @@ class TestProvenance:
         )
         assert "inner.host" not in found
         assert not any("reference" in name for name in found)
+        below = env_file("OTHER='vault:app'\nOTHER__NUMBER=7\n")
+        monkeypatch.delenv("OTHER")
+        monkeypatch.delenv("OTHER__NUMBER")
+        settings = Settings(_env_file=below)
+        assert settings.other.number == 7
+        assert provenance(settings)["other.number"].source == ".env"
+        assert provenance(settings)["other.token"].source == "vault"
+        file = env_file("INNER__TOKEN=stale\nINNER__HOST=stale\nOTHER__TOKEN=x\n")
         development = provenance(Settings(_env_file=file, _vault_environment="dev"))
         assert development["inner.host"].source == ".env"
         assert development["inner.token"].source == "vault"

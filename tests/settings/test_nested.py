@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
 
 from tests.settings.loading import Asked, reasons
 from vaultconfig import VaultConfigDict, VaultSettings
@@ -68,6 +68,22 @@ class TestDefaults:
         assert Settings().db.password == "db password"
         assert default.password == "to be replaced"
 
+    def test_several_fields_of_one_default(self) -> None:
+        """Of a default with several references each is filled, or left, for itself."""
+
+        class Several(BaseModel):
+            one: Annotated[str, "vault:db#password"]
+            two: Annotated[str, "vault:queue#password"]
+            three: Annotated[str, "vault:gone?optional#password"]
+            four: str
+
+        class Settings(VaultSettings):
+            several: Several = Several(one="1", two="2", three="3", four="4")
+
+        assert Settings().several == Several(
+            one="db password", two="queue password", three="3", four="4"
+        )
+
     def test_a_default_of_a_dataclass(self) -> None:
         """A dataclass's default instance is no different."""
 
@@ -129,6 +145,24 @@ class TestMany:
         assert settings.named == {"x": Db(host="c", password="db password")}
         assert settings.pair == (Db(host="d", password="db password"),)
 
+    def test_items_that_are_given_take_the_place_of_a_reference(
+        self, app: DevServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A list or mapping from the environment is whole; only its items are completed."""
+
+        class Settings(VaultSettings):
+            dbs: Annotated[list[Db], "vault:many#dbs"]
+            named: Annotated[dict[str, Db], "vault:many#named"]
+
+        whole = {"host": "v", "password": "p"}
+        app.put("many", {"dbs": [whole], "named": {"y": whole}})
+        assert Settings().named == {"y": Db(host="v", password="p")}
+        monkeypatch.setenv("DBS", '[{"host": "a"}]')
+        monkeypatch.setenv("NAMED", '{"x": {"host": "c"}}')
+        settings = Settings()
+        assert settings.dbs == [Db(host="a", password="db password")]
+        assert settings.named == {"x": Db(host="c", password="db password")}
+
     def test_without_items_nothing_is_read(self, app: DevServer) -> None:
         """An empty list has nothing to fill."""
 
@@ -177,6 +211,17 @@ class EnumQueue(BaseModel):
     password: Annotated[str, "vault:queue#password"]
 
 
+class PlainDb(BaseModel):
+    kind: Literal["db"]
+    password: str
+
+
+class PlainQueue(BaseModel):
+    kind: Literal["queue"]
+    topic: str
+    password: str
+
+
 def tag_of(value: Any) -> str | None:
     if isinstance(value, dict):
         return "queue" if "topic" in value else "db"
@@ -207,6 +252,17 @@ class TestUnions:
             backend: EnumDb | EnumQueue = Field(discriminator="kind")
 
         assert Settings(backend={"kind": kind}).backend == EnumQueue(password="queue password")
+
+    @pytest.mark.parametrize("kind", ["other", [], {}, None])
+    def test_a_tag_that_means_nothing(self, app: DevServer, kind: Any) -> None:
+        """Nothing is read for it, and pydantic says what is wrong."""
+
+        class Settings(VaultSettings):
+            backend: Db | Queue = Field(discriminator="kind")
+
+        with pytest.raises(ValidationError, match="backend"):
+            Settings(backend={"kind": kind})
+        assert not app.requests
 
     def test_a_tag_under_an_alias(self) -> None:
         """A tag is found under its alias."""
@@ -257,6 +313,18 @@ class TestUnions:
 
         monkeypatch.setenv("BACKEND__KIND", "db")
         assert Settings().backend == Db(password="db password")
+
+    def test_a_tag_from_the_vault(self, app: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A whole object brings its tag; what the environment gives is laid over it."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            backend: Annotated[PlainDb | PlainQueue, Field(discriminator="kind"), "vault:backend"]
+
+        app.put("backend", {"kind": "queue", "topic": "t", "password": "p"})
+        assert Settings().backend == PlainQueue(kind="queue", topic="t", password="p")
+        monkeypatch.setenv("BACKEND__TOPIC", "env")
+        assert Settings().backend == PlainQueue(kind="queue", topic="env", password="p")
 
     def test_a_nested_union(self) -> None:
         """A union inside a union is chosen by both of its tags."""

@@ -68,6 +68,12 @@ def test_a_field_that_is_given(given: Any) -> None:
     assert ByField(region=given).token == f"of {getattr(given, 'value', given)}/app"
 
 
+@pytest.mark.parametrize("given", [True, None, ["eu"], 1.5])
+def test_other_values_fill_nothing(given: Any) -> None:
+    """What has no plain text of its own does not become part of a path."""
+    assert reasons(lambda: ByField(region=given)) == {"token": "ConfigurationError"}
+
+
 @pytest.mark.parametrize("name", ["REGION", "AREA"])
 def test_a_field_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A field's value is taken from whichever source and name gives it."""

@@ -238,6 +238,18 @@ def test_an_optional_nested_model_with_a_reference_of_its_own_is_filled(app: Dev
     assert Optional().db == Whole(user="vault user", password="vault pass")
 
 
+def test_references_inside_such_a_model_are_filled_too(app: DevServer) -> None:
+    """The object gives the rest."""
+    app.put("rest", {"host": "vault host"})
+
+    class Optional(VaultSettings):
+        db: Annotated[Database | None, "vault:rest"] = None
+
+    db = Optional().db
+    assert db is not None
+    assert (db.user, db.host) == ("vault user", "vault host")
+
+
 def test_an_empty_variable_is_given(app: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty value in the environment is a value, unless ``env_ignore_empty`` says not."""
 

@@ -181,6 +181,45 @@ def test_a_reference_in_dotenv_stands_below_the_annotation(
     assert len(caplog.records) == 2
 
 
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_value_inside_an_annotated_object(
+    monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    """A reference in the environment is laid over a part of an object from the vault."""
+
+    class Whole(VaultSettings):
+        model_config = VaultConfigDict(env_nested_delimiter="__")
+        db: Annotated[Database, "vault:app"]
+
+    monkeypatch.setenv("DB__HOST", "<${vault:app#token}>")
+    db = Whole(_vault_environment=environment).db
+    assert db == Database(token=SecretStr("from vault"), host="<from vault>", port=5432)
+
+
+def test_references_that_fail_below_one_that_does_not(env_file: Any, development: None) -> None:
+    """In development a bad reference in `.env` is no failure of a field that has its value."""
+
+    class Required(VaultSettings):
+        token: Annotated[str, "vault:app#token"]
+
+    env_file("TOKEN='vault:gone#token'")
+    assert Required().token == "from vault"
+
+
+def test_a_reference_to_a_whole_object_in_dotenv(
+    app: DevServer, env_file: Any, development: None
+) -> None:
+    """It stands in for the annotation like any other, and is never taken for a value."""
+
+    class Whole(VaultSettings):
+        db: Annotated[Database | None, "vault:gone"] = None
+
+    env_file("DB='vault:app'")
+    assert Whole().db == Database(token=SecretStr("from vault"), host="vault host", port=5432)
+    env_file("DB='vault:gone2'")
+    assert Whole().db is None
+
+
 def test_a_reference_in_dotenv_is_not_read_in_production(asked: Asked, env_file: Any) -> None:
     """There the annotation alone says where the value is."""
     assert Declaring(_env_file=env_file("TOKEN='vault:gone#token'")).token == "from vault"
@@ -315,6 +354,13 @@ def test_what_is_not_a_text_is_left_alone(app: DevServer) -> None:
     db = Database(token=SecretStr("vault:app#token"), host="vault:app#host")
     assert Settings(db=db).db is db
     assert not app.requests
+
+
+def test_a_failing_value_inside_json_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that holds it among other things is found, too."""
+    monkeypatch.setenv("ITEMS", '["vault:gone#token"]')
+    (failure,) = unresolved(Settings).failures
+    assert (failure.field, failure.variable) == ("items.0", "ITEMS")
 
 
 def test_a_failing_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
