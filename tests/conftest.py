@@ -1,8 +1,13 @@
-"""Makes our own pytest fixtures known where the package is not installed."""
+"""Makes our own pytest fixtures known where the package is not installed; sets up Hypothesis."""
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# A loaded machine is no mistake of ours.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -343,6 +343,7 @@ def test_a_forked_child_makes_its_own(app: DevServer, tmp_path: Path) -> None:
         child = multiprocessing.get_context("fork").Process(target=load_in_child, args=[str(file)])
         child.start()
         child.join(20)
+        child.kill()  # in case it hangs
     assert child.exitcode == 0
     assert file.read_text() == "second"
     assert len({request.connection for request in app.requests}) == 2
