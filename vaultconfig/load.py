@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from vaultconfig.annotations import ANYTHING, Declared
 from vaultconfig.errors import (
-    InvalidReferenceError,
     SettingFailure,
     UnresolvedSettingsError,
     VaultConfigError,
 )
-from vaultconfig.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
+from vaultconfig.fallback import FallbackRule
 from vaultconfig.inputs import (
     ABSENT,
-    Place,
     get_at,
     keys_only,
     leaves_of,
@@ -33,11 +29,11 @@ from vaultconfig.inputs import (
 )
 from vaultconfig.layers import Layer, Layers
 from vaultconfig.masking import is_masked
-from vaultconfig.origins import DEFAULT, VAULT, LoadRecord, Provenance
+from vaultconfig.origins import VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import fields_of
 from vaultconfig.references import Template, VaultRef
-from vaultconfig.resolver import Resolved
+from vaultconfig.settling import Claim, Filled, Settled, Settling, by_place, references_of
 from vaultconfig.slots import (
     REFERENCE_KEY,
     Default,
@@ -46,22 +42,11 @@ from vaultconfig.slots import (
     describe,
     value_slots,
 )
-from vaultconfig.values import Answers, fill
+from vaultconfig.values import Answers
 
 logger = logging.getLogger("vaultconfig")
 
 Ask: TypeAlias = Callable[[Sequence[VaultRef]], Answers]
-Filled: TypeAlias = Declared | VaultConfigError | str
-"""A slot's reference without placeholders, what is wrong with it, or a literal text."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """What becomes of a slot: its value, or `ABSENT` for the default."""
-
-    slot: Slot
-    value: Any = field(repr=False)
-    origin: Provenance | None
 
 
 class Load:
@@ -77,7 +62,7 @@ class Load:
         given: What stands above the vault.
         record: Where everything came from.
         values: What the vault gave, masked.
-        filled: What the vault was to fill, for who wants to know about all of it.
+        claims: What the vault was to fill, for who wants to know about all of it.
         answers: What the vault said to the references in that.
     """
 
@@ -96,7 +81,7 @@ class Load:
         self.given = self._layers.given
         self.record = LoadRecord(self._layers.shapes)
         self.values: list[Any] = []
-        self.filled: Sequence[tuple[Slot, Filled]] = ()
+        self.claims: Sequence[Claim] = ()
         self.answers: Answers = {}
         for place, value in masked_in(self.given):  # what an outer settings class hands on
             self.values.append(value)
@@ -126,21 +111,30 @@ class Load:
         """
         found = list(annotated_slots(self._model, state, self.given))
         slots = [item for item in found if isinstance(item, Slot)]
+        defaults = [item for item in found if isinstance(item, Default)]
         if resolve_values:
             slots += self._allowed(slots, value_slots(self._model, state, extra=extra))
-        if not slots:
-            return
-        # Outer values first, then what goes inside them; annotations over `.env`'s references.
-        slots.sort(key=lambda slot: (len(slot.place), slot.annotated))
         placeholders = Placeholders(
             self._model, state, variables=variables, environment=self._rule.environment
         )
-        defaults = [item for item in found if isinstance(item, Default)]
-        self.filled = [(slot, _filled(slot, placeholders)) for slot in slots]
-        settled, failures = self._settle(defaults, ask)
-        self._apply(settled, defaults, state)
-        if failures:
-            raise UnresolvedSettingsError(failures)
+        self.claims = [(slot, _filled(slot, placeholders)) for slot in slots]
+        references = {ref: None for _, declared in self.claims for ref in references_of(declared)}
+        self.answers = ask(list(references)) if references else {}
+        settling = Settling(
+            self.answers,
+            self._layers,
+            rule=self._rule,
+            defaults=defaults,
+            variable_of=self._variable_of,
+        )
+        for claims in by_place(self.claims):
+            settling.settle(claims)
+        self._apply(settling.settled, defaults, state)
+        if settling.failures:
+            raise UnresolvedSettingsError(self._in_order(settling.failures))
+        if settling.replaced:
+            told = "; ".join(map(str, settling.replaced))
+            logger.warning("taken from .env or the default, not from the vault: %s", told)
 
     def _allowed(self, annotated: Sequence[Slot], values: Iterable[Slot]) -> Iterator[Slot]:
         """Leave out references of a `.env` that may not provide the field."""
@@ -150,123 +144,51 @@ class Load:
             if not inside or get_at(self.given, slot.place) is not ABSENT:
                 yield slot
 
-    def _settle(
-        self, defaults: Sequence[Default], ask: Ask
-    ) -> tuple[list[_Settled], list[SettingFailure]]:
-        needed = (ref for _, declared in self.filled for ref in references_of(declared))
-        references = dict.fromkeys(needed)
-        self.answers = answers = ask(list(references)) if references else {}
-        settled: dict[Place, _Settled] = {}
-        failures: dict[Place, SettingFailure] = {}
-        replaced: dict[Place, SettingFailure] = {}
-        for slot, declared in self.filled:
-            outcome = self._outcome(slot, declared, answers)
-            if isinstance(outcome, _Settled):
-                settled[slot.place] = outcome
-                failures.pop(slot.place, None)
-                replaced.pop(slot.place, None)
-                continue
-            failure = self._failure(slot, declared, outcome)
-            missing = _may_be_missing(declared, answers)
-            # What `.env` refers to is settled before the annotation that it may stand in for.
-            lower = settled.pop(slot.place, None)
-            serves = missing or self._covers(slot, outcome)
-            alternative = (lower or self._alternative(slot, defaults)) if serves else None
-            if alternative is None:
-                failures[slot.place] = failure
-                continue
-            settled[slot.place] = alternative
-            if not missing and not isinstance(outcome, NoCredentialsError):
-                replaced[slot.place] = failure
-        if failures:
-            order = _order(self._model)
-            places = sorted(failures, key=lambda place: order.get(place[0], len(order)))
-            return list(settled.values()), [failures[place] for place in places]
-        if replaced:
-            told = "; ".join(map(str, replaced.values()))
-            logger.warning("taken from .env or the default, not from the vault: %s", told)
-        return list(settled.values()), []
-
-    def _outcome(
-        self, slot: Slot, declared: Filled, answers: Answers
-    ) -> _Settled | VaultConfigError:
-        if isinstance(declared, str):
-            return _Settled(slot, declared, None)
-        if isinstance(declared, VaultConfigError):
-            return declared
-        value = fill(declared, answers, slot.plan.target if slot.plan else ANYTHING)
-        if isinstance(value, VaultConfigError):
-            return value
-        self.values.append(value)
-        return _Settled(slot, value, Provenance(VAULT, _secrets(declared, answers)))
-
-    def _failure(self, slot: Slot, declared: Filled, error: VaultConfigError) -> SettingFailure:
-        # The texts around the references of a template may be secret themselves.
-        readable = slot.declared if isinstance(declared, VaultConfigError) else declared
-        shown = ", ".join(map(str, references_of(readable))) or None
-        variable = self._variable_of(slot.text) if slot.text is not None else None
-        return SettingFailure(slot.name, shown, error, variable)
-
-    def _covers(self, slot: Slot, error: VaultConfigError) -> bool:
-        # A malformed value is a mistake in what was given, not something the vault lacks.
-        is_mistake = not slot.annotated and isinstance(error, InvalidReferenceError)
-        return self._rule.covers(error) and not is_mistake
-
-    def _alternative(self, slot: Slot, defaults: Iterable[Default]) -> _Settled | None:
-        """Return what a source below the vault says, else the default, else nothing."""
-        lower = self._layers.alternative(slot.place)
-        if lower is not None:
-            source, value = lower
-            return _Settled(slot, value, Provenance(source))
-        has_default = slot.plan is not None and not slot.plan.info.is_required()
-        if has_default or any(default.holds(slot.place) for default in defaults):
-            return _Settled(slot, ABSENT, Provenance(DEFAULT))
-        return None
-
     def _apply(
-        self, settled: Iterable[_Settled], defaults: Iterable[Default], state: dict[str, Any]
+        self, settled: Iterable[Settled], defaults: Iterable[Default], state: dict[str, Any]
     ) -> None:
-        entries = {str(item.slot.place[0]) for item in settled}
-        changed = {key: own_copy(state[key]) for key in entries if key in state}
+        given = dict(state)
+        for key in {str(item.slot.place[0]) for item in settled} & state.keys():
+            state[key] = own_copy(state[key])
         for item in settled:
             place = item.slot.place
-            if item.origin is not None:
-                over = self.given if item.slot.annotated else state
-                self.record.filled |= dict.fromkeys(self._names(item, over), item.origin)
+            self._note(item, self.given if item.slot.annotated else given)
             default = next((default for default in defaults if default.holds(place)), None)
-            if item.value is not ABSENT:
-                if default is not None and get_at(changed, default.place) is ABSENT:
-                    set_at(changed, default.place, default.values())
-                set_at(changed, place, self._completed(item, get_at(changed, place)))
-            elif default is None:
-                remove_at(changed, place)
-        for key in entries:
-            state.pop(key, None)
-        state.update(changed)
+            if item.value is ABSENT:
+                if default is None:
+                    remove_at(state, place)
+                continue
+            if default is not None and get_at(state, default.place) is ABSENT:
+                set_at(state, default.place, default.values())
+            set_at(state, place, self._completed(item, state))
 
-    def _completed(self, item: _Settled, present: Any) -> Any:
+    def _note(self, item: Settled, over: Mapping[str, Any]) -> None:
+        """Record where the field that *item* fills came from, and the parts that *over* lacks."""
+        if item.origin is None:
+            return
+        self.record.filled[item.slot.name] = item.origin
+        if item.origin.source == VAULT:
+            self.values.append(item.value)
+        if isinstance(item.value, dict):
+            for place in leaves_of(keys_only(item.value), item.slot.place):
+                if get_at(over, place) is ABSENT and not any(map(is_masked, place)):
+                    self.record.filled[describe(self._model, place)[0]] = item.origin
+
+    def _completed(self, item: Settled, state: Mapping[str, Any]) -> Any:
         """Merge the object that a whole secret is with what other sources say inside it."""
         if not isinstance(item.value, dict):
             return item.value
         if item.slot.annotated:
             return self._layers.around(item.slot.place, item.value)
+        present = get_at(state, item.slot.place)
         present = present if isinstance(present, dict) else {}
         siblings = {key: inner for key, inner in present.items() if key != REFERENCE_KEY}
         return merged([item.value, siblings])
 
-    def _names(self, item: _Settled, over: Any) -> Iterator[str]:
-        """Name the field that *item* fills and, of an object, the parts that *over* lacks."""
-        yield item.slot.name
-        parts = keys_only(item.value) if isinstance(item.value, dict) else {}
-        for place in leaves_of(parts, item.slot.place):
-            if get_at(over, place) is ABSENT and not any(map(is_masked, place)):
-                yield describe(self._model, place)[0]
-
-
-def _order(model: type) -> dict[str | int, int]:
-    """Return where in *model* each key of its input is declared."""
-    fields = enumerate(fields_of(model))
-    return {place[0]: position for position, field in fields for place in field.places}
+    def _in_order(self, failures: Iterable[SettingFailure]) -> list[SettingFailure]:
+        """Sort *failures* as the class declares its fields."""
+        order = {field.name: position for position, field in enumerate(fields_of(self._model))}
+        return sorted(failures, key=lambda f: order.get(f.field.partition(".")[0], len(order)))
 
 
 def _filled(slot: Slot, placeholders: Placeholders) -> Filled:
@@ -276,24 +198,3 @@ def _filled(slot: Slot, placeholders: Placeholders) -> Filled:
         return placeholders.fill(slot.declared)
     except VaultConfigError as error:
         return error.with_traceback(None)
-
-
-def references_of(declared: Filled) -> Sequence[VaultRef]:
-    """Return the references in what fills a slot."""
-    if isinstance(declared, VaultRef):
-        return (declared,)
-    return declared.references if isinstance(declared, Template) else ()
-
-
-def _may_be_missing(declared: Filled, answers: Answers) -> bool:
-    """Whether all that is amiss is that optional secrets do not exist."""
-    failed = [ref for ref in references_of(declared) if isinstance(answers[ref], VaultConfigError)]
-    return bool(failed) and all(
-        ref.optional and isinstance(answers[ref], NOT_FOUND) for ref in failed
-    )
-
-
-def _secrets(declared: Declared, answers: Answers) -> tuple[tuple[str, int], ...]:
-    resolved = [answers[reference] for reference in references_of(declared)]
-    secrets = [item.secret for item in resolved if isinstance(item, Resolved)]
-    return tuple(dict.fromkeys((secret.path, secret.version) for secret in secrets))

@@ -28,10 +28,11 @@ from vaultconfig.errors import (
 )
 from vaultconfig.fallback import NOT_FOUND, NoCredentialsError
 from vaultconfig.inputs import Place
-from vaultconfig.load import Ask, Filled, Load, references_of
+from vaultconfig.load import Ask, Load
 from vaultconfig.origins import DEFAULT, VAULT, Provenance, provenance_of
 from vaultconfig.render.gathering import sources_of
 from vaultconfig.resolver import Resolved
+from vaultconfig.settling import Filled, references_of
 from vaultconfig.slots import Slot, describe
 from vaultconfig.source import VaultSettingsSource
 from vaultconfig.validation import clean_error
@@ -95,7 +96,7 @@ def references_in(found: Survey) -> list[tuple[Slot, str, VaultConfigError | Non
     """Return each slot with its reference as text, and what is wrong with that."""
     return [
         (slot, _shown(slot, filled), filled if isinstance(filled, VaultConfigError) else None)
-        for slot, filled in found.load.filled
+        for slot, filled in found.load.claims
         if not isinstance(filled, str)
     ]
 
@@ -106,7 +107,7 @@ def findings_about_fields(found: Survey) -> list[FieldFinding]:
         name: FieldFinding(name, origin.source, "ok", version=origin.version)
         for name, origin in provenance_of(found.settings_cls, found.load.record).items()
     }
-    for slot, filled in found.load.filled:
+    for slot, filled in found.load.claims:
         if isinstance(filled, str):
             continue
         for name in _parents_by_default(slot.name, rows):
@@ -185,7 +186,7 @@ def _shown(slot: Slot, filled: Filled) -> str:
 def _invalid(found: Survey) -> Iterator[tuple[str, ErrorDetails]]:
     """Yield what pydantic finds wrong, with the field's name, but for what the vault withheld."""
     load = found.load
-    holes = [slot.place for slot, filled in load.filled if _error(slot, filled, load) is not None]
+    holes = [slot.place for slot, filled in load.claims if _error(slot, filled, load) is not None]
     for line in _mistakes(found):
         place: Place = line["loc"]
         if not any(place[: len(hole)] == hole[: len(place)] for hole in holes):
