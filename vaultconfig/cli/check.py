@@ -28,7 +28,6 @@ from vaultconfig.cli.surroundings import (
 from vaultconfig.cli.survey import Survey, expiries_in, findings_about_fields, not_asking, survey
 from vaultconfig.cli.tables import as_json, lines_of
 from vaultconfig.cli.target import load_target
-from vaultconfig.connect import connect
 from vaultconfig.connection import DEADLINE, Connection
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.fallback import NoCredentialsError
@@ -119,6 +118,8 @@ class _Checking:
             self._fail(error)
 
     def _introduce(self, connection: Connection, now: datetime) -> None:
+        from vaultconfig.connect import connect  # loads httpx
+
         with connect(connection) as client:
             identity, health = client.whoami(), client.health()
         self.identity = identity.identity_id

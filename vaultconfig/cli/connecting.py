@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vaultconfig.cli.wording import suggestion
-from vaultconfig.client import VaultClient
-from vaultconfig.connect import connect
 from vaultconfig.connection import Connection, read_connection
 from vaultconfig.environment import Environment, current_environment
 from vaultconfig.errors import SecretNotFoundError, VaultConfigError
 from vaultconfig.references import VaultRef
 from vaultconfig.source import DEFAULT_ENV_FILE
+
+if TYPE_CHECKING:
+    from vaultconfig.client import VaultClient
 
 _MOST_LISTED: Final = 1000
 
@@ -39,6 +40,8 @@ def open_vault() -> VaultClient:
     Raises:
         ConfigurationError: There are no credentials, or a setting is wrong.
     """
+    from vaultconfig.connect import connect  # loads httpx
+
     return connect(connection_here())
 
 

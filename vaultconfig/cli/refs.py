@@ -50,7 +50,7 @@ def refs(*, target: str | None, as_json_: bool) -> None:
     """
     found = survey(load_target(target), not_asking)
     needed, is_wrong = [], False
-    for slot, reference, error in references_in(found):
+    for slot, reference, error in sorted(references_in(found), key=lambda item: item[0].name):
         place = "annotation" if slot.annotated else "value"
         needed.append(Needed(slot.name, reference, place, None if error is None else str(error)))
         is_wrong |= isinstance(error, InvalidReferenceError)

@@ -7,14 +7,13 @@ import stat
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
-from vaultconfig.client import Health, Identity
 from vaultconfig.connection import Connection
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render import dotenv, files
@@ -23,6 +22,9 @@ from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refers
 from vaultconfig.source import DEFAULT_ENV_FILE
+
+if TYPE_CHECKING:
+    from vaultconfig.client import Health, Identity
 
 _SKEW: Final = timedelta(seconds=30)
 _TOKEN_ENDS_SOON: Final = timedelta(days=1)

@@ -1,0 +1,253 @@
+"""``vaultconfig check`` and ``refs``: all that is wrong, in one run, and never a value."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from pydantic import TypeAdapter
+
+from tests.cli.conftest import CANARY, Project, only_lines
+from vaultconfig.cli.findings import Findings
+from vaultconfig.devserver import DevServer
+
+USER = 'user: Annotated[str, "vault:db#user"]'
+SHOWS = TypeAdapter(Findings)
+
+
+def identity(vault: DevServer, **more: object) -> None:
+    """Let the vault say this about us."""
+    body = {"identity_id": "someone", "scopes": ["secrets:read"], **more}
+    vault.fault(path="/v1/auth/whoami", status=200, body=json.dumps(body))
+
+
+def clock(vault: DevServer, seconds: float) -> None:
+    """Let the vault's clock be so far ahead of ours."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    vault.fault(path="/v1/health/**", status=200, body="{}", headers={"Date": date})
+
+
+def findings(project: Project, *args: str, code: int, **env: str) -> Findings:
+    ended = project.run("check", "app:Settings", "--json", *args, env=env)
+    only_lines(ended)
+    assert ended.code == code, ended.err
+    return SHOWS.validate_json(ended.out)
+
+
+def statuses(found: Findings) -> dict[str, str]:
+    return {item.field: item.status for item in found.fields}
+
+
+def kinds(found: Findings) -> list[str]:
+    return [item.kind for item in found.problems]
+
+
+def test_one_of_each_problem(project: Project, vault: DevServer) -> None:
+    """A project with one of each problem: all are found in one run, and no value is shown."""
+    project.declare(
+        'fine: Annotated[str, "vault:db#user"]',
+        'missing: Annotated[str, "vault:nowhere#x"]',
+        'no_field: Annotated[str, "vault:db#usr"]',
+        'denied: Annotated[str, "vault:denied/a#x"]',
+        'malformed: Annotated[str, "vault:db#"]',
+        'unfilled: Annotated[str, "vault:{region}/db#x"]',
+        'number: Annotated[int, "vault:db#password"]',
+        'ended: Annotated[str, "vault:ended#x"]',
+        'fixed: Annotated[str, "vault:db#user"]',
+        "plain: str",
+        "counted: int",
+        "given: str",
+    )
+    vault.put("db", {"user": f"{CANARY}-user", "password": f"{CANARY}-password"})
+    vault.put("ended", {"x": "y"}, expires_in="1d")
+    vault.deny("denied/**")
+    identity(vault, scopes=["other"], token_expires_at=(datetime.now(UTC)).isoformat())
+    clock(vault, -90)
+    env_file = project.write(".env", f"FINE={CANARY}-old\n")
+    env_file.chmod(0o644)
+    for command in ("init -q", "add .env"):
+        subprocess.run(["git", *command.split()], cwd=project.path, check=True)
+    env = {
+        "FIXED": f"{CANARY}-fixed",
+        "COUNTED": CANARY,
+        "GIVEN": "vault:db#",
+        "VAULTCONFIG_ALLOW_HTTP": "1",
+    }
+    found = findings(project, code=1, **env)
+    assert statuses(found) == {
+        "counted": "invalid",
+        "denied": "denied",
+        "ended": "ok",
+        "fine": "ok",
+        "fixed": "ok",
+        "given": "malformed",
+        "malformed": "malformed",
+        "missing": "missing",
+        "no_field": "missing",
+        "number": "invalid",
+        "plain": "missing",
+        "unfilled": "malformed",
+    }
+    assert kinds(found) == ["scopes", "token", "clock", "expiry", "fixed", "file", "file"]
+    told = " ".join(item.message for item in found.problems)
+    assert re.search("clock here is (89|90|91) s ahead of the vault's", told)
+    for text in ("secrets:read", "fixed", "mode 0644", "git tracks .env"):
+        assert text in told
+    by_name = {item.field: item for item in found.fields}
+    assert (by_name["fine"].version, by_name["fine"].source) == (1, "vault")
+    assert by_name["ended"].expires_at is not None
+    assert "did you mean user?" in (by_name["no_field"].problem or "")
+    ended = project.run("check", "app:Settings", env=env)
+    assert ended.code == 1
+    assert len(ended.out.splitlines()) == len(found.fields)
+    assert all(line.count("\t") == 5 for line in ended.out.splitlines())
+    only_lines(ended)
+
+
+def test_a_file_that_differs(project: Project, vault: DevServer) -> None:
+    """Values in a .env that are not the vault's are named; references and others are not."""
+    project.declare(USER, 'other: Annotated[str, "vault:db#other"]')
+    vault.put("db", {"user": CANARY, "other": "same"})
+    project.write(".env", "USER=old\nOTHER=same\nMINE=1\n").chmod(0o600)
+    found = findings(project, code=1)
+    assert [item.message for item in found.problems if item.severity == "error"] == [
+        ".env differs from the vault: USER; render it anew"
+    ]
+    project.write(".env", "USER='vault:db#user'\nMINE=1\n")
+    assert findings(project, code=0).ok
+
+
+def test_all_is_well(project: Project, vault: DevServer) -> None:
+    """With nothing wrong it exits with 0 and has nothing to say beside the fields."""
+    project.declare(USER, "debug: bool = False")
+    vault.put("db", {"user": "x"})
+    found = findings(project, "-e", "production", code=0)
+    assert (found.ok, found.problems, found.environment) == (True, (), "production")
+    assert (found.url, found.identity, found.target) == (vault.url, "dev-admin", "app:Settings")
+    ended = project.run("check", "app:Settings")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "debug\tok\tdefault\t\t\t\nuser\tok\tvault\tvault:db#user\t1\t\n"
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(25, []), (-25, []), (40, ["clock"])])
+def test_the_clock(project: Project, vault: DevServer, seconds: float, found: list[str]) -> None:
+    """Clocks may differ by 30 s."""
+    project.declare(USER)
+    vault.put("db", {"user": "x"})
+    clock(vault, seconds)
+    assert kinds(findings(project, code=1 if found else 0)) == found
+
+
+def test_plain_http(project: Project, vault: DevServer) -> None:
+    """Plain http to another machine is an error, whether or not it is allowed."""
+    project.declare(USER)
+    env = {"SCAIVAULT_URL": "http://192.0.2.1", "VAULTCONFIG_DEADLINE": "0.1"}
+    found = findings(project, "--offline", code=1, VAULTCONFIG_ALLOW_HTTP="1", **env)
+    assert "plain http" in found.problems[0].message
+    found = findings(project, code=3, **env)
+    assert kinds(found) == ["connection", "connection"]
+
+
+def test_a_vault_that_does_not_answer(project: Project, vault: DevServer) -> None:
+    """What can be known without the vault is told all the same, and the code says why not more."""
+    project.declare(USER, 'malformed: Annotated[str, "vault:db#"]', "count: int")
+    vault.stop()
+    found = findings(project, code=6, COUNT="x", VAULTCONFIG_DEADLINE="0.2")
+    assert statuses(found) == {"count": "invalid", "malformed": "malformed", "user": "not asked"}
+    assert kinds(found) == ["connection"]
+
+
+def test_credentials(project: Project, vault: DevServer) -> None:
+    """A token that is refused is 4; none is 3 in production, and expected in development."""
+    project.declare(USER)
+    assert kinds(findings(project, code=4, SCAIVAULT_TOKEN="bad")) == ["connection"]
+    assert kinds(findings(project, code=3, SCAIVAULT_TOKEN="")) == ["connection"]
+    project.write(".env", "USER=mine\n").chmod(0o600)
+    development = {"SCAIVAULT_TOKEN": "", "VAULTCONFIG_ENVIRONMENT": "dev"}
+    found = findings(project, code=0, **development)
+    assert [(item.source, item.status) for item in found.fields] == [(".env", "ok")]
+    project.write(".env", "")
+    assert statuses(findings(project, code=1, **development)) == {"user": "missing"}
+
+
+def test_what_stands_in_for_the_vault(project: Project, vault: DevServer) -> None:
+    """In development a field that the vault denies and .env has is told as such, and is fine."""
+    project.declare(USER, 'other: Annotated[str, "vault:db?optional#x"] = "d"')
+    vault.deny("db")
+    project.write(".env", "USER=mine\n").chmod(0o600)
+    found = findings(project, code=0, VAULTCONFIG_ENVIRONMENT="development")
+    assert statuses(found) == {"user": "fallback", "other": "fallback"}
+    assert "denies access" in (found.fields[1].problem or "")
+    vault.put("open", {"y": 1})
+    project.declare('other: Annotated[str, "vault:open?optional#x"] = "d"')
+    found = findings(project, code=0)
+    assert [(item.source, item.status) for item in found.fields] == [("default", "ok")]
+
+
+def test_offline(project: Project, vault: DevServer) -> None:
+    """Offline nothing is sent, httpx isn't even loaded, and the rest is checked."""
+    project.declare(
+        USER,
+        'malformed: Annotated[str, "vault:db#"]',
+        head="import atexit, sys; atexit.register(lambda: print('httpx' in sys.modules, "
+        "file=sys.stderr))",
+    )
+    ended = project.run("check", "app:Settings", "--offline", env={"SCAIVAULT_TOKEN": ""})
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1] == "False"
+    assert vault.requests == []
+
+
+def test_nested_models(project: Project, vault: DevServer) -> None:
+    """Fields of nested models have lines of their own, found and missing ones."""
+    project.declare(
+        "db: Database",
+        head='class Database(BaseModel):\n    user: Annotated[str, "vault:db#user"]\n'
+        '    password: Annotated[str, "vault:db#password"]\n    port: int = 1\n',
+    )
+    vault.put("db", {"user": "x"})
+    assert statuses(findings(project, code=1)) == {"db.password": "missing", "db.user": "ok"}
+
+
+def test_a_model_that_as_a_whole_is_wrong(project: Project, vault: DevServer) -> None:
+    """What a validator of the whole class says is told under the class's name, without values."""
+    project.declare(
+        USER,
+        "from pydantic import model_validator",
+        "@model_validator(mode='after')",
+        "def whole(self):",
+        "    raise ValueError(f'not {self.user}')",
+    )
+    vault.put("db", {"user": CANARY})
+    found = findings(project, code=1)
+    assert statuses(found) == {"Settings": "invalid", "user": "ok"}
+
+
+def test_refs(project: Project, vault: DevServer) -> None:
+    """The references are listed as they stand in this environment, and the vault isn't asked."""
+    project.declare(
+        'user: Annotated[str, "vault:{environment}/db?ttl=60#user"]',
+        'dsn: Annotated[str, "pg://${vault:a#x}:${vault:b#y}@h"]',
+        'mine: str = "d"',
+    )
+    env = {"MINE": "vault:c#z"}
+    ended = project.run("refs", "app:Settings", "-e", "production", env=env)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "dsn\tvault:a#x, vault:b#y\tannotation",
+        "mine\tvault:c#z\tvalue",
+        "user\tvault:production/db?ttl=1m#user\tannotation",
+    ]
+    ended = project.run("refs", "app:Settings", "--json", env=env)
+    assert ended.code == 0
+    listed = json.loads(ended.out)
+    assert [item["field"] for item in listed] == ["dsn", "mine", "user"]
+    assert "VAULTCONFIG_ENVIRONMENT" in listed[2]["problem"]
+    ended = project.run("refs", "app:Settings", env={"MINE": "vault:"})
+    assert ended.code == 3
+    assert "mine: invalid reference" in ended.err
+    assert vault.requests == []

@@ -1,0 +1,174 @@
+"""``vaultconfig run``: another program in our place, with the settings in its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
+from tests.render.awkward import AWKWARD
+from vaultconfig.devserver import DevServer
+
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
+USER = 'user: Annotated[str, "vault:db#user"]'
+PASSWORD = 'password: Annotated[SecretStr, "vault:db#password"]'
+
+
+@pytest.fixture
+def shop(project: Project, vault: DevServer) -> Project:
+    project.declare(USER, PASSWORD)
+    vault.put("db", {"user": "app", "password": CANARY})
+    return project
+
+
+def environment(project: Project, *args: str, **env: str) -> dict[str, str]:
+    ended = project.run("run", "app:Settings", *args, "--", sys.executable, "-c", SHOW, env=env)
+    assert ended.code == 0, ended.err
+    found: dict[str, str] = json.loads(ended.out)
+    return found
+
+
+def test_the_variables_are_set(shop: Project) -> None:
+    """The program gets the vault's fields, what was there before, and none of our credentials."""
+    found = environment(shop, OTHER="kept", VAULTCONFIG_TTL="60")
+    assert (found["USER"], found["PASSWORD"], found["OTHER"]) == ("app", CANARY, "kept")
+    assert "SCAIVAULT_TOKEN" not in found
+    assert found["SCAIVAULT_URL"]
+    assert found["VAULTCONFIG_TTL"] == "60"
+
+
+def test_every_credential_is_taken_out(shop: Project, vault: DevServer, tmp_path: Path) -> None:
+    """Client credentials and token files go, unless they are to be kept."""
+    vault.add_client("c-id", "c-secret")
+    client = {
+        "SCAIVAULT_TOKEN": "",
+        "SCAIKEY_CLIENT_ID": "c-id",
+        "SCAIKEY_CLIENT_SECRET": "c-secret",
+        "SCAIKEY_TOKEN_URL": f"{vault.url}/oauth/token",
+    }
+    assert not {"SCAIKEY_CLIENT_ID", "SCAIKEY_CLIENT_SECRET"} & environment(shop, **client).keys()
+    token = tmp_path / "token"
+    token.write_text(vault.token)
+    in_file = {"SCAIVAULT_TOKEN": "", "VAULTCONFIG_TOKEN_FILE": str(token)}
+    assert "VAULTCONFIG_TOKEN_FILE" not in environment(shop, **in_file)
+    kept = environment(shop, "--keep-credentials", **in_file)
+    assert kept["VAULTCONFIG_TOKEN_FILE"] == str(token)
+
+
+def test_only_and_prefix(shop: Project) -> None:
+    """Some of the variables, and other names for them; an unknown name suggests the nearest."""
+    found = environment(shop, "--only", "PASSWORD", "--prefix", "DB_", USER="mine")
+    assert (found["USER"], found["DB_PASSWORD"]) == ("mine", CANARY)
+    assert not {"DB_USER", "PASSWORD"} & found.keys()
+    ended = shop.run("run", "app:Settings", "--only", "PASWORD", "--", "true")
+    assert (ended.code, "did you mean PASSWORD?" in ended.err) == (2, True)
+
+
+def test_other_spellings_go(shop: Project) -> None:
+    """Of two spellings that pydantic-settings takes for one, only ours is left."""
+    assert "user" not in environment(shop, user="vault:db#user", USER="")
+
+
+def test_the_program_needs_no_vault(shop: Project) -> None:
+    """An application that runs so finds its settings without a vault."""
+    code = "import app; print(app.Settings().password.get_secret_value())"
+    ended = shop.run("run", "--", sys.executable, "-c", code, env={})
+    assert ended.code == 3
+    shop.write("pyproject.toml", '[tool.vaultconfig]\nsettings = "app:Settings"\n')
+    ended = shop.run("run", "--", sys.executable, "-c", code)
+    assert (ended.code, ended.out) == (0, f"{CANARY}\n")
+
+
+@pytest.mark.parametrize("code", [0, 3, 137])
+def test_exit_codes_pass_through(shop: Project, code: int) -> None:
+    """The exit code is the program's own."""
+    assert shop.run("run", "app:Settings", "--", "sh", "-c", f"exit {code}").code == code
+
+
+def test_signals_and_pid_are_its_own(shop: Project) -> None:
+    """It has our process id, and a signal that ends it ends us."""
+    process = shop.start("run", "app:Settings", "--", "sh", "-c", "echo $$; kill -TERM $$")
+    out, _ = process.communicate(timeout=30)
+    assert (int(out), process.returncode) == (process.pid, -signal.SIGTERM)
+
+
+def test_a_broken_pipe_ends_it(shop: Project) -> None:
+    """What Python ignores is not ignored by the program: `yes` ends when nobody reads."""
+    process = shop.start("run", "app:Settings", "--", "yes")
+    assert process.stdout is not None
+    assert process.stdout.read(2) == b"y\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.wait(timeout=30) == -signal.SIGPIPE
+
+
+def test_ctrl_c_reaches_it_once(shop: Project) -> None:
+    """In a terminal Ctrl-C reaches the program, once, and its answer to that counts."""
+    code = (
+        "import signal, sys\n"
+        "got = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: got.append(1) or print('int', len(got)))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "sys.exit(40 + len(got))"
+    )
+    args = [*COMMAND[1:], "run", "app:Settings", "--", sys.executable, "-c", code]
+    child = pexpect.spawn(
+        COMMAND[0], args, cwd=str(shop.path), env=os.environ | shop.environ, timeout=30
+    )
+    child.expect("ready")
+    child.sendintr()
+    child.expect("int 1")
+    child.sendline("go on")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, child.signalstatus) == (41, None)
+
+
+def test_awkward_values(project: Project, vault: DevServer) -> None:
+    """Every value arrives as it is."""
+    vault.put("all", AWKWARD)
+    project.declare(*(f'v_{k.lower()}: Annotated[str, "vault:all#{k}"]' for k in AWKWARD))
+    found = environment(project)
+    assert {key: found[f"V_{key}"] for key in AWKWARD} == AWKWARD
+
+
+def test_what_an_environment_cannot_hold(shop: Project, vault: DevServer) -> None:
+    """A NUL character is refused by name, and so is what the program would resolve again."""
+    vault.put("db", {"user": "x", "password": f"{CANARY}\0"})
+    ended = shop.run("run", "app:Settings", "--", "true")
+    assert ended.code == 3
+    assert only_lines(ended)[0].startswith("Error: PASSWORD: an environment cannot hold the value")
+    vault.put("db", {"user": "vault:other#x", "password": "x"})
+    ended = shop.run("run", "app:Settings", "--", "true")
+    assert ended.code == 3
+    assert "USER: the value reads like a reference" in only_lines(ended)[0]
+
+
+def test_programs_that_are_none(shop: Project) -> None:
+    """127 is a program that isn't there, 126 one that can't be run, 2 no program at all."""
+    plain = shop.write("plain", "x")
+    for args, code in ((["--", "no-such-program"], 127), (["--", str(plain)], 126), ([], 2)):
+        ended = shop.run("run", "app:Settings", *args)
+        assert ended.code == code
+        only_lines(ended)
+    assert shop.run("run", "app:Settings", "--").code == 2
+
+
+def test_nothing_runs_when_anything_fails(shop: Project, vault: DevServer) -> None:
+    """With a secret missing the program isn't started."""
+    vault.delete("db")
+    ended = shop.run("run", "app:Settings", "--", "touch", "started")
+    assert (ended.code, shop.names()) == (5, ["app.py"])
+
+
+def test_the_environment_is_handed_on(shop: Project) -> None:
+    """With -e the program is in that environment, too."""
+    assert environment(shop, "-e", "staging")["VAULTCONFIG_ENVIRONMENT"] == "staging"

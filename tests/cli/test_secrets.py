@@ -1,0 +1,199 @@
+"""``whoami``, ``get``, ``put``, ``ls`` and ``rm``, in pipes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CANARY, COMMAND, Ended, Project, only_lines
+from tests.render.awkward import AWKWARD
+from vaultconfig.devserver import DevServer
+
+
+def piped(project: Project, *args: str, text: bytes) -> Ended:
+    done = subprocess.run(
+        [*COMMAND, *args],
+        cwd=project.path,
+        env=project.environ,
+        input=text,
+        capture_output=True,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_whoami(project: Project, vault: DevServer) -> None:
+    """It shows who we are and what we may do, to people and to programs."""
+    ended = project.run("whoami")
+    assert ended.code == 0
+    assert "identity: dev-admin (service_account)\ntenant: dev\nscopes: secrets:read" in ended.out
+    found = json.loads(project.run("whoami", "--json").out)
+    assert (found["identity_id"], found["tenant_id"]) == ("dev-admin", "dev")
+    token = vault.add_token(identity_id="x", expires_in=3600, scopes=())
+    ended = project.run("whoami", env={"SCAIVAULT_TOKEN": token})
+    assert "scopes: none\ntoken expires: " in ended.out
+
+
+def test_get_is_exact(project: Project, vault: DevServer) -> None:
+    """A value comes out as it is, with nothing added, whatever it is."""
+    vault.put("all", AWKWARD)
+    for key in ("PLAIN", "EMPTY", "CRLF", "UNICODE", "CONTROL", "TRAILING"):
+        ended = project.run("get", f"all#{key}")
+        assert (ended.code, ended.out, ended.err) == (0, AWKWARD[key], "")
+
+
+def test_get_of_numbers_objects_and_versions(project: Project, vault: DevServer) -> None:
+    """A number is its JSON, an object too; a version is the one asked for."""
+    vault.put("db", {"port": 5432, "tls": True, "limits": {"soft": [1]}})
+    vault.put("db", {"port": 1})
+    assert project.run("get", "vault:db?version=1#port").out == "5432"
+    assert project.run("get", "db?version=1#tls").out == "true"
+    assert project.run("get", "db?version=1#/limits/soft/0").out == "1"
+    assert json.loads(project.run("get", "db?version=1#limits").out) == {"soft": [1]}
+    assert json.loads(project.run("get", "db").out) == {"port": 1}
+
+
+def test_get_fills_the_environment_in(project: Project, vault: DevServer) -> None:
+    """A placeholder is the environment of -e, and an error without one."""
+    vault.put("staging/db", {"x": "y"})
+    assert project.run("get", "{environment}/db#x", "-e", "staging").out == "y"
+    assert project.run("get", "{environment}/db#x").code == 3
+
+
+def test_get_into_a_file(project: Project, vault: DevServer) -> None:
+    """-o writes it with mode 0600 and refuses what render refuses; --base64 gives the bytes."""
+    raw = bytes(range(256))
+    vault.put("tls", {"key": base64.encodebytes(raw).decode(), "text": f"{CANARY}\n"})
+    ended = project.run("get", "tls#key", "--base64", "-o", "tls.key")
+    assert (ended.code, ended.out) == (0, "")
+    file = project.path / "tls.key"
+    assert file.read_bytes() == raw
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert project.run("get", "tls#text", "-o", "text").code == 0
+    assert (project.path / "text").read_text() == f"{CANARY}\n"
+    (project.path / "link").symlink_to("text")
+    assert project.run("get", "tls#text", "-o", "link").code == 3
+    ended = project.run("get", "tls#text", "--base64")
+    assert ended.code == 3
+    assert only_lines(ended) == ["Error: vault:tls#text is not base64: leave --base64 out"]
+
+
+@pytest.mark.parametrize("command", [["get", "env/prod/dbs#x"], ["rm", "-y", "env/prod/dbs"]])
+def test_the_nearest_path_is_suggested(
+    project: Project, vault: DevServer, command: list[str]
+) -> None:
+    """A path that isn't there comes with the one that may have been meant."""
+    vault.put("env/prod/db", {"x": "y"})
+    ended = project.run(*command)
+    assert ended.code == 5
+    assert ended.err.splitlines()[-1] == "Hint: did you mean env/prod/db?"
+
+
+def test_no_suggestion_without_a_listing(project: Project, vault: DevServer) -> None:
+    """Where nothing may be listed the error is as it was."""
+    vault.fault(method="GET", path="/v1/secrets", code="access_denied")
+    ended = project.run("get", "nowhere#x")
+    assert (ended.code, len(only_lines(ended))) == (5, 1)
+
+
+def test_put_keeps_values_out_of_sight(project: Project, vault: DevServer) -> None:
+    """Values from files and standard input are exact; only those of arguments get a warning."""
+    project.write("key.pem", f"{CANARY}\n")
+    ended = piped(
+        project, "put", "db", "password=-", "key=@key.pem", text=f"{CANARY}2\r\n".encode()
+    )
+    assert (ended.code, ended.out, ended.err) == (0, "db: version 1 (new)\n", "")
+    assert json.loads(project.run("get", "db").out) == {
+        "password": f"{CANARY}2",
+        "key": f"{CANARY}\n",
+    }
+    ended = project.run("put", "db", "user=a=b", "--json", "--tag", "x", "--description", "mine")
+    assert ended.code == 0
+    assert json.loads(ended.out) == {"path": "db", "version": 2, "created": False}
+    assert only_lines(ended) == [
+        "Warning: user: on the command line a value stays in the shell's history and in the list "
+        "of processes; KEY=- and KEY=@FILE do not"
+    ]
+    assert project.run("get", "db#user").out == "a=b"
+    assert json.loads(project.run("ls", "--json").out)[0]["tags"] == ["x"]
+
+
+def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
+    """A file that isn't text needs --base64, and comes back with it."""
+    raw = bytes(range(256))
+    (project.path / "raw").write_bytes(raw)
+    ended = project.run("put", "tls", "key=@raw")
+    assert ended.code == 3
+    assert "--base64 takes what is binary" in only_lines(ended)[0]
+    assert project.run("put", "tls", "key=@raw", "--base64").code == 0
+    assert project.run("get", "tls#key", "--base64", "-o", "back").code == 0
+    assert (project.path / "back").read_bytes() == raw
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code"),
+    [
+        (["x"], 2),
+        (["=x"], 2),
+        (["a=-", "b=-"], 2),
+        (["a=1", "a=2"], 2),
+        ([], 2),
+        (["a=@nowhere"], 3),
+        (["a=@."], 3),
+    ],
+)
+def test_put_of_what_is_none(
+    project: Project, vault: DevServer, pairs: list[str], code: int
+) -> None:
+    """Malformed arguments write nothing, and no value of them is shown."""
+    ended = piped(project, "put", "db", *pairs, text=b"x")
+    assert ended.code == code
+    assert not vault.requests
+
+
+def test_put_of_standard_input_that_is_not_text(project: Project) -> None:
+    """Bytes that are no text are refused."""
+    ended = piped(project, "put", "db", "a=-", text=b"\xff")
+    assert ended.code == 3
+    assert "standard input is not text" in only_lines(ended)[0]
+
+
+def test_ls(project: Project, vault: DevServer) -> None:
+    """All pages are listed, a path a line; nothing is an empty list."""
+    for number in range(60):
+        vault.put(f"many/s{number:02}", {"x": "y"})
+    ended = project.run("ls", "many/")
+    assert ended.out.splitlines() == [f"many/s{number:02}" for number in range(60)]
+    assert len(json.loads(project.run("ls", "--json").out)) == 60
+    assert (project.run("ls", "none").out, project.run("ls", "none", "--json").out) == ("", "[]\n")
+
+
+def test_rm(project: Project, vault: DevServer) -> None:
+    """It deletes when told to; where nobody can be asked it takes --yes."""
+    vault.put("db", {"x": "y"})
+    assert project.run("rm", "db").code == 2
+    assert project.run("rm", "db", "--yes").code == 0
+    assert project.run("get", "db#x").code == 5
+
+
+def test_denied_writes(project: Project, vault: DevServer, tmp_path: Path) -> None:
+    """A write that is denied is 5, a token without the scope 4."""
+    vault.deny("db")
+    assert project.run("put", "db", "a=b").code == 5
+    token = vault.add_token(scopes=("secrets:read",))
+    ended = project.run("put", "x", "a=b", env={"SCAIVAULT_TOKEN": token})
+    assert ended.code in {4, 5}
+    only_lines(ended)
+
+
+def test_the_connection_of_a_development_machine(project: Project, vault: DevServer) -> None:
+    """In development these commands find the vault in .env, too."""
+    project.write(".env", f"SCAIVAULT_URL={vault.url}\nSCAIVAULT_TOKEN={vault.token}\n")
+    nowhere = {"SCAIVAULT_URL": "", "SCAIVAULT_TOKEN": ""}
+    assert project.run("whoami", env=nowhere).code == 3
+    assert project.run("whoami", "-e", "development", env=nowhere).code == 0
