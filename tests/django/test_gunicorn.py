@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.django.site import WEB, Gunicorn, eventually, gunicorn, manage
+from tests.django.site import EXAMPLE, WEB, Gunicorn, eventually, gunicorn, manage
 from vaultconfig.devserver import DevServer
 
 
@@ -64,7 +64,7 @@ def test_no_start_without_the_vault(
     site_vault.stop()
     environment = sqlite | {"VAULTCONFIG_DEADLINE": "1"}
     server = Gunicorn(
-        *("-w", "1", *preload, "project.wsgi"), environment=environment, directory=_example()
+        *("-w", "1", *preload, "project.wsgi"), environment=environment, directory=EXAMPLE
     )
     assert server.process.wait(20) != 0
     sentence = "ImproperlyConfigured: Settings could not be loaded: "
@@ -82,9 +82,3 @@ def test_no_command_without_the_vault(site_vault: DevServer, sqlite: dict[str, s
     last = done.stderr.splitlines()[-1]
     assert "Settings could not be loaded: " in last
     assert "127.0.0.1" in last
-
-
-def _example() -> Path:
-    from tests.django.site import EXAMPLE
-
-    return EXAMPLE

@@ -28,16 +28,14 @@ def declared() -> Mapping[str, Mapping[str, str]]:
     return value
 
 
-def mistakes(settings_cls: type[BaseModel]) -> list[str]:
-    """Return what is wrong with `VAULTCONFIG_DATABASES`, a sentence each."""
+def mistakes(settings: BaseModel) -> list[str]:
+    """Return what is wrong with `VAULTCONFIG_DATABASES`, a sentence each; no value is told."""
     value: object = declared()
     if not isinstance(value, Mapping):
         return [
             f'{SETTING} is not a mapping: write {{"default": {{"PASSWORD": "database.field"}}}}'
         ]
-    return [
-        line for alias, keys in value.items() for line in _wrong_with(alias, keys, settings_cls)
-    ]
+    return [line for alias, keys in value.items() for line in _wrong_with(alias, keys, settings)]
 
 
 def apply(settings: BaseModel) -> None:
@@ -47,8 +45,8 @@ def apply(settings: BaseModel) -> None:
         django.core.exceptions.ImproperlyConfigured: `VAULTCONFIG_DATABASES` is wrong.
     """
     global _applied  # noqa: PLW0603 - as the connections are the process's
-    if problems := mistakes(type(settings)):
-        raise ImproperlyConfigured("; ".join(problems))
+    if problems := mistakes(settings):
+        raise ImproperlyConfigured(f"(vaultconfig.E001) {'; '.join(problems)}")
     for alias, keys in declared().items():
         # At once: a user's name must not meet another's password.
         connections.settings[alias].update(
@@ -70,7 +68,7 @@ def _renew_pool(alias: str) -> None:
         pool.kwargs.update(connections[alias].get_connection_params())
 
 
-def _wrong_with(alias: str, keys: object, settings_cls: type[BaseModel]) -> Iterator[str]:
+def _wrong_with(alias: str, keys: object, settings: BaseModel) -> Iterator[str]:
     if alias not in connections.settings:
         yield f"{SETTING} names {alias!r}, which is none of DATABASES"
     if not isinstance(keys, Mapping):
@@ -82,10 +80,12 @@ def _wrong_with(alias: str, keys: object, settings_cls: type[BaseModel]) -> Iter
             yield f"{place}: the vault can give {', '.join(_KEYS)}"
         elif not isinstance(name, str):
             yield f"{place} is not the dotted name of a field, such as 'database.password'"
-        elif (unknown := unknown_part(settings_cls, name)) is not None:
+        elif (unknown := unknown_part(type(settings), name)) is not None:
             model, part = unknown
             known = ", ".join(model.model_fields)
             yield f"{place}: {model.__name__} has no field {part!r}: it has {known}"
+        elif isinstance(found := _value_of(settings, name), BaseModel):
+            yield f"{place}: {name} is a {type(found).__name__}: name one of its fields"
 
 
 def _value_of(settings: BaseModel, name: str) -> object:

@@ -1,0 +1,262 @@
+"""Logins that follow the vault in place: `VAULTCONFIG_DATABASES`, connections, pools."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.django.conftest import Role
+from tests.django.site import own_site, python, variables
+from tests.postgres import Postgres
+from vaultconfig.devserver import DevServer
+
+SETTINGS = """
+import os
+from typing import Annotated
+from pydantic import BaseModel, SecretStr
+from vaultconfig import VaultSettings
+from vaultconfig.django import load
+
+class Login(BaseModel):
+    user: str
+    password: SecretStr
+    port: int = 5432
+
+class Settings(VaultSettings):
+    database: Annotated[Login, "vault:environments/{{environment}}/site/database"]
+
+vault = load(Settings)
+SECRET_KEY = "x" * 50
+INSTALLED_APPS = ["vaultconfig.django"]
+DATABASES = {{"default": {{
+    "ENGINE": {engine!r}, "NAME": "postgres", "HOST": "127.0.0.1", "OPTIONS": {options},
+    "PORT": os.environ.get("PORT", ""),
+}}}}
+VAULTCONFIG_DATABASES = {mapping}
+"""
+LOGIN = {"default": {"USER": "database.user", "PASSWORD": "database.password"}}
+STOCK, OURS = "django.db.backends.postgresql", "vaultconfig.django.postgresql"
+SQLITE = "django.db.backends.sqlite3"
+START = """
+import json, os, sys, threading, django
+django.setup()
+from django.db import connection, connections
+from vaultconfig.django import live
+
+def write(password):
+    import httpx
+    httpx.put(
+        os.environ["SCAIVAULT_URL"] + "/v1/secrets/environments/production/site/database",
+        headers={"Authorization": "Bearer " + os.environ["SCAIVAULT_TOKEN"]},
+        json={"data": {"user": os.environ.get("ROLE", "me"), "password": password}},
+    ).raise_for_status()
+
+def meet():
+    print("here", flush=True)
+    sys.stdin.readline()
+
+def query():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        return cursor.fetchone()[0]
+"""
+
+
+class Script:
+    """A process that meets its test somewhere."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._before = ""
+
+    def meet(self) -> None:
+        """Return once the process waits at ``meet()``."""
+        assert self._process.stdout is not None
+        while (line := self._process.stdout.readline()) != "here\n":
+            assert line, self._process.communicate()[1]
+            self._before += line
+
+    def goes_on(self) -> str:
+        """Let it go on to its end, and return all that it has printed."""
+        out, err = self._process.communicate("go\n", timeout=40)
+        assert self._process.returncode == 0, err
+        assert "canary" not in out + err
+        return self._before + out
+
+
+class Site:
+    def __init__(self, directory: Path, vault: DevServer) -> None:
+        self.directory = directory
+        self.environment = variables(vault, directory, DJANGO_SETTINGS_MODULE="project.settings")
+
+    def write(
+        self, *, engine: str = SQLITE, options: object = None, mapping: object = LOGIN
+    ) -> None:
+        text = SETTINGS.format(engine=engine, options=options or {}, mapping=mapping)
+        own_site(self.directory, text)
+
+    def run(self, code: str, **environment: str) -> str:
+        done = python(
+            *("-c", START + code),
+            environment=self.environment | environment,
+            directory=self.directory,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "canary" not in done.stderr
+        return done.stdout
+
+    def refusal(self, mapping: object) -> str:
+        """Return the last line that is printed with a mapping that is wrong."""
+        self.write(mapping=mapping)
+        done = python("manage.py", "check", environment=self.environment, directory=self.directory)
+        assert done.returncode != 0
+        assert "canary" not in done.stderr
+        return done.stderr.splitlines()[-1]
+
+    @contextmanager
+    def running(self, code: str, **environment: str) -> Iterator[Script]:
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", START + code],
+            cwd=self.directory,
+            env=self.environment | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield Script(process)
+            finally:
+                process.kill()
+
+
+@pytest.fixture
+def site(tmp_path: Path, vault: DevServer) -> Site:
+    vault.put("environments/production/site/database", {"user": "me", "password": "canary-1"})
+    return Site(tmp_path, vault)
+
+
+def test_settings_are_taken_up_at_load_and_on_change(site: Site) -> None:
+    """Connections of all threads share what is edited; SecretStr is unwrapped, print shows none."""
+    site.write()
+    code = """
+found = []
+mine = connections["default"].settings_dict
+found.append([mine["USER"], str(mine["PASSWORD"])])
+write("canary-2")
+live.refresh()
+found.append([mine["USER"], str(mine["PASSWORD"])])
+other = []
+thread = threading.Thread(target=lambda: other.append(connections["default"].settings_dict))
+thread.start(); thread.join()
+found.append([other[0] is mine, repr(mine["PASSWORD"]) == repr("*" * 10)])
+print(json.dumps(found))
+"""
+    assert json.loads(site.run(code)) == [["me", "canary-1"], ["me", "canary-2"], [True, True]]
+
+
+@pytest.mark.parametrize("options", [{}, {"pool": {"min_size": 1, "timeout": 15}}])
+@pytest.mark.parametrize("engine", [STOCK, OURS])
+def test_the_next_login_has_the_new_password(
+    site: Site,
+    make_role: Callable[..., Role],
+    vault: DevServer,
+    postgres: Postgres,
+    engine: str,
+    options: object,
+) -> None:
+    """After a refresh with either engine, and with ours before one, too."""
+    role = make_role(vault)
+    site.write(engine=engine, options=options)
+    code = """
+print(query())
+connection.close()
+meet()
+if "REFRESH" in os.environ:
+    live.refresh()
+if connection.pool:
+    connection.pool.drain()
+print(query())
+connection.close()
+connection.close_pool()
+"""
+    more = {"REFRESH": "1"} if engine == STOCK else {}
+    with site.running(code, PORT=str(postgres.port), ROLE=role.name, **more) as process:
+        process.meet()
+        role.put()
+        role.alter()
+        assert process.goes_on() == f"{role.name}\n" * 2
+
+
+def test_a_refusal_that_the_vault_can_not_mend(
+    site: Site, make_role: Callable[..., Role], vault: DevServer, postgres: Postgres
+) -> None:
+    """Django's error comes through after one question to the vault, and no frame has a password."""
+    role = make_role(vault)
+    site.write(engine=OURS)
+    role.renew()
+    role.alter()
+    code = """
+import traceback
+from django.db import OperationalError
+try:
+    query()
+except OperationalError as error:
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    print("".join(shown.format()))
+"""
+    told = site.run(code, PORT=str(postgres.port), ROLE=role.name)
+    assert "password authentication failed" in told
+    assert "canary" not in told
+    assert [r.method for r in vault.requests if r.path.startswith("/v1/secrets")] == ["GET"] * 2
+
+
+def test_a_refusal_while_the_vault_is_away(
+    site: Site, make_role: Callable[..., Role], vault: DevServer, postgres: Postgres
+) -> None:
+    """Django's own error comes through, not one about the vault."""
+    role = make_role(vault)
+    site.write(engine=OURS)
+    code = """
+from django.db import OperationalError
+meet()
+try:
+    query()
+except OperationalError as error:
+    print(error)
+"""
+    deadline = {"VAULTCONFIG_DEADLINE": "1"}
+    with site.running(code, PORT=str(postgres.port), ROLE=role.name, **deadline) as process:
+        process.meet()
+        role.renew()
+        role.alter()
+        vault.stop()
+        assert "password authentication failed" in process.goes_on()
+
+
+def test_all_mistakes_in_the_mapping_are_told_at_once(site: Site) -> None:
+    """Django does not start, in plain words with the places and a number."""
+    wrong = {"PASS": "database.password", "NAME": 1, "USER": "database.word", "HOST": "database"}
+    last = site.refusal({"other": {"PASSWORD": "db"}, "default": wrong})
+    assert "(vaultconfig.E001)" in last
+    for words in (
+        "names 'other', which is none of DATABASES",
+        "['PASSWORD']: Settings has no field 'db': it has database",
+        "['PASS']: the vault can give NAME, USER",
+        "['NAME'] is not the dotted name of a field",
+        "['USER']: Login has no field 'word': it has user",
+        "['HOST']: database is a Login: name one of its fields",
+    ):
+        assert words in last
+
+
+@pytest.mark.parametrize("mapping", [["default"], {"default": "database.password"}])
+def test_a_mapping_that_is_none(site: Site, mapping: object) -> None:
+    """It is told as what it is, not by a traceback of ours."""
+    assert "is not a mapping" in site.refusal(mapping)
