@@ -26,7 +26,7 @@ coverage: $(VENV)/package
 	$(RUN)/coverage report
 
 bench: $(VENV)/package
-	$(RUN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks
 
 format:
 	$(BIN)/ruff check --fix-only .
