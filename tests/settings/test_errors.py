@@ -106,6 +106,20 @@ def test_one_failure_comes_in_the_group_too() -> None:
     assert str(unresolved(One)).startswith("1 setting could not be resolved:\n  missing ")
 
 
+def test_two_fields_of_one_secret_fail_each_for_itself() -> None:
+    """An error of its own for each, so that a group can be split between them."""
+
+    class Two(VaultSettings):
+        one: Annotated[str, "vault:gone#a"]
+        two: Annotated[str, "vault:gone#b"]
+
+    error = unresolved(Two)
+    first = error.exceptions[0]
+    kept, _ = error.split(lambda other: other is first)
+    assert isinstance(kept, UnresolvedSettingsError)
+    assert [failure.field for failure in kept.failures] == ["one"]
+
+
 def test_nested_fields_are_dotted() -> None:
     """A failure is named as one would write it in Python."""
 
