@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.benchmarks.measuring import Result, fastest
 from tests.benchmarks.subjects import vault_class, vault_with
 from vaultconfig import LiveSettings
@@ -10,7 +12,8 @@ READS = 100_000
 
 
 def _read() -> tuple[float, float]:
-    with vault_with(3, paths=1), LiveSettings(vault_class(3, paths=1)) as live:
+    cls: type[Any] = vault_class(3, paths=1)
+    with vault_with(3, paths=1), LiveSettings(cls) as live:
         settings = live.current
 
         def through_live() -> None:
