@@ -16,6 +16,9 @@ ABSENT: Final = object()
 def get_at(data: Any, place: Place) -> Any:
     """Return what stands at *place* in *data*, or `ABSENT`."""
     for step in place:
+        if isinstance(data, dict):
+            data = data.get(step, ABSENT)
+            continue
         try:
             data = data[step]
         except (KeyError, IndexError, TypeError):

@@ -158,11 +158,8 @@ def references_of(declared: Filled) -> Sequence[VaultRef]:
 
 
 def by_place(claims: Iterable[Claim]) -> Iterable[list[Claim]]:
-    """Group *claims*, the annotation of a field before a reference that stands as its value.
-
-    Places come before what is inside them, so that the inner values go over the outer.
-    """
+    """Group *claims*, in their order; places before what is inside them, which goes over them."""
     grouped: dict[Place, list[Claim]] = {}
-    for claim in sorted(claims, key=lambda claim: (len(claim[0].place), not claim[0].annotated)):
+    for claim in claims:
         grouped.setdefault(claim[0].place, []).append(claim)
-    return grouped.values()
+    return [grouped[place] for place in sorted(grouped, key=len)]

@@ -90,7 +90,8 @@ def annotated_slots(
         here, label = place + where, f"{name}{plan.name}"
         if plan.declared is not None and (held is ABSENT or not plan.many):
             yield Slot(label, here, plan.declared, plan)
-        yield from _nested_slots(plan, value, held, place=here, name=label)
+        if plan.models:
+            yield from _nested_slots(plan, value, held, place=here, name=label)
 
 
 def value_slots(model: type, state: Mapping[str, Any], *, extra: bool) -> Iterator[Slot]:
