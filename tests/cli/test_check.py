@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.cli.conftest import CANARY, Project, only_lines
+from tests.cli.schema import shown_schema, validate
 from vaultconfig.cli.findings import Findings
 from vaultconfig.devserver import DevServer
 
@@ -32,9 +33,11 @@ def clock(vault: DevServer, seconds: float) -> None:
 
 
 def findings(project: Project, *args: str, code: int, **env: str) -> Findings:
+    """Run it with --json, hold the result against the page's schema, and return it."""
     ended = project.run("check", "app:Settings", "--json", *args, env=env)
     only_lines(ended)
     assert ended.code == code, ended.err
+    validate(json.loads(ended.out), shown_schema())
     return SHOWS.validate_json(ended.out)
 
 

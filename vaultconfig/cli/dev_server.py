@@ -49,6 +49,10 @@ def dev_server(
     """Run a local ScaiVault, for development and tests only.
 
     Nothing in it is encrypted, and whoever has its token may do everything.
+
+    \b
+    Example:
+      vaultconfig dev-server --seed secrets.toml
     """
     if not (allow_remote or _is_loopback(host)):
         raise click.UsageError(

@@ -47,9 +47,7 @@ class Problem:
     """
 
     severity: Literal["error", "warning"]
-    kind: Literal[
-        "class", "clock", "connection", "drift", "expiry", "file", "fixed", "scopes", "token"
-    ]
+    kind: Literal["clock", "connection", "drift", "expiry", "file", "fixed", "scopes", "token"]
     message: str
 
 

@@ -1,0 +1,73 @@
+"""Completion, help texts, and what the page says about them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import COMMAND, Project
+from vaultconfig.cli import _COMMANDS
+from vaultconfig.cli.options import FORMATS
+from vaultconfig.render import dialects
+
+PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
+
+
+def completed(project: Project, *words: str) -> list[str]:
+    """Return what bash would offer for the last of *words*."""
+    done = subprocess.run(
+        COMMAND,
+        cwd=project.path,
+        env={
+            **project.environ,
+            "_VAULTCONFIG_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["vaultconfig", *words]),
+            "COMP_CWORD": str(len(words)),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+def test_completion(project: Project) -> None:
+    """Commands, targets, formats and options are completed, and no code of the project runs."""
+    project.declare(head="raise SystemExit('run')")
+    project.write(
+        "shop/settings.py", "class Base:\n    pass\nclass Shop(VaultSettings):\n    pass\n"
+    )
+    project.write("shop/__init__.py", "class Own(BaseSettings):\n    pass\n")
+    project.write(".venv/lib.py", "class Foreign(VaultSettings):\n    pass\n")
+    project.write("broken.py", "\0").write_bytes(b"\xff")
+    assert completed(project, "r") == ["render", "run", "refs", "rm"]
+    assert completed(project, "check", "") == ["app:Settings", "shop.settings:Shop", "shop:Own"]
+    assert completed(project, "render", "shop.") == ["shop.settings:Shop"]
+    assert completed(project, "render", "-f", "") == list(FORMATS)
+    assert "--offline" in completed(project, "check", "--")
+    assert completed(project, "--v") == ["--version"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell(project: Project, shell: str) -> None:
+    """Each shell gets its script."""
+    ended = project.run(env={"_VAULTCONFIG_COMPLETE": f"{shell}_source"})
+    assert ended.code == 0
+    assert "_VAULTCONFIG_COMPLETE" in ended.out
+
+
+def test_formats_are_those_there_are() -> None:
+    """The help's list of formats, which loads nothing, is that of the dialects."""
+    assert FORMATS == dialects.FORMATS
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_help_has_an_example_and_is_on_the_page(project: Project, name: str) -> None:
+    """A command's help shows how to use it, and the page shows that very text."""
+    ended = project.run(name, "--help", env={"COLUMNS": "80"})
+    assert ended.code == 0
+    assert re.search(rf"Examples?:\n +vaultconfig {name}", ended.out)
+    assert f"$ vaultconfig {name} --help\n{ended.out}```" in PAGE.read_text(encoding="utf-8")
