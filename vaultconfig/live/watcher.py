@@ -87,20 +87,23 @@ class Watcher:
         if vault is not None and paths:
             self._subscription = vault.subscribe(sorted(paths))
             self._paths, self._since, self._may_have_missed = paths, None, True
+        if self._is_ending:  # since we asked, so that `end` has not seen it
+            self._unsubscribe()
 
     def _poll(self) -> float:
-        if self._subscription is None:
+        subscription = self._subscription
+        if subscription is None:
             return math.inf  # there is nothing to follow
         if self._may_have_missed:
             self._hasten(None)
             self._may_have_missed = False
-        events = self._subscription.poll(POLL, since_event_id=self._since)
+        events = subscription.poll(POLL, since_event_id=self._since)
         self._failures = 0
         if not events:
             return 0.0
         self._since = events[-1].event_id
         self._hasten(self._news(events))
-        self._acknowledge(events)
+        self._acknowledge(subscription, events)
         return PAUSE
 
     def _news(self, events: Iterable[Event]) -> set[str]:
@@ -121,29 +124,30 @@ class Watcher:
             self._refresher.hasten(paths, self._seams.clock() + SPREAD * self._seams.random())
             self._worker.wake()
 
-    def _acknowledge(self, events: Iterable[Event]) -> None:
+    def _acknowledge(self, subscription: Subscription, events: Iterable[Event]) -> None:
         self._unacknowledged += [event.event_id for event in events]
-        if self._seams.clock() - self._acknowledged_at >= ACKNOWLEDGE_EVERY and self._subscription:
+        if self._seams.clock() - self._acknowledged_at >= ACKNOWLEDGE_EVERY:
             self._acknowledged_at = self._seams.clock()
-            self._subscription.ack(self._unacknowledged)
+            subscription.ack(self._unacknowledged)
             self._unacknowledged.clear()
 
     def _after(self, error: VaultConfigError) -> float:
         """Return how many seconds to wait after *error*."""
         self._failures, self._may_have_missed = self._failures + 1, True
-        is_limited = isinstance(error, RateLimitedError)
-        is_away = isinstance(error, VaultUnavailableError) and not is_limited
-        was_subscribed = self._subscription is not None and not is_limited
-        if not is_away:
-            self._unsubscribe()
-        if is_away or was_subscribed:  # in that case the vault has forgotten it: subscribe anew
-            return backoff(self._failures, self._seams.random())
+        seconds = backoff(self._failures, self._seams.random())
+        asked = error.retry_after or 0.0 if isinstance(error, RateLimitedError) else 0.0
+        if self._subscription is not None:
+            if not isinstance(error, VaultUnavailableError):
+                self._unsubscribe()  # the vault has forgotten it: subscribe anew
+            return max(seconds, asked)
+        if isinstance(error, VaultUnavailableError) and not isinstance(error, RateLimitedError):
+            return seconds
         if not self._has_told:
             logger.info(
                 "changes show after the ttl, without news from the vault: %s", describe(error)
             )
             self._has_told = True
-        return TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
+        return max(TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl(), asked)
 
     def _unsubscribe(self) -> None:
         subscription, self._subscription = self._subscription, None
