@@ -82,6 +82,8 @@ class Listener:
         )
         self._running.set_result((loop, ended))
         await ended.wait()
+        while accepting := asyncio.all_tasks() - {asyncio.current_task()} - state.tasks:
+            await asyncio.wait(accepting)  # asyncio leaks what it accepts while it closes
         server.close()
         await _end(state)
 
