@@ -26,6 +26,7 @@ from vaultconfig.devserver import DevServer
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAPERS = [*sorted(ROOT.glob("*.md")), *PAGES[1:]]
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 QUICKSTART = "environments/production/salesforce/api-credentials"
 FENCE = re.compile(r"^( *)```(?!`)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -146,7 +147,14 @@ def test_every_block_says_what_it_is(page: Path) -> None:
     assert [str(block) for block in blocks_of(page) if not block.language] == []
 
 
+@pytest.mark.parametrize("page", PAPERS, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """A link to another page of ours names a file that is there."""
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 def test_no_page_installs_somebody_elses_package() -> None:
     """The distribution is `scaivault-config`; its import name belongs to others on the index."""
-    for page in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]:
+    for page in PAPERS:
         assert not re.search(r"install\s+(-\S+\s+)*['\"]?vaultconfig", page.read_text("utf-8"))
