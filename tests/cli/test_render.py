@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 
 from tests.cli.conftest import CANARY, Project, only_lines
 from tests.render.awkward import AWKWARD
+from tests.render.test_dialects import READERS
 from vaultconfig.devserver import DevServer
 
 NOBODY = 65534
@@ -95,6 +96,46 @@ def test_other_formats(shop: Project, form: str) -> None:
     assert (refused.code, shop.names()) == (2, ["app.py"])
     assert shop.run("render", "app:Settings", "-f", form, "-o", "out").code == 0
     assert shop.run("render", "app:Settings", "-f", form, "-o", "out", "--check").code == 0
+
+
+def by_sourcing(file: Path, shell: str) -> dict[str, str]:
+    """Return the environment of a shell that sourced *file*, in the directory where it is."""
+    dump = "import json, os; print(json.dumps(dict(os.environ)))"
+    show = f'. ./{file.name} && exec "$PYTHON" -c "{dump}"'
+    done = subprocess.run(
+        [shell, "-c", show],
+        cwd=file.parent,
+        env={"PYTHON": sys.executable, "HOME": "/home", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=True,
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
+def test_awkward_values_in_other_formats(project: Project, vault: DevServer, form: str) -> None:
+    """Each value is read back equal by a reader that isn't ours, or refused by name."""
+    vault.put("all", AWKWARD)
+    fields = {key: f'v_{key.lower()}: Annotated[str, "vault:all#{key}"]' for key in AWKWARD}
+    project.declare(*fields.values())
+    file = project.path / "empty" / "out"
+    file.parent.mkdir()
+    command = ("render", "app:Settings", "-f", form, "-o", "empty/out")
+    ended = project.run(*command)
+    refused: list[str] = []
+    if ended.code:
+        assert (ended.code, file.exists()) == (3, False)
+        refused = ended.err.removeprefix("Error: ").partition(":")[0].split(", ")
+        keep = [field for key, field in fields.items() if f"V_{key}" not in refused]
+        project.declare(*keep)
+        assert project.run(*command).code == 0
+    wanted = {f"V_{key}": text for key, text in AWKWARD.items() if f"V_{key}" not in refused}
+    text = file.read_bytes().decode()
+    found = by_sourcing(file, "sh") if form == "shell" else READERS[form](text)
+    assert {key: found[key] for key in wanted} == wanted
+    assert os.listdir(file.parent) == ["out"]
+    assert bool(refused) is (form == "docker")
 
 
 def test_the_name_of_a_secret(shop: Project) -> None:
