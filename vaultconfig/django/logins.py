@@ -60,7 +60,6 @@ def _attempt(
         return connect(parameters), None
     except Exception as error:
         failure = error.with_traceback(None)
-    failure.__context__ = failure.__cause__ = None  # whose frames hold the password, too
     return None, failure
 
 
