@@ -101,10 +101,10 @@ def clean_environment(directory: Path) -> Iterator[None]:
     """Have nothing of ours set, and the command `vaultconfig` of this very package."""
     command = directory / "vaultconfig"
     code = "from vaultconfig.cli import main; main()"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -c "{code}" "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -W error -c "{code}" "$@"\n')
     command.chmod(0o755)
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(OURS)]:
+    for name in [name for name in os.environ if name.startswith((*OURS, "PYTHONSAFEPATH"))]:
         del os.environ[name]
     path = f"{directory}{os.pathsep}{Path(sys.executable).parent}"
     os.environ["PATH"] = f"{path}{os.pathsep}{os.environ['PATH']}"

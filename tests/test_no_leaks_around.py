@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import httpx  # noqa: F401 - takes long, which is no part of any deadline here
 import pytest
 from pydantic import AfterValidator, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings
@@ -45,7 +46,7 @@ TEXT, URL = CANARIES["text"], CANARIES["url"]
 @pytest.fixture(autouse=True)
 def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
     with vault_of_canaries(tmp_path, monkeypatch) as vault:
-        monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
+        monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.4")
         yield vault
 
 
@@ -83,8 +84,8 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "garbage": {"garbage": True},
     "truncated": {"truncate": True},
     "dropped": {"drop": True},
-    "dripping": {"drip": 0.01},
-    "late": {"delay": 0.4},
+    "dripping": {"drip": 0.02},
+    "late": {"delay": 0.8},
     "error page": {"status": 502, "body": f"<html>{TEXT}</html>"},
     "own words": {"status": 400, "body": ENVELOPE},
     "own words at 401": {"status": 401, "body": ENVELOPE},
