@@ -80,6 +80,20 @@ def test_the_ttl_ends_on_time(app: DevServer, clock: Clock, age: float, requests
     assert len(app.requests) == requests
 
 
+def test_a_value_is_as_old_as_the_question(app: DevServer, clock: Clock) -> None:
+    """A slow answer is old when it arrives: what it says may have changed meanwhile."""
+    app.hold()
+    thread = threading.Thread(target=Settings)
+    thread.start()
+    app.wait_until_asked()
+    clock.advance(200)
+    app.release()
+    thread.join(10)
+    clock.advance(100)
+    Settings()
+    assert len(app.requests) == 2
+
+
 def test_the_ttl_of_the_connection(
     app: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -260,7 +260,14 @@ class TestProvenance:
         assert development["inner.token"].source == "vault"
 
     def test_it_holds_no_value(self) -> None:
-        """It tells names, never values."""
+        """It tells names, never values; the keys of a text that is JSON are part of a value."""
+
+        class Settings(VaultSettings):
+            named: Annotated[dict[str, int], '{"${vault:app#token}": 1}']
+
+        settings = Settings()
+        assert settings.named == {CANARY: 1}
+        assert CANARY not in repr(provenance(settings)) + repr(settings)
         assert CANARY not in repr(provenance(Everything()))
 
     def test_constructed_settings_have_none(self) -> None:

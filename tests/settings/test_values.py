@@ -206,6 +206,26 @@ def test_references_that_fail_below_one_that_does_not(env_file: Any, development
     assert Required().token == "from vault"
 
 
+def test_the_annotation_s_failure_is_the_one_that_is_told(
+    app: DevServer, env_file: Any, development: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the annotation and `.env` both lead nowhere, it is the annotation that has to work."""
+
+    class Required(VaultSettings):
+        token: Annotated[str, "vault:denied#token"]
+
+    app.deny("denied")
+    env_file("TOKEN='vault:gone?optional#token'")
+    (failure,) = unresolved(Required).failures
+    assert failure.reference == "vault:denied#token"
+
+    class Defaulting(VaultSettings):
+        token: Annotated[str, "vault:denied#token"] = "default"
+
+    assert Defaulting().token == "default"
+    assert "vault:denied#token" in caplog.text
+
+
 def test_a_reference_to_a_whole_object_in_dotenv(
     app: DevServer, env_file: Any, development: None
 ) -> None:
