@@ -214,6 +214,8 @@ def test_nested_models(project: Project, vault: DevServer) -> None:
     )
     vault.put("db", {"user": "x"})
     assert statuses(findings(project, code=1)) == {"db.password": "missing", "db.user": "ok"}
+    vault.delete("db")
+    assert statuses(findings(project, code=1)) == {"db.password": "missing", "db.user": "missing"}
 
 
 def test_a_model_that_as_a_whole_is_wrong(project: Project, vault: DevServer) -> None:

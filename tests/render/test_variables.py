@@ -435,6 +435,17 @@ def test_a_class_without_a_vault() -> None:
         gather(Settings)
 
 
+def test_a_class_with_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that parses the command line leaves ours alone."""
+
+    class Settings(VaultSettings):
+        model_config = VaultConfigDict(cli_parse_args=True)
+        user: Annotated[str, "vault:db#user"]
+
+    monkeypatch.setattr("sys.argv", ["vaultconfig", "--not-a-field"])
+    assert rendered(Settings) == {"USER": "app"}
+
+
 def test_malformed_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another source can't decode is named without its text."""
     monkeypatch.setenv("HOSTS", f"[{CANARY}")
