@@ -122,6 +122,12 @@ class Choices(VaultSettings):
     )
 
 
+class ByName(VaultSettings):
+    model_config = VaultConfigDict(env_prefix="app_", populate_by_name=True)
+    user: Annotated[str, "vault:db#user"] = Field(validation_alias=AliasPath("route", 0))
+    port: Annotated[int, "vault:db#port"] = Field(validation_alias=AliasChoices("port", "gate"))
+
+
 class Paths(VaultSettings):
     second: Annotated[str, "vault:db#user"] = Field(validation_alias=AliasPath("list", 1))
     first: Annotated[str, "vault:db#password"] = Field(validation_alias=AliasPath("list", 0))
@@ -192,6 +198,7 @@ CASES = [
     (Prefixed, {}, {"APP_USER": "app", "OTHER": "app"}),
     (PrefixedAll, {}, {"APP_USER": "app", "APP_OTHER": "app"}),
     (Choices, {}, {"PLAIN": "app"}),
+    (ByName, {}, {"APP_USER": "app", "PORT": "5432"}),
     (Paths, {}, {"LIST": '["s3cret","app"]', "MAP": '{"a":{"b":"app"}}'}),
     (
         CaseSensitive,

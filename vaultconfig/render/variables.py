@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import SecretBytes, SecretStr
+from pydantic import AliasChoices, AliasPath, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import ABSENT, Place, get_at
+from vaultconfig.inputs import ABSENT, get_at
 from vaultconfig.masking import mask
 from vaultconfig.plan import FieldPlan, fields_of
 from vaultconfig.references import as_text
@@ -97,17 +97,18 @@ class _Walk:
         if place is None:
             return
         label = f"{name}{plan.name}"
-        head = _head(plan, place)
+        place = next((simple for simple in plan.places if len(simple) == 1), place)
+        head = str(place[0])
         ours = ours or self._is_ours(plan, {label, f"{name}{head}"})
         if value is None:
             _refuse_null(plan, label, written=ours)
             return
-        parts = (*parents, head) if parents else (self._prefix_of(plan) + head,)
+        parts = (*parents, head) if parents else (self._prefix_of(plan, head) + head,)
         if len(place) == 1 and self._is_spread(plan, value, level=len(parents)):
             for inner in fields_of(plan.models[0]):
                 yield from self.field(inner, value, parents=parts, name=f"{label}.", ours=ours)
         elif ours or self._holds_ours(plan, label):
-            whole = data[head] if len(plan.places[0]) > 1 else _kept(plan, value)
+            whole = data[head] if len(place) > 1 else _kept(plan, value)
             yield Variable(self._key(parts), label, _text(whole))
 
     def _is_ours(self, plan: FieldPlan, labels: Collection[str]) -> bool:
@@ -130,10 +131,9 @@ class _Walk:
             and not _takes_extra(plan.models[0])
         )
 
-    def _prefix_of(self, plan: FieldPlan) -> str:
-        alias = plan.info.validation_alias or plan.info.alias
-        kind = "alias" if alias is not None and self._takes_aliases else "variable"
-        return self._prefix if kind in self._prefixed else ""
+    def _prefix_of(self, plan: FieldPlan, head: str) -> str:
+        is_alias = self._takes_aliases and head in _aliases(plan)
+        return self._prefix if ("alias" if is_alias else "variable") in self._prefixed else ""
 
     def _key(self, parts: Collection[str]) -> str:
         key = (self._delimiter or "").join(parts)
@@ -148,10 +148,11 @@ def _refuse_null(plan: FieldPlan, label: str, *, written: bool) -> None:
         )
 
 
-def _head(plan: FieldPlan, place: Place) -> str:
-    """Return the first step to the value: the preferred name, if that is one."""
-    preferred = plan.places[0]
-    return str(preferred[0] if len(preferred) == 1 else place[0])
+def _aliases(plan: FieldPlan) -> list[str | int]:
+    """Return the names in the field's aliases, of a path the first step."""
+    alias = plan.info.validation_alias or plan.info.alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [item.path[0] if isinstance(item, AliasPath) else item for item in choices if item]
 
 
 def _takes_extra(model: type) -> bool:
