@@ -1,18 +1,15 @@
 """References to values: from the cache, else in one request for all that is missing.
 
-A `Vault` is one vault as one of its clients sees it. All settings of a process share it, and
-with it the cache and the connections; its client is made at the first request.
+A `Vault` is one vault as one of its clients sees it, with its cache and its connections. Those of
+the process are in `vaults`.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -264,69 +261,3 @@ def picked(answer: Answer, reference: VaultRef) -> Resolved | VaultConfigError:
         return Resolved(pick(answer, reference.field), answer)
     except FieldNotFoundError as error:
         return error.with_traceback(None)
-
-
-def resolve(
-    connection: Connection, references: Collection[VaultRef], *, deadline: float
-) -> Mapping[VaultRef, Resolved | VaultConfigError]:
-    """Resolve *references* with the vault of *connection*, or with what stands in for it.
-
-    Raises:
-        VaultConfigError: See `Vault.resolve`.
-    """
-    vault = vault_for(connection)
-    stand_in = _stand_in.get()
-    if stand_in is None:
-        return vault.resolve(references, deadline=deadline)
-    return stand_in(vault, references, deadline)
-
-
-@contextmanager
-def standing_in(stand_in: StandIn) -> Iterator[None]:
-    """Let *stand_in* resolve every reference of the settings that are built in here."""
-    token = _stand_in.set(stand_in)
-    try:
-        yield
-    finally:
-        _stand_in.reset(token)
-
-
-def vault_for(connection: Connection) -> Vault:
-    """Return the one `Vault` that this process has for *connection*."""
-    with _vaults_lock:
-        vault = _vaults.get(connection)
-        if vault is None:
-            vault = _vaults[connection] = Vault(connection, connect=_connect)
-        return vault
-
-
-def close_vaults() -> None:
-    """Close every connection of this process, and forget what was read over it."""
-    with _vaults_lock:
-        vaults = list(_vaults.values())
-        _vaults.clear()
-    for vault in vaults:
-        vault.close()
-
-
-def _forget_vaults() -> None:
-    """Drop the parent's vaults in a forked child; closing them would end the parent's sessions."""
-    global _vaults, _vaults_lock  # the lock may be held by a thread that the child lacks
-    _vaults, _vaults_lock = {}, Lock()
-
-
-_vaults: dict[Connection, Vault] = {}
-_vaults_lock = Lock()
-os.register_at_fork(after_in_child=_forget_vaults)
-
-
-StandIn: TypeAlias = Callable[
-    [Vault, Collection[VaultRef], float], Mapping[VaultRef, Resolved | VaultConfigError]
-]
-_stand_in: ContextVar[StandIn | None] = ContextVar("vaultconfig_stand_in", default=None)
-
-
-def _connect(connection: Connection) -> Reader:
-    from vaultconfig.connect import connect  # loads httpx
-
-    return connect(connection)

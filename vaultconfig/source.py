@@ -47,8 +47,8 @@ from vaultconfig.load import Ask, Load
 from vaultconfig.origins import LoadRecord, annotated_in, names_in
 from vaultconfig.plan import fields_of
 from vaultconfig.references import VaultRef
-from vaultconfig.resolver import resolve
 from vaultconfig.values import Answers
+from vaultconfig.vaults import resolve
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 

@@ -17,7 +17,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError
 from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
-from vaultconfig.resolver import close_vaults
+from vaultconfig.vaults import close_vaults
 
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 CANARY = "canary-5f0e"

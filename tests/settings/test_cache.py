@@ -12,7 +12,7 @@ import pytest
 
 from tests.settings.loading import Asked, reasons
 from vaultconfig import VaultRef, VaultSettings, provenance
-from vaultconfig import resolver as resolver_module
+from vaultconfig import vaults as vaults_module
 from vaultconfig.connect import connect
 from vaultconfig.connection import Connection
 from vaultconfig.devserver import DevServer
@@ -48,7 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     def vault_for(connection: Connection) -> Vault:
         return made.setdefault(connection, Vault(connection, connect=connect, clock=clock))
 
-    monkeypatch.setattr(resolver_module, "vault_for", vault_for)
+    monkeypatch.setattr(vaults_module, "vault_for", vault_for)
     yield clock
     for vault in made.values():
         vault.close()
@@ -352,8 +352,8 @@ def test_a_forked_child_makes_its_own(app: DevServer, tmp_path: Path) -> None:
     assert Settings().token == "first"
     app.put("app", {"token": "second"})
     file = tmp_path / "told"
-    (vault,) = resolver_module._vaults.values()
-    with vault._lock, resolver_module._vaults_lock:  # as if another thread were just in there
+    (vault,) = vaults_module._vaults.values()
+    with vault._lock, vaults_module._vaults_lock:  # as if another thread were just in there
         child = multiprocessing.get_context("fork").Process(target=load_in_child, args=[str(file)])
         child.start()
         child.join(20)
@@ -367,7 +367,7 @@ def test_a_forked_child_makes_its_own(app: DevServer, tmp_path: Path) -> None:
 def test_nothing_prints_what_the_cache_holds(app: DevServer) -> None:
     """Vault, cache and answers print no value."""
     Settings()
-    (vault,) = resolver_module._vaults.values()
+    (vault,) = vaults_module._vaults.values()
     held = vault.cache.get("app", max_age=300)
     resolved = vault.resolve([VaultRef("vault:app#token")], deadline=1)
     assert "first" not in f"{vault!r} {vault.cache!r} {held!r} {resolved!r}"

@@ -14,7 +14,7 @@ from vaultconfig import VaultConfigDict, VaultSettings
 from vaultconfig.connection import Connection, read_connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, ConfigurationError, VaultConfigError
-from vaultconfig.resolver import close_vaults
+from vaultconfig.vaults import close_vaults
 
 
 class Settings(VaultSettings):

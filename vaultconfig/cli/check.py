@@ -34,8 +34,8 @@ from vaultconfig.fallback import NoCredentialsError
 from vaultconfig.origins import fixed_in
 from vaultconfig.references import VaultRef
 from vaultconfig.render.gathering import Gathered, sources_of
-from vaultconfig.resolver import resolve
 from vaultconfig.values import Answers
+from vaultconfig.vaults import resolve
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
 _COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}

@@ -12,8 +12,9 @@ from pydantic_settings import BaseSettings
 from vaultconfig.errors import VaultConfigError, VaultUnavailableError
 from vaultconfig.live.processes import import_client
 from vaultconfig.references import VaultRef
-from vaultconfig.resolver import Lifetime, Resolved, Vault, picked, standing_in, vault_for
+from vaultconfig.resolver import Lifetime, Resolved, Vault, picked
 from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.vaults import standing_in, vault_for
 
 T = TypeVar("T", bound=BaseSettings)
 

@@ -91,7 +91,8 @@ class VaultRef:
         return hash((self.path, self.field))
 
     def __repr__(self) -> str:
-        return f"VaultRef({str(self)!r})"
+        # Half-built, as a traceback with locals finds it, it has no path yet.
+        return f"VaultRef({str(self)!r})" if hasattr(self, "path") else "VaultRef(…)"
 
     @property
     def key(self) -> SecretKey:
