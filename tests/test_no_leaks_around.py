@@ -268,6 +268,18 @@ def test_rotations_that_do_not_fit(shown: Shown, vault: DevServer, name: str) ->
     live.close()
 
 
+def test_a_rotation_that_does_not_fit_a_plain_class(shown: Shown, vault: DevServer) -> None:
+    """Without the masking, pydantic's error holds the value; our words about it still do not."""
+    vault.put("app", {"text": "the first"})
+    live = LiveSettings(Plain)
+    live.load()
+    vault.put("app", {"text": [TEXT]})
+    with pytest.raises(ValidationError):
+        live.refresh()
+    shown.add("health", live.health())
+    live.close()
+
+
 @pytest.mark.parametrize("name", CANARIES)
 def test_listeners_that_quote(shown: Shown, vault: DevServer, name: str) -> None:
     """What a listener raises is reported by its type; a change prints without values."""
