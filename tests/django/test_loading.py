@@ -49,6 +49,13 @@ def run_script(
     )
 
 
+def test_the_public_names_are_exact() -> None:
+    """``vaultconfig.django.__all__`` changes on purpose only, and importing it needs no settings."""
+    import vaultconfig.django
+
+    assert vaultconfig.django.__all__ == ["live", "load", "vault_refreshed"]
+
+
 @pytest.mark.parametrize("command", [("check",), ("migrate", "-v0")])
 def test_commands_do_not_refresh(
     site_vault: DevServer, sqlite: dict[str, str], command: tuple[str, ...]
@@ -137,6 +144,16 @@ print(json.dumps(told))
     assert json.loads(done.stdout) == [["Settings", ["key"], {WEB: 2}]]
     assert "the receiver bad raised RuntimeError" in done.stderr
     assert "canary" not in done.stderr
+
+
+def test_the_last_load_counts(sqlite: dict[str, str], tmp_path: Path) -> None:
+    """Settings that build on others may load their own class; the first one is closed."""
+    own_site(tmp_path, SETTINGS + "class Other(Settings): ...\nfirst, vault = vault, load(Other)\n")
+    code = """
+from vaultconfig.django import live
+print(json.dumps([repr(live), type(live.current).__name__]))
+"""
+    assert script(tmp_path, sqlite, code) == ["LiveSettings(Other)", "Other"]
 
 
 def test_reading_live_before_load(tmp_path: Path, sqlite: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ vault = load(PostgresSettings)
 
 DEBUG = vault.debug
 SECRET_KEY = vault.secret_key.get_secret_value()
+POOL = {"min_size": 1, "max_size": 4, "timeout": 10}
 DATABASES = {
     "default": {
         "ENGINE": "vaultconfig.django.postgresql",
@@ -16,7 +17,7 @@ DATABASES = {
         "NAME": vault.database_name,
         "CONN_MAX_AGE": vault.database_max_age,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 4, "timeout": 10}} if vault.database_pool else {},
+        "OPTIONS": {"pool": POOL} if vault.database_pool else {},
     }
 }
 VAULTCONFIG_DATABASES = {"default": {"USER": "database.user", "PASSWORD": "database.password"}}
