@@ -50,7 +50,7 @@ def run_script(
 
 
 def test_the_public_names_are_exact() -> None:
-    """``vaultconfig.django.__all__`` changes on purpose only, and importing it needs no settings."""
+    """``vaultconfig.django.__all__`` changes on purpose only; it is there without settings."""
     import vaultconfig.django
 
     assert vaultconfig.django.__all__ == ["live", "load", "vault_refreshed"]
