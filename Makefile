@@ -6,13 +6,18 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout.
 RUN = PYTHONSAFEPATH=1 $(BIN)
 
-.PHONY: demo test check coverage bench format clean
+.PHONY: demo test test-oldest check coverage bench format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
 
 test: $(VENV)/package
 	$(RUN)/python -m pytest $(ARGS)
+
+# What meets other libraries, against the oldest versions of them that we allow.
+test-oldest: $(VENV)-oldest/package
+	PYTHONSAFEPATH=1 $(VENV)-oldest/bin/python -m pytest \
+		tests/settings tests/pure tests/client tests/render $(ARGS)
 
 check: $(VENV)/package
 	$(BIN)/ruff check .
@@ -33,7 +38,7 @@ format:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -44,4 +49,10 @@ $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 
 $(VENV)/package: $(VENV)/dependencies $(SOURCES)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+	touch $@
+
+$(VENV)-oldest/package: pyproject.toml .ci/oldest.txt $(SOURCES)
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check -c .ci/oldest.txt \
+		pytest hypothesis trustme '.[dev-server]'
 	touch $@
