@@ -154,6 +154,13 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_map_of_the_modules_is_whole() -> None:
+    """docs/design.md says of every module what it is for."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (ROOT / "vaultconfig").iterdir() if path.stem[0] not in "_."}
+    assert {name for name in modules - {"py"} if f"`{name}`" not in text} == set()
+
+
 def test_no_page_installs_somebody_elses_package() -> None:
     """The distribution is `scaivault-config`; its import name belongs to others on the index."""
     for page in PAPERS:
