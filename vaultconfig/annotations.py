@@ -95,9 +95,7 @@ def target_of(parts: Sequence[Part], config: Mapping[str, Any]) -> Target:
     members = [
         part
         for part in parts
-        if not part.contained
-        and not _is_union(part.annotation)
-        and part.annotation is not NoneType
+        if not part.contained and not _is_union(part.annotation) and part.annotation is not NoneType
     ]
     structured = [_is_structured(part.annotation) for part in members]
     takes_objects = any(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_one_request_runs_in_the_calling_thread(vault, client, monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("a thread was made")
 
-    monkeypatch.setattr("vaultconfig.client.reading.threading.Thread", refuse)
+    monkeypatch.setattr("vaultconfig.client.reading.threading", SimpleNamespace(Thread=refuse))
     assert len(client.read_many(["a", "b"])) == 2
     assert len(client.read_many([("a", 1)])) == 1
 
