@@ -210,3 +210,15 @@ def test_an_unknown_format_is_named():
     """The error lists the formats there are."""
     with pytest.raises(ConfigurationError, match="no format 'toml': use dotenv, shell, docker"):
         dialect("toml")
+
+
+@pytest.mark.parametrize("name", ["docker", "shell"])
+def test_a_damaged_file_is_not_quoted(name: str) -> None:
+    """A line that no longer is an entry of ours may be a piece of a value, so it is not shown."""
+    damaged = "A=1\nMIIEvQIBADANBgkqhkiG9w0=\n"
+    try:
+        differences = dialect(name).compare(damaged, {"A": "1"})
+    except ConfigurationError as error:
+        assert "MIIE" not in str(error)
+    else:
+        assert [difference.key for difference in differences] == ["(another entry)"]

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking import mask
 from vaultconfig.render import dotenv, lines, structured
-from vaultconfig.render.rules import Difference, check, refusal, refuse_references
+from vaultconfig.render.rules import Difference, check, refusal, refuse_references, shown_name
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SECRET_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")  # RFC 1123
@@ -85,7 +85,8 @@ class Document:
             for key, value in values.items()
             if present.get(key) != value
         ]
-        return wanted + [Difference(key, "extra") for key in present if key not in values]
+        extra = dict.fromkeys(shown_name(key) for key in present if key not in values)
+        return wanted + [Difference(name, "extra") for name in extra]
 
     def _encoded(self, values: Mapping[str, str]) -> str | None:
         try:

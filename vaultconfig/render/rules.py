@@ -15,6 +15,7 @@ from vaultconfig.errors import ConfigurationError
 from vaultconfig.references import is_reference
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USUAL_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -29,6 +30,11 @@ class Difference:
 
     key: str
     kind: Literal["missing", "changed", "extra"]
+
+
+def shown_name(key: str) -> str:
+    """Return how a key that is not ours may be shown: in a damaged file it may be a value."""
+    return key if _USUAL_NAME.fullmatch(key) else "(another entry)"
 
 
 def check(values: Mapping[str, str], *, dialect: str, nul: bool = False) -> None:
