@@ -126,7 +126,8 @@ def read_connection(environ: Mapping[str, str], *, env_file: DotEnvFiles = None)
         ConfigurationError: A value is malformed, there are two credentials or half of one,
             or a `.env` would send a credential elsewhere.
     """
-    given = tuple((name, mask(environ[name])) for name in CONNECTION_VARIABLES if environ.get(name))
+    found = ((name, environ.get(name)) for name in CONNECTION_VARIABLES)
+    given = tuple((name, mask(value)) for name, value in found if value)
     stored = tuple(mask(_stored_variables(env_file)).items())
     return _connection(given, stored)
 

@@ -10,6 +10,7 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,7 +139,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return {}
 
     def _load(self) -> None:
-        rule = self._rule()
+        rule = self._rule
         layers = [
             Layer(self._layer_names.get(name, name), data)
             for name, data in self.settings_sources_data.items()
@@ -172,7 +173,9 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             if key not in fields and key not in load.given:
                 self.current_state.pop(key, None)
 
+    @cached_property
     def _rule(self) -> FallbackRule:
+        """When `.env` may stand in, as long as this load takes."""
         rule = fallback_rule(self.config, self._environment)
         return rule if self.fallback is None else replace(rule, mode=self.fallback)
 
@@ -187,7 +190,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         Raises:
             ConfigurationError: There are no credentials, or a setting is wrong.
         """
-        rule = self._rule()
+        rule = self._rule
         env_file = self._env_file if rule.environment.is_development else None
         connection = read_connection(os.environ, env_file=env_file)
         if not connection.has_credentials:
@@ -195,7 +198,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return connection
 
     def _ask(self, references: Sequence[VaultRef]) -> Answers:
-        rule = self._rule()
+        rule = self._rule
         in_development = rule.environment.is_development
         try:
             connection = self.connection()

@@ -212,13 +212,8 @@ def test_an_unknown_format_is_named():
         dialect("toml")
 
 
-@pytest.mark.parametrize("name", ["docker", "shell"])
-def test_a_damaged_file_is_not_quoted(name: str) -> None:
+def test_a_damaged_file_is_not_quoted() -> None:
     """A line that no longer is an entry of ours may be a piece of a value, so it is not shown."""
     damaged = "A=1\nMIIEvQIBADANBgkqhkiG9w0=\n"
-    try:
-        differences = dialect(name).compare(damaged, {"A": "1"})
-    except ConfigurationError as error:
-        assert "MIIE" not in str(error)
-    else:
-        assert [difference.key for difference in differences] == ["(another entry)"]
+    differences = dialect("docker").compare(damaged, {"A": "1"})
+    assert [difference.key for difference in differences] == ["(another entry)"]
