@@ -9,7 +9,7 @@ import atexit
 import os
 import threading
 from importlib import import_module
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakSet
 
 
@@ -28,6 +28,8 @@ class Alive(Protocol):
 
 _alive: WeakSet[Alive] = WeakSet()
 _importing = threading.RLock()
+_NEEDED: Final = ("vaultconfig.connect", "certifi", "encodings.idna")
+"""What is imported for the first request; the last two by httpx and by Python itself, late."""
 
 
 def follow(alive: Alive) -> None:
@@ -46,7 +48,8 @@ def import_client() -> None:
     A child would wait for ever for the thread that was importing, which it does not have.
     """
     with _importing:
-        import_module("vaultconfig.connect")
+        for module in _NEEDED:
+            import_module(module)
 
 
 def _after_fork() -> None:

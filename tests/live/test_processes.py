@@ -1,0 +1,200 @@
+"""Processes that fork, and processes that end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import pytest
+
+from tests.live.rig import eventually
+from vaultconfig.devserver import DevServer
+
+FORKING = Path(__file__).with_name("forking.py")
+
+
+@pytest.fixture(autouse=True)
+def filled(vault_env: DevServer, monkeypatch: pytest.MonkeyPatch) -> DevServer:
+    vault_env.put("api", {"key": "first"})
+    vault_env.put("db", {"host": "h1"})
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    monkeypatch.setenv("VAULTCONFIG_TTL", "0.3")
+    return vault_env
+
+
+class Program:
+    """A running `forking.py`, and the lines that it has said, without the processes' numbers."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin
+        assert process.stdout
+        self.process = process
+        self._input: IO[bytes] = process.stdin
+        self._output: IO[bytes] = process.stdout
+        self.said: list[tuple[str, str]] = []
+
+    def go_on(self, *, times: int = 1) -> None:
+        self._input.write(b"\n" * times)
+        self._input.flush()
+
+    def hear(self, word: str, *, times: int = 1) -> list[str]:
+        """Return what was said under *word*, once it has been said so many times."""
+        while len(heard := [what for said, what in self.said if said == word]) < times:
+            line = self._output.readline().decode().split()
+            assert line, f"it ended after {self.said}"
+            self.said.append((line[0], "".join(line[2:])))
+        return heard
+
+    def hear_all(self, what: str) -> None:
+        """Return once the parent and its three children have said *what*."""
+        for word, times in (("parent", 1), ("child", 3)):
+            self.hear(word, times=times)
+            while sum(line == (word, what) for line in self.said) < times:
+                self.hear(word, times=len(self.hear(word)) + 1)
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[str], Program]]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(mode: str) -> Program:
+        process = subprocess.Popen(
+            [sys.executable, "-u", FORKING, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        running.append(process)
+        return Program(process)
+
+    yield run
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+Run: TypeAlias = Callable[[str], Program]
+
+
+def run_to_the_end(program: Program, vault: DevServer) -> list[str]:
+    """Rotate, see that every process shows it and ends clean; return the sockets they had."""
+    vault.put("api", {"key": "last"})
+    vault.release()
+    program.hear_all("last")
+    sockets = [inode for line in program.hear("sockets", times=4) for inode in line.split(",")]
+    program.go_on(times=4)
+    assert program.hear("left") == ["0"]
+    assert program.process.wait(10) == 0
+    assert "failed" not in dict(program.said)
+    return sockets
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_each_process_refreshes_by_itself(vault: DevServer, run: Run, method: str) -> None:
+    """multiprocessing: parent and children all show a rotation."""
+    program = run(method)
+    program.hear_all("first")
+    run_to_the_end(program, vault)
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_a_fork_in_the_middle_of_a_refresh(vault: DevServer, run: Run, _: int) -> None:
+    """os.fork while a request and a poll are under way: nobody hangs, nothing is shared."""
+    program = run("os.fork")
+    program.hear("parent")
+    eventually(lambda: any(r.path.endswith("/poll") for r in vault.requests))
+    vault.hold("/v1/secrets/**")
+    vault.wait_until_asked()
+    program.go_on()
+    program.hear("child", times=3)
+    sockets = run_to_the_end(program, vault)
+    assert len(sockets) == len(set(sockets)) >= 4
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_a_fork_in_the_middle_of_an_import(vault: DevServer, run: Run, _: int) -> None:
+    """os.fork while another thread imports httpx for the first time: the child can use it."""
+    program = run("import")
+    program.hear_all("first")
+    run_to_the_end(program, vault)
+
+
+ENDINGS = {
+    "by itself": "",
+    "sys.exit": "sys.exit(0)",
+    "threads that go on": """
+def go_on() -> None:
+    threading.main_thread().join()
+    live.refresh()
+
+threading.Thread(target=go_on).start()
+""",
+}
+EXITING = """
+import sys, threading, time
+from typing import Annotated
+from vaultconfig import LiveSettings, VaultSettings
+
+class Settings(VaultSettings):
+    key: Annotated[str, "vault:api#key"]
+    host: Annotated[str, "vault:db#host"]
+    pinned: Annotated[str, "vault:api?version=1#key"]
+
+live = LiveSettings(Settings)
+live.start()
+assert live.current.key == "first"
+print("started", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def exiting() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    running: list[subprocess.Popen[str]] = []
+
+    def start(program: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_end_of_a_process(
+    vault: DevServer, exiting: Callable[[str], subprocess.Popen[str]], ending: str
+) -> None:
+    """Without close(): exit code 0, no noise, no delay, and the subscription is deleted."""
+    process = exiting(EXITING + ENDINGS[ending])
+    eventually(lambda: any(r.path.endswith("/poll") for r in vault.requests))
+    began = time.monotonic()
+    output, errors = process.communicate("\n", timeout=10)
+    assert (process.returncode, output, errors) == (0, "", "")
+    assert time.monotonic() - began < 1.0
+    assert any(r.method == "DELETE" for r in vault.requests)
+
+
+def test_the_end_of_a_process_whose_vault_hangs(
+    vault: DevServer, exiting: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    """Requests that are never answered do not hold it up."""
+    process = exiting(EXITING)
+    vault.hold("/**")
+    vault.wait_until_asked(2)
+    began = time.monotonic()
+    output, errors = process.communicate("\n", timeout=20)
+    assert (process.returncode, output, errors) == (0, "", "")
+    assert time.monotonic() - began < 1.5
