@@ -89,6 +89,29 @@ def test_standard_output(shop: Project) -> None:
     assert shop.names() == ["app.py"]
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("json", "import os\n"),
+        ("yaml", "import os\n"),
+        ("k8s", "import os\n"),
+        ("k8s", 'data:\n  "A": "eA=="\nmore: 1\n'),
+        ("shell", "# mine\nMINE=1\n"),
+        ("docker", "# mine\nMINE=1\n"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_kept(shop: Project, form: str, text: str) -> None:
+    """A file that a format would replace, and that isn't one as we write it, stays as it is."""
+    shop.write("mine", text)
+    ended = shop.run("render", "app:Settings", "-f", form, "-o", "mine")
+    assert ended.code == 3
+    (line,) = only_lines(ended)
+    assert line == (
+        f"Error: mine exists and is no {form} as we write it: remove it, or choose another (-o)"
+    )
+    assert (shop.path / "mine").read_text() == text
+
+
 @pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
 def test_other_formats(shop: Project, form: str) -> None:
     """Each format needs a file of its own, and compares equal with it afterwards."""
@@ -96,6 +119,7 @@ def test_other_formats(shop: Project, form: str) -> None:
     assert (refused.code, shop.names()) == (2, ["app.py"])
     assert shop.run("render", "app:Settings", "-f", form, "-o", "out").code == 0
     assert shop.run("render", "app:Settings", "-f", form, "-o", "out", "--check").code == 0
+    assert shop.run("render", "app:Settings", "-f", form, "-o", "out").code == 0
 
 
 def by_sourcing(file: Path, shell: str) -> dict[str, str]:

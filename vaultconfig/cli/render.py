@@ -11,7 +11,7 @@ from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import count
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render import files
-from vaultconfig.render.dialects import Dialect, dialect
+from vaultconfig.render.dialects import Dialect, Document, dialect
 from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.source import fallback_rule
@@ -74,7 +74,7 @@ def render(
     if path == _STDOUT:
         click.echo(form.update("", values).encode(), nl=False)
     else:
-        text = form.update(files.read(path) or "", values)
+        text = form.update(_replaceable(form, path), values)
         for warning in files.write(path, text, mode=mode, in_place=in_place):
             click.echo(f"Warning: {warning}", err=True)
         click.echo(f"{path}: {count(len(values), 'variable')}, mode {mode:04o}", err=True)
@@ -84,6 +84,16 @@ def render(
             'vault_fallback="always"; here the vault is asked, unless they are exported',
             err=True,
         )
+
+
+def _replaceable(form: Dialect, path: str) -> str:
+    """Return the text at *path*, or refuse a file that would be lost."""
+    existing = files.read(path) or ""
+    if isinstance(form, Document) and existing.strip() and not form.wrote(existing):
+        raise ConfigurationError(
+            f"{path} exists and is no {form.name} as we write it: remove it, or choose another (-o)"
+        )
+    return existing
 
 
 def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) -> None:

@@ -73,6 +73,14 @@ class Document:
         masked: str = mask(text)  # hidden from tracebacks that show locals
         return masked
 
+    def wrote(self, existing: str) -> bool:
+        """Whether *existing* is what this dialect writes, to the byte, so that nothing is lost."""
+        try:
+            present = {key: value or "" for key, value in self.parse(existing).items()}
+            return self.encode(present) == existing
+        except ConfigurationError:
+            return False
+
     def compare(self, existing: str, values: Mapping[str, str]) -> list[Difference]:
         """Return in which keys *existing* differs from *values*; also those that it has too many.
 
