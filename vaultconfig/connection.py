@@ -55,7 +55,15 @@ def _address(value: str) -> str:
         raise ValueError("expected an address such as https://vault.example.com")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("expected an address without credentials, '?' or '#'")
+    if parts.path.rstrip("/").endswith("/v1"):
+        raise ValueError("expected an address without the /v1 of the API")
     return value.rstrip("/")
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if value.get_secret_value().lower().startswith("bearer "):
+        raise ValueError("expected the token alone, without 'Bearer' before it")
+    return value
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -78,7 +86,9 @@ class Connection(BaseSettings):
     )
 
     url: Address = Field("https://scaivault.scailabs.ai", alias="SCAIVAULT_URL")
-    token: SecretStr | None = Field(None, alias="SCAIVAULT_TOKEN")
+    token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
+        None, alias="SCAIVAULT_TOKEN"
+    )
     token_file: Path | None = Field(None, alias="VAULTCONFIG_TOKEN_FILE")
     client_id: str | None = Field(None, alias="SCAIKEY_CLIENT_ID")
     client_secret: SecretStr | None = Field(None, alias="SCAIKEY_CLIENT_SECRET")
@@ -168,12 +178,16 @@ def _connection(
     try:
         return Connection.model_validate(values)
     except ValidationError as error:
-        problems = [f"{_place(line['loc'])}: {line['msg']}" for line in error.errors()]
+        problems = [f"{_place(line['loc'])}: {_told(line['msg'])}" for line in error.errors()]
     raise ConfigurationError("; ".join(problems))
 
 
 def _place(loc: tuple[Any, ...]) -> str:
     return str(loc[0]) if loc else "the connection"
+
+
+def _told(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def _refuse_misplaced_credentials(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic_settings import BaseSettings
+
 from vaultconfig.inputs import leaves_of
 from vaultconfig.plan import fields_of
 from vaultconfig.slots import REFERENCE_KEY, describe
@@ -66,6 +68,17 @@ def provenance_of(model: type, record: LoadRecord) -> dict[str, Provenance]:
     roots = {name.partition(".")[0] for name in found}
     found |= {p.name: Provenance(DEFAULT) for p in fields_of(model) if p.name not in roots}
     return dict(sorted(found.items()))
+
+
+def variable_name(model: type[BaseSettings], name: str) -> str:
+    """Return the environment variable for the field called *name*, dotted, of *model*."""
+    first, *inner = name.split(".")
+    config = model.model_config
+    key = next((str(p.places[0][0]) for p in fields_of(model) if p.name == first), first)
+    prefix = config.get("env_prefix") or "" if key == first else ""
+    delimiter = config.get("env_nested_delimiter")
+    text = prefix + (delimiter.join([key, *inner]) if delimiter else key)
+    return text if config.get("case_sensitive") else text.upper()
 
 
 def fixed_in(model: type, record: LoadRecord) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vaultconfig.annotations import check_default
 from vaultconfig.arrangement import arranged
 from vaultconfig.environment import check_declared
 from vaultconfig.errors import VaultConfigError
@@ -101,15 +102,17 @@ class VaultSettings(BaseSettings):
             failure = error.with_traceback(None)
         finally:
             _loading.reset(token)
-        if failure is not None:
-            raise failure  # outside the handler, and without the frames that hold values
+        if failure is not None:  # out here it has no context, and no frames that hold values
+            raise failure
         _unmask_fields(self, source.record.from_vault())
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a class that says it runs in development."""
+        """Refuse a class that says it runs in development, or whose default is a reference."""
         super().__pydantic_init_subclass__(**kwargs)
         check_declared(cls.model_config.get("vault_environment"))
+        for name, info in cls.model_fields.items():
+            check_default(name, info.default)
 
     @classmethod
     def _settings_init_sources(  # type: ignore[override]  # its arguments differ by version

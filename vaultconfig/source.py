@@ -45,7 +45,7 @@ from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.inputs import keys_only
 from vaultconfig.layers import DOTENV, Layer
 from vaultconfig.load import Ask, Load
-from vaultconfig.origins import LoadRecord, annotated_in, names_in
+from vaultconfig.origins import LoadRecord, annotated_in, names_in, variable_name
 from vaultconfig.plan import fields_of
 from vaultconfig.references import VaultRef
 from vaultconfig.values import Answers
@@ -77,6 +77,10 @@ def fallback_rule(config: Mapping[str, Any], environment: str | None) -> Fallbac
         environment, declared=config.get("vault_environment"), environ=os.environ
     )
     return FallbackRule(config.get("vault_fallback") or "development", current)
+
+
+def _files(env_file: DotEnvFiles) -> Sequence[Path | str]:
+    return [env_file] if isinstance(env_file, (str, Path)) else env_file or []
 
 
 class VaultSettingsSource(PydanticBaseSettingsSource):
@@ -158,7 +162,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             )
         except UnresolvedSettingsError as error:
             failures = error.failures
-            hint = None if rule.is_possible or self.fallback else self._hint(failures)
+            hint = None if self.fallback else self._hint(failures, rule)
         else:
             return
         raise UnresolvedSettingsError(failures, hint=hint)
@@ -217,22 +221,30 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
     def _no_credentials(self, connection: Connection, rule: FallbackRule) -> NoCredentialsError:
         in_development = rule.environment.is_development
         if in_development and rule.is_possible:
-            return NoCredentialsError("no credentials for the vault, and no value in .env: add one")
+            return NoCredentialsError("no credentials for the vault, and no value in .env")
         message = f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}"
         stored = [] if in_development else self._ignored_names()
         if stored:
             message += f" ({', '.join(stored)} in .env: read in development only)"
         if rule.environment.name is None:
             message += f"; {ON_YOUR_OWN_MACHINE}"
+        elif not in_development:
+            message += f"; in the environment {rule.environment.name!r} .env does not serve"
         return NoCredentialsError(message)
 
     def _ignored_names(self) -> list[str]:
         """Name what `.env` has for the vault's part, and may provide in development only."""
         fields = annotated_in(self.settings_cls, self._stored_keys())
-        return stored_connection_variables(self._env_file) + fields
+        is_named = VARIABLE in map(str.upper, dotenv_variables(self._env_file))
+        return stored_connection_variables(self._env_file) + [VARIABLE] * is_named + fields
 
-    def _hint(self, failures: Sequence[SettingFailure]) -> str | None:
-        """Say that `.env` has what the vault did not give, where it may not provide it."""
+    def _hint(self, failures: Sequence[SettingFailure], rule: FallbackRule) -> str | None:
+        """Say what to do about `.env`: fill it, or that it has what it may not provide here."""
+        if rule.is_possible:
+            lacking = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
+            names = [variable_name(self.settings_cls, field) for field in lacking]
+            where = ", ".join(str(Path(file).absolute()) for file in _files(self._env_file))
+            return f"add {', '.join(names)} to {where}" if names else None
         names = names_in(self.settings_cls, self._stored_keys())
         stray = [failure.field for failure in failures if failure.field in names]
         if not stray:

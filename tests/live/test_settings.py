@@ -753,3 +753,9 @@ class TestFixed:
         health = live.health()
         assert (health.state, health.next_refresh, health.versions) == ("fresh", None, {})
         assert live._readable_until == math.inf
+
+
+def test_an_instance_is_refused() -> None:
+    """It is built anew at each change, so it takes a class."""
+    with pytest.raises(ConfigurationError, match="not an instance: give it int"):
+        LiveSettings(5)  # type: ignore[arg-type,type-var]  # what is refused

@@ -119,6 +119,8 @@ def failure_of_secret(problem: Problem, *, path: str, version: int | None = None
             return Failure(VersionNotFoundError(path, version, request_id=request_id))
         case _Kind.REFUSED | _Kind.VERSION_NOT_FOUND if (problem.status or 400) // 100 == 4:
             message = f"the vault refuses {path} ({_said(problem)})"
+            if problem.code is None:
+                message += ": it may not be the vault that answers, so check its address"
             return Failure(SecretError(message, path=path, request_id=request_id))
     return failure_of_request(problem, what=path)
 

@@ -148,7 +148,8 @@ def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
     for kind, fault in _FAULTS.items():
         if isinstance(exc, kind):
             reason = _system_reason(exc)
-            error = VaultUnavailableError(f"{_asked(exc, server)}: {fault}{reason}")
+            message = f"{_asked(exc, server)}: {fault}{reason}: check the address and the network"
+            error = VaultUnavailableError(message)
             # A write that may have arrived is not sent twice.
             again = isinstance(exc, _NOT_SENT) or not writes
             return Failure(error, Retry.BACKOFF if again else Retry.NEVER)

@@ -47,6 +47,11 @@ class LiveSettings(Generic[T]):
     def __init__(
         self, settings_cls: type[T], seams: Seams | None = None, /, **arguments: Any
     ) -> None:
+        if not isinstance(settings_cls, type):
+            name = type(settings_cls).__name__
+            raise ConfigurationError(
+                f"LiveSettings takes the class, not an instance: give it {name}"
+            )
         self._settings_cls = settings_cls
         self._seams = seams or Seams()
         self._clock = self._seams.clock
