@@ -124,6 +124,19 @@ def test_a_file_that_differs(project: Project, vault: DevServer) -> None:
     assert findings(project, code=0).ok
 
 
+def test_a_file_that_differs_in_development(project: Project, vault: DevServer) -> None:
+    """A .env of a development machine may differ from the vault, which is told as a note."""
+    project.declare(USER)
+    vault.put("db", {"user": CANARY})
+    project.write(".env", "USER=mine\n").chmod(0o600)
+    found = findings(project, "-e", "development", code=0)
+    assert [(item.severity, item.message) for item in found.problems] == [
+        ("note", ".env differs from the vault: USER; in development it may")
+    ]
+    ended = project.run("check", "app:Settings", "-e", "development")
+    assert ended.err.startswith("Note: .env differs")
+
+
 def test_all_is_well(project: Project, vault: DevServer) -> None:
     """With nothing wrong it exits with 0 and has nothing to say beside the fields."""
     project.declare(USER, "debug: bool = False")
@@ -173,6 +186,9 @@ def test_credentials(project: Project, vault: DevServer) -> None:
     development = {"SCAIVAULT_TOKEN": "", "VAULTCONFIG_ENVIRONMENT": "dev"}
     found = findings(project, code=0, **development)
     assert [(item.source, item.status) for item in found.fields] == [(".env", "ok")]
+    assert [(item.severity, item.message) for item in found.problems] == [
+        ("note", "no credentials for the vault: in development .env stands in for it")
+    ]
     project.write(".env", "")
     assert statuses(findings(project, code=1, **development)) == {"user": "missing"}
 
@@ -252,6 +268,9 @@ def test_refs(project: Project, vault: DevServer) -> None:
     listed = json.loads(ended.out)
     assert [item["field"] for item in listed] == ["dsn", "mine", "user"]
     assert "VAULTCONFIG_ENVIRONMENT" in listed[2]["problem"]
+    project.write(".env", "USER=mine\nDSN=mine\n")
+    ended = project.run("refs", "app:Settings", "-e", "dev", env={"SCAIVAULT_TOKEN": ""})
+    assert (ended.code, ended.err) == (0, "")
     ended = project.run("refs", "app:Settings", env={"MINE": "vault:"})
     assert ended.code == 3
     assert "mine: invalid reference" in ended.err

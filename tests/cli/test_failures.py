@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -162,7 +163,21 @@ def test_what_a_module_raises_if_it_is_ours(project: Project, vault: DevServer) 
     project.write("eager.py", "from app import Settings\nsettings = Settings()\n")
     ended = project.run("render", "eager:Settings")
     assert ended.code == 5
-    assert only_lines(ended)[0].startswith("Error: user (vault:db#user): there is no secret at db")
+    lines = only_lines(ended)
+    assert lines[0].startswith("Error: user (vault:db#user): there is no secret at db")
+    assert lines[-1] == (
+        "Hint: raised while eager was imported: keep the class in a module that makes no instance"
+    )
+
+
+def test_what_a_module_prints(project: Project, vault: DevServer) -> None:
+    """What a module prints when it is imported goes to standard error, not among our results."""
+    vault.put("db", {"user": "app"})
+    project.declare(USER, head="print('loading')")
+    ended = project.run("render", "app:Settings", "-o", "-")
+    assert (ended.code, ended.out) == (0, "USER=app\n")
+    assert "loading" in ended.err
+    assert json.loads(project.run("check", "app:Settings", "--json").out)["ok"]
 
 
 def test_the_default_target(project: Project, vault: DevServer) -> None:

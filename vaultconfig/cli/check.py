@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 import click
 from pydantic_settings import BaseSettings
@@ -39,6 +38,8 @@ from vaultconfig.vaults import resolve
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
 _COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
+_SEVERITIES: Final = {"error": "red", "warning": "yellow", "note": None}
+_STANDS_IN: Final = "no credentials for the vault: in development .env stands in for it"
 _WRONG: Final = 1
 
 
@@ -60,7 +61,6 @@ def check(*, target: str | None, offline: bool, as_json_: bool) -> None:
       vaultconfig check app.settings:Settings -e production
     """
     settings_cls = load_target(target)
-    logging.getLogger("vaultconfig").addHandler(logging.NullHandler())  # it is told here
     checking = _Checking(settings_cls, offline=offline)
     findings = checking.run()
     if as_json_:
@@ -142,8 +142,10 @@ class _Checking:
         self.failure = error.with_traceback(None)
         expected = isinstance(error, NoCredentialsError) and environment_here().is_development
         self.code = 0 if expected else exit_code(error)
-        severity: Literal["error", "warning"] = "warning" if expected else "error"
-        self.problems.append(Problem(severity, "connection", str(error)))
+        if expected:
+            self.problems.append(Problem("note", "connection", _STANDS_IN))
+        else:
+            self.problems.append(Problem("error", "connection", str(error)))
 
     def _problems_around(self, found: Survey, now: datetime) -> Iterator[Problem]:
         yield from problems_of_expiry(expiries_in(found), now=now)
@@ -154,7 +156,9 @@ class _Checking:
         gathered = Gathered(self.settings_cls, found.state, found.load.record)
         for file in env_files(self.settings_cls):
             yield from problems_of_file(file)
-            yield from problems_of_drift(file, gathered)
+            yield from problems_of_drift(
+                file, gathered, in_development=environment_here().is_development
+            )
 
 
 def _show(findings: Findings) -> None:
@@ -174,8 +178,7 @@ def _show(findings: Findings) -> None:
         if item.problem:
             click.echo(f"{item.field}: {item.problem}", err=True)
     for problem in findings.problems:
-        colour = "red" if problem.severity == "error" else "yellow"
-        word = click.style(f"{problem.severity.capitalize()}:", fg=colour)
+        word = click.style(f"{problem.severity.capitalize()}:", fg=_SEVERITIES[problem.severity])
         click.echo(f"{word} {problem.message}", err=True)
 
 

@@ -11,6 +11,9 @@ Status = Literal[
 ]
 """``fallback`` is a field that another source gives because the vault does not."""
 
+Severity = Literal["error", "warning", "note"]
+"""An ``error`` makes the check fail, a ``warning`` may matter, a ``note`` is as it should be."""
+
 FINE = frozenset({"ok", "fallback", "not asked"})
 
 
@@ -41,12 +44,11 @@ class Problem:
     """Something that is not about one field.
 
     Attributes:
-        severity: An ``error`` makes the check fail.
         kind: For programs.
         message: What is wrong, and what to do.
     """
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     kind: Literal["clock", "connection", "drift", "expiry", "file", "fixed", "scopes", "token"]
     message: str
 

@@ -106,8 +106,8 @@ def problems_of_file(file: Path) -> Iterator[Problem]:
             yield Problem("warning", "file", f"git does not ignore {file}: add it to .gitignore")
 
 
-def problems_of_drift(file: Path, gathered: Gathered) -> Iterator[Problem]:
-    """Yield which of the vault's values a `.env` has differently."""
+def problems_of_drift(file: Path, gathered: Gathered, *, in_development: bool) -> Iterator[Problem]:
+    """Yield which of the vault's values a `.env` has differently, as is meant in development."""
     try:
         text = files.read(file) or ""
         values = {item.key: item.text for item in settings_variables(gathered)}
@@ -120,5 +120,8 @@ def problems_of_drift(file: Path, gathered: Gathered) -> Iterator[Problem]:
         if item.kind == "changed" and not refers(present.get(item.key) or "")
     ]
     if changed:
-        names = ", ".join(changed)
-        yield Problem("error", "drift", f"{file} differs from the vault: {names}; render it anew")
+        told = f"{file} differs from the vault: {', '.join(changed)}"
+        if in_development:
+            yield Problem("note", "drift", f"{told}; in development it may")
+        else:
+            yield Problem("error", "drift", f"{told}; render it anew")

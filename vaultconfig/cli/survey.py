@@ -5,6 +5,7 @@ It reads the sources of the class, and asks the vault through whom it is given.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,7 @@ def survey(settings_cls: type[BaseSettings], ask: Ask) -> Survey:
     Raises:
         ConfigurationError: The class has no source for the vault, or another one failed.
     """
+    logging.getLogger("vaultconfig").addHandler(logging.NullHandler())  # who asked tells it
     sources, ours = sources_of(settings_cls)
     ours.ask = ask
     problem = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -80,7 +81,8 @@ def _named_in(file: Path) -> str | None:
 
 def _imported(name: str) -> ModuleType:
     try:
-        return import_module(name)
+        with redirect_stdout(sys.stderr):  # what a module prints is no result of ours
+            return import_module(name)
     except ModuleNotFoundError as exc:
         missing = exc.name or name
         absent = f"{name}.".startswith(f"{missing}.")
@@ -90,7 +92,10 @@ def _imported(name: str) -> ModuleType:
             else f"{name} could not be imported, because it needs {missing}: install that"
         )
         frames = None if absent else exc.__traceback__
-    except VaultConfigError:
+    except VaultConfigError as exc:
+        exc.add_note(
+            f"raised while {name} was imported: keep the class in a module that makes no instance"
+        )
         raise
     except (Exception, SystemExit) as exc:
         kind = type(exc).__name__
