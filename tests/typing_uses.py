@@ -2,24 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Annotated, assert_type
+from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from vaultconfig import Change, Health, LiveSettings, VaultSettings
+import vaultconfig.django
+from vaultconfig import (
+    Change,
+    Health,
+    LiveSettings,
+    Provenance,
+    Secret,
+    VaultClient,
+    VaultConfigDict,
+    VaultRef,
+    VaultSettings,
+    VaultSettingsSource,
+    provenance,
+)
+from vaultconfig.client import (
+    ClientCredentials,
+    Identity,
+    SecretSummary,
+    StaticToken,
+    Subscription,
+    TokenFile,
+    WriteResult,
+)
+from vaultconfig.devserver import DevServer
+from vaultconfig.errors import (
+    SecretError,
+    SettingFailure,
+    UnresolvedSettingsError,
+    VaultUnavailableError,
+)
 from vaultconfig.fastapi import health_router, lifespan
 
 
 class Settings(VaultSettings):
+    model_config = VaultConfigDict(env_prefix="APP_", vault_fallback="never")
+
     password: Annotated[SecretStr, "vault:shared/db#password"]
+    user: Annotated[str, VaultRef("vault:shared/db#user", ttl=60)] = "app"
 
 
 class Plain(BaseSettings):
     debug: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, VaultSettingsSource(settings_cls)
+
+
+def declared() -> None:
+    settings = Settings(_vault_environment="production")
+    assert_type(settings.user, str)
+    assert_type(provenance(settings), dict[str, Provenance])
+    assert_type(provenance(settings)["user"].version, int | None)
+
+
+def told(error: UnresolvedSettingsError) -> None:
+    assert_type(error.failures, tuple[SettingFailure, ...])
+    assert_type(error.failures[0].variable, str | None)
 
 
 def rebuild(change: Change[Settings]) -> None:
@@ -58,7 +113,9 @@ async def fetch_later(query: str) -> list[str]:
     return [query]
 
 
-async def uses() -> None:
+async def live_uses() -> None:
+    assert_type(live.load(), Settings)
+    assert_type(live.catch_up(live.current), Settings)
     assert_type(live.retry_once(connect, on=OSError), int)
     assert_type(fetch("a", limit=2), list[str])
     assert_type(await fetch_later("a"), list[str])
@@ -88,3 +145,44 @@ app.include_router(health_router(live, details=True), prefix="/internal")
 @app.get("/")
 async def route(settings: Annotated[Settings, Depends(live.dependency)]) -> None:
     assert_type(await live.dependency(), Settings)
+
+
+vault = vaultconfig.django.load(Settings, when_building={"password": "for-the-build"})
+assert_type(vault, Settings)
+assert_type(vault.password, SecretStr)
+assert_type(vaultconfig.django.load(Plain, debug=True), Plain)
+assert_type(vaultconfig.django.live, LiveSettings[Any])
+
+
+def client_uses(client: VaultClient) -> Iterator[SecretSummary]:
+    assert_type(client.whoami(), Identity)
+    assert_type(client.read("shared/db"), Secret)
+    assert_type(client.read("shared/db", version=1).version, int)
+    paths = ["shared/db", "shared/smtp"]
+    for outcome in client.read_many(paths).values():
+        assert_type(outcome, Secret | SecretError | VaultUnavailableError)
+    client.read_many([("shared/db", 1), "shared/db"], deadline=2.0, retry=False)
+    written = client.write("shared/db", {"port": 5432}, secret_type="json", tags=["db"])
+    assert_type(written, WriteResult)
+    client.delete("shared/db")
+    with client.subscribe(["shared/**"]) as subscription:
+        assert_type(subscription, Subscription)
+        subscription.ack([event.event_id for event in subscription.poll(timeout=1.0)])
+    yield from client.list("shared")
+
+
+with VaultClient("https://vault.example", credentials=StaticToken("token")) as client:
+    assert_type(client, VaultClient)
+VaultClient("https://vault.example", credentials=TokenFile("token"), tenant="t", deadline=5.0)
+VaultClient(
+    "https://vault.example",
+    credentials=ClientCredentials(
+        "id", "secret", token_url="https://login.example/token", scope="secrets:read"
+    ),
+)
+
+
+def test_with_the_fixtures(vault: DevServer, vault_env: DevServer) -> None:
+    vault_env.put("shared/db", {"password": "not-a-secret"})
+    vault.fault(code="rate_limited", times=1)
+    assert_type(vault.url, str)
