@@ -81,6 +81,8 @@ class Project:
 def project(tmp_path: Path, vault: DevServer) -> Project:
     """An empty project, whose environment points to the vault of this test."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    # A program of the project imports from its own directory, however the tests are run.
+    environ.pop("PYTHONSAFEPATH", None)
     environ |= {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "PYTHONDONTWRITEBYTECODE": "1",
