@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.live.change import Change
 from vaultconfig.live.health import Outcome, describe
+from vaultconfig.live.metrics import count_refresh
 from vaultconfig.settings import VaultSettings, fixed_fields
 
 T = TypeVar("T", bound=BaseSettings)
@@ -54,8 +55,9 @@ class Listeners(Generic[T]):
             finally:
                 self._telling.release()
 
-    def tell_fixed(self, settings: T) -> None:
-        """Name the fields that cannot rotate, since the environment gives them."""
+    def tell_loaded(self, settings: T) -> None:
+        """Count the first load, and name the fields that the environment holds fixed."""
+        count_refresh(failed=False)
         fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
         if fixed:
             names = ", ".join(fixed)
@@ -63,6 +65,7 @@ class Listeners(Generic[T]):
 
     def _tell(self, outcome: Outcome[T]) -> None:
         health = outcome.health
+        count_refresh(failed=outcome.error is not None)
         if outcome.error is not None:
             logger.warning(
                 "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",

@@ -125,7 +125,7 @@ class LiveSettings(Generic[T]):
                 refresher = Refresher(self._loader, self._seams)
                 refresher.load()
                 self._refresher, self._readable_until = refresher, -math.inf
-                self._listeners.tell_fixed(refresher.snapshot.settings)
+                self._listeners.tell_loaded(refresher.snapshot.settings)
             return self._refresher.snapshot.settings
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class Watcher:
                 self._subscribe()
             return self._poll()
         except VaultConfigError as error:
-            return math.inf if self._is_ending else self._after(error)
+            return math.inf if self._is_ending else self._after(error.with_traceback(None))
 
     def _subscribe(self) -> None:
         self._unsubscribe()
