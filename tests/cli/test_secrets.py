@@ -37,6 +37,8 @@ def test_whoami(project: Project, vault: DevServer) -> None:
     token = vault.add_token(identity_id="x", expires_in=3600, scopes=())
     ended = project.run("whoami", env={"SCAIVAULT_TOKEN": token})
     assert "scopes: none\ntoken expires: " in ended.out
+    vault.fault(path="/v1/auth/whoami", status=200, body='{"identity_id": "a\\u001b[31m\\nb"}')
+    assert project.run("whoami").out == "identity: a?[31m?b\nscopes: none\n"
 
 
 def test_get_is_exact(project: Project, vault: DevServer) -> None:
@@ -62,7 +64,12 @@ def test_get_fills_the_environment_in(project: Project, vault: DevServer) -> Non
     """A placeholder is the environment of -e, and an error without one."""
     vault.put("staging/db", {"x": "y"})
     assert project.run("get", "{environment}/db#x", "-e", "staging").out == "y"
-    assert project.run("get", "{environment}/db#x").code == 3
+    ended = project.run("get", "{environment}/db#x")
+    assert ended.code == 3
+    assert only_lines(ended) == [
+        "Error: {environment} in {environment}/db: no environment is set: -e NAME, or export "
+        "VAULTCONFIG_ENVIRONMENT"
+    ]
 
 
 def test_get_into_a_file(project: Project, vault: DevServer) -> None:
@@ -117,10 +124,55 @@ def test_put_keeps_values_out_of_sight(project: Project, vault: DevServer) -> No
     assert json.loads(ended.out) == {"path": "db", "version": 2, "created": False}
     assert only_lines(ended) == [
         "Warning: user: on the command line a value stays in the shell's history and in the list "
-        "of processes; KEY=- and KEY=@FILE do not"
+        "of processes; KEY=- and KEY=@FILE do not",
+        "Warning: no longer in it: password, key; --merge keeps them",
     ]
     assert project.run("get", "db#user").out == "a=b"
     assert json.loads(project.run("ls", "--json").out)[0]["tags"] == ["x"]
+
+
+def test_put_merges(project: Project, vault: DevServer) -> None:
+    """--merge keeps the other fields, and writes nothing where they can't be seen."""
+    vault.put("db", {"user": "old", "port": 5432})
+    ended = project.run("put", "db", "user=new", "--merge")
+    assert (ended.code, ended.out, len(only_lines(ended))) == (0, "db: version 2\n", 1)
+    assert json.loads(project.run("get", "db").out) == {"user": "new", "port": 5432}
+    assert project.run("put", "other", "a=b", "--merge").out == "other: version 1 (new)\n"
+    vault.fault(method="GET", path="/v1/secrets/db", code="access_denied")
+    assert project.run("put", "db", "user=x", "--merge").code == 5
+    assert project.run("put", "db", "user=x").out == "db: version 3\n"
+
+
+def test_paths_are_written_as_references_are(project: Project, vault: DevServer) -> None:
+    """put and rm take vault: and {environment} as get does, and nothing behind the path."""
+    ended = project.run("put", "vault:{environment}/db", "a=b", "-e", "staging")
+    assert (ended.code, ended.out) == (0, "staging/db: version 1 (new)\n")
+    assert project.run("rm", "vault:{environment}/db", "-y", "-e", "staging").code == 0
+    for path in ("db#a", "db?version=1"):
+        ended = project.run("put", path, "a=b")
+        assert ended.code == 3
+        assert only_lines(ended)[-1] == (
+            f"Error: {path} is more than a path: leave out what follows ? or #"
+        )
+
+
+def test_a_path_that_the_vault_refuses(project: Project, vault: DevServer) -> None:
+    """A path that is none for the vault comes with what one is made of."""
+    ended = project.run("put", "Db", "a=-")
+    assert ended.code == 5
+    assert "a-z 0-9 - _ /" in only_lines(ended)[-1]
+
+
+@pytest.mark.parametrize("command", [["whoami"], ["ls"], ["rm", "-y", "a"], ["put", "a", "b=-"]])
+def test_nobody_on_this_machine(project: Project, vault: DevServer, command: list[str]) -> None:
+    """Where nobody listens on this machine it is said at once, with what to do."""
+    vault.stop()
+    ended = project.run(*command, env={"VAULTCONFIG_DEADLINE": "600"})
+    assert ended.code == 6
+    assert only_lines(ended) == [
+        f"Error: nobody listens at {vault.url}: is the vault running? check SCAIVAULT_URL, or "
+        "start vaultconfig dev-server"
+    ]
 
 
 def test_put_of_binary_files(project: Project, vault: DevServer) -> None:

@@ -95,6 +95,7 @@ def test_rm_asks(terminal: Terminal, vault: DevServer) -> None:
     terminal.type("vaultconfig rm db", (r"Delete db\?", "n"))
     assert "y" in terminal.type("vaultconfig get db#x --reveal")
     assert "db: deleted" in terminal.type("vaultconfig rm db", (r"Delete db\?", "y"))
+    assert "there is no secret at db" in terminal.type("vaultconfig rm db")
 
 
 def test_check_is_a_table(terminal: Terminal, project: Project, vault: DevServer) -> None:

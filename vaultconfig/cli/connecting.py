@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.connection import Connection, read_connection
-from vaultconfig.environment import Environment, current_environment
-from vaultconfig.errors import SecretNotFoundError, VaultConfigError
+from vaultconfig.environment import VARIABLE, Environment, current_environment
+from vaultconfig.errors import (
+    ConfigurationError,
+    SecretError,
+    SecretNotFoundError,
+    VaultConfigError,
+    VaultUnavailableError,
+)
 from vaultconfig.references import VaultRef
 from vaultconfig.source import DEFAULT_ENV_FILE
 
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
 
+LOOPBACK: Final = ("localhost", "127.", "::1")
+
+_LOOPBACK_PATIENCE: Final = 1.0  # seconds
 _MOST_LISTED: Final = 1000
+_PATHS: Final = (
+    "a path has at most 10 levels and 512 characters of a-z 0-9 - _ /, and no slash at its ends"
+)
 
 
 def environment_here() -> Environment:
@@ -34,15 +51,46 @@ def connection_here() -> Connection:
     return read_connection(os.environ, env_file=env_file)
 
 
-def open_vault() -> VaultClient:
-    """Return a client for it; nothing is sent yet.
+@contextmanager
+def open_vault() -> Iterator[VaultClient]:
+    """Yield a client for it; nothing is sent yet.
 
     Raises:
         ConfigurationError: There are no credentials, or a setting is wrong.
+        VaultUnavailableError: It should be on this machine, and nobody listens there.
     """
     from vaultconfig.connect import connect  # loads httpx
 
-    return connect(connection_here())
+    connection = connection_here()
+    with connect(connection) as client:
+        _refuse_nobody(connection.url)
+        try:
+            yield client
+        except SecretError as error:
+            if "invalid_path" in str(error):
+                error.add_note(_PATHS)
+            raise
+
+
+def _refuse_nobody(url: str) -> None:
+    """Say at once that nobody listens on this machine, where trying again would be silence."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if not host.startswith(LOOPBACK) or (getproxies() and not proxy_bypass(host)):
+        return
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((host, port), timeout=_LOOPBACK_PATIENCE).close()
+    except ConnectionRefusedError:
+        pass
+    except OSError:
+        return  # the client knows more of these
+    else:
+        return
+    raise VaultUnavailableError(
+        f"nobody listens at {url}: is the vault running? check SCAIVAULT_URL, or start vaultconfig "
+        "dev-server"
+    )
 
 
 def reference_from(text: str) -> VaultRef:
@@ -53,7 +101,24 @@ def reference_from(text: str) -> VaultRef:
     """
     reference = VaultRef.parse(text if text.startswith("vault:") else f"vault:{text}")
     name = environment_here().name
+    if name is None and "environment" in reference.placeholders:
+        raise ConfigurationError(
+            f"{{environment}} in {reference.path}: no environment is set: -e NAME, or export "
+            f"{VARIABLE}"
+        )
     return reference.fill({} if name is None else {"environment": name})
+
+
+def path_from(text: str) -> str:
+    """Return the path that *text* is, with or without ``vault:``, placeholders filled.
+
+    Raises:
+        ConfigurationError: It is none, or names more than a secret.
+    """
+    reference = reference_from(text)
+    if reference != VaultRef(f"vault:{reference.path}"):
+        raise ConfigurationError(f"{text} is more than a path: leave out what follows ? or #")
+    return reference.path
 
 
 def add_suggestion(error: VaultConfigError, client: VaultClient) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
-from vaultconfig.cli.connecting import open_vault
+from vaultconfig.cli.connecting import open_vault, path_from
 from vaultconfig.cli.options import common, json_option
 from vaultconfig.cli.tables import as_json
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.client import VaultClient
+from vaultconfig.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    SecretError,
+    SecretNotFoundError,
+)
 
 _LARGEST = 8 * 1024 * 1024
 
@@ -46,6 +52,7 @@ class _Pair:
 @click.option("--description", metavar="TEXT", help="For people.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="For listings; may be repeated.")
 @click.option("--base64", "to_base64", is_flag=True, help="Encode the files, for what is binary.")
+@click.option("--merge", is_flag=True, help="Keep the other fields that it has.")
 @json_option
 @common
 def put(
@@ -56,9 +63,12 @@ def put(
     description: str | None,
     tags: Sequence[str],
     to_base64: bool,
+    merge: bool,
     as_json_: bool,
 ) -> None:
     """Write the secret at PATH: a new one, or the next version with these fields and no others.
+
+    The fields that are gone then are named; with --merge they stay.
 
     KEY=@FILE takes a file as it is, KEY=- standard input without its last line break; on a terminal
     it asks, and does not show what is typed. KEY=VALUE stays in the shell's history.
@@ -68,9 +78,24 @@ def put(
       vaultconfig put environments/production/db user=app password=-
       vaultconfig put shared/tls key=@tls.key certificate=@tls.crt
     """
+    path = path_from(path)
+    parsed = _parsed(pairs)
+    data = {pair.key: _value(pair, to_base64=to_base64) for pair in parsed}
+    with open_vault() as client:
+        others = _others(client, path, data, needed=merge)
+        written = {**others, **data} if merge else data
+        result = client.write(
+            path, written, secret_type=secret_type, description=description, tags=tags
+        )
+    created = " (new)" if result.created else ""
+    click.echo(as_json(result) if as_json_ else f"{path}: version {result.version}{created}")
+    if others and not merge:
+        click.echo(f"Warning: no longer in it: {', '.join(others)}; --merge keeps them", err=True)
+
+
+def _parsed(pairs: Sequence[str]) -> list[_Pair]:
     parsed = [_Pair.parse(pair) for pair in pairs]
-    keys = [pair.key for pair in parsed]
-    if len(set(keys)) < len(keys):
+    if len({pair.key for pair in parsed}) < len(parsed):
         raise click.UsageError("a key is given twice")
     if sum(pair.kind == "stdin" for pair in parsed) > 1:
         raise click.UsageError("standard input can be the value of one key only")
@@ -81,13 +106,22 @@ def put(
             "history and in the list of processes; KEY=- and KEY=@FILE do not",
             err=True,
         )
-    data = {pair.key: _value(pair, to_base64=to_base64) for pair in parsed}
-    with open_vault() as client:
-        result = client.write(
-            path, data, secret_type=secret_type, description=description, tags=tags
-        )
-    created = " (new)" if result.created else ""
-    click.echo(as_json(result) if as_json_ else f"{path}: version {result.version}{created}")
+    return parsed
+
+
+def _others(
+    client: VaultClient, path: str, data: Mapping[str, str], *, needed: bool
+) -> dict[str, Any]:
+    """Return the fields that the secret has beside those of *data*, as far as we may see them."""
+    try:
+        present = client.read(path).data
+    except SecretNotFoundError:
+        present = {}
+    except (SecretError, AuthenticationError):
+        if needed:
+            raise
+        present = {}  # whoever may write need not be allowed to read
+    return {key: value for key, value in present.items() if key not in data}
 
 
 def _value(pair: _Pair, *, to_base64: bool) -> str:

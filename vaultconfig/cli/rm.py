@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import click
 
-from vaultconfig.cli.connecting import add_suggestion, open_vault
+from vaultconfig.cli.connecting import add_suggestion, open_vault, path_from
 from vaultconfig.cli.options import common
-from vaultconfig.errors import VaultConfigError
+from vaultconfig.client import VaultClient
+from vaultconfig.errors import AccessDeniedError, VaultConfigError
 
 
 @click.command()
@@ -24,12 +26,20 @@ def rm(*, path: str, yes: bool) -> None:
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody is here to be asked: add --yes")
-    if not yes and not click.confirm(f"Delete {path}?", err=True):
-        return
+    path = path_from(path)
     with open_vault() as client:
         try:
+            if not yes and not _is_confirmed(client, path):
+                return
             client.delete(path)
         except VaultConfigError as error:
             add_suggestion(error, client)
             raise
     click.echo(f"{path}: deleted", err=True)
+
+
+def _is_confirmed(client: VaultClient, path: str) -> bool:
+    """Ask, if there is something to ask about."""
+    with suppress(AccessDeniedError):  # whoever may delete need not be allowed to read
+        client.read(path)
+    return click.confirm(f"Delete {path}?", err=True)

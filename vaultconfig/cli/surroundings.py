@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
+from vaultconfig.cli.connecting import LOOPBACK
 from vaultconfig.cli.findings import Problem
 from vaultconfig.connection import Connection
 from vaultconfig.errors import ConfigurationError
@@ -31,13 +32,12 @@ _TOKEN_ENDS_SOON: Final = timedelta(days=1)
 _SECRET_ENDS_SOON: Final = timedelta(days=7)
 _READING: Final = frozenset({"secrets:read", "secrets:*", "admin", "*"})
 _OTHERS: Final = 0o037  # all that 0640 does not allow them
-_LOOPBACK: Final = ("localhost", "127.", "::1")
 
 
 def problems_of_connection(connection: Connection) -> Iterator[Problem]:
     """Yield what is unsafe about the address."""
     host = urlsplit(connection.url).hostname or ""
-    if connection.url.startswith("http://") and not host.startswith(_LOOPBACK):
+    if connection.url.startswith("http://") and not host.startswith(LOOPBACK):
         yield Problem(
             "error", "connection", f"{connection.url} is plain http: secrets go in clear; use https"
         )

@@ -12,7 +12,7 @@ Row = Sequence[str]
 
 def lines_of(rows: Sequence[Row], *, header: Row, aligned: bool) -> Iterator[str]:
     """Yield the lines that show *rows*; the header only where they are *aligned*."""
-    cells = [[_printable(cell) for cell in row] for row in ([header, *rows] if aligned else rows)]
+    cells = [[printable(cell) for cell in row] for row in ([header, *rows] if aligned else rows)]
     if not aligned:
         yield from ("\t".join(row) for row in cells)
         return
@@ -28,6 +28,6 @@ def as_json(value: Any) -> str:
     return TypeAdapter(kind).dump_json(value, indent=2).decode()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return *text* without what would move a terminal's cursor or break a line."""
     return "".join(character if character.isprintable() else "?" for character in text)

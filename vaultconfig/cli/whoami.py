@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from vaultconfig.cli.connecting import open_vault
 from vaultconfig.cli.options import common, json_option
-from vaultconfig.cli.tables import as_json
+from vaultconfig.cli.tables import as_json, printable
+from vaultconfig.client import Identity
 
 
 @click.command()
@@ -24,11 +27,16 @@ def whoami(*, as_json_: bool) -> None:
     if as_json_:
         click.echo(as_json(identity))
         return
+    for line in _lines(identity):
+        click.echo(printable(line))
+
+
+def _lines(identity: Identity) -> Iterator[str]:
     kind = f" ({identity.identity_type})" if identity.identity_type else ""
-    click.echo(f"identity: {identity.identity_id}{kind}")
+    yield f"identity: {identity.identity_id}{kind}"
     for name, value in (("tenant", identity.tenant_id), ("partner", identity.partner_id)):
         if value:
-            click.echo(f"{name}: {value}")
-    click.echo(f"scopes: {', '.join(identity.scopes) or 'none'}")
+            yield f"{name}: {value}"
+    yield f"scopes: {', '.join(identity.scopes) or 'none'}"
     if identity.token_expires_at:
-        click.echo(f"token expires: {identity.token_expires_at.isoformat()}")
+        yield f"token expires: {identity.token_expires_at.isoformat()}"

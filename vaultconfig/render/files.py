@@ -153,8 +153,10 @@ def _open_regular(directory: int, name: str, flags: int) -> int:
 
 
 def _read(directory: int, name: str) -> str | None:
-    if _status(directory, name) is None:
+    status = _status(directory, name)
+    if status is None:
         return None
+    _check_regular(status)
     with open(_open_regular(directory, name, os.O_RDONLY), "rb") as file:
         return file.read().decode()
 
