@@ -14,7 +14,7 @@ import trustme
 
 from tests.client.scripted import Reply, ScriptedVault, secret
 from vaultconfig import errors
-from vaultconfig.client import StaticToken, VaultClient
+from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
 from vaultconfig.client.process import PerProcess
 
 
@@ -89,13 +89,30 @@ def test_a_proxy_from_the_environment(vault, connect, monkeypatch):
     """Requests go through the proxy that the environment names, but for the hosts it excepts."""
     vault.script(Reply(body=secret()))
     monkeypatch.setenv("http_proxy", vault.url.replace("//", "//user:pass@"))
-    target = "http://vault.invalid"
+    target = f"http://vault.invalid:{vault.server.server_port}"
+    address = (0, 0, 0, "", ("127.0.0.1", 0))
+    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", lambda *_, **__: [address])
     assert connect(url=target, allow_http=True).read("a/b").version == 1
     assert vault.asked[0].target == f"{target}/v1/secrets/a/b"
     assert vault.asked[0].headers["Proxy-Authorization"].startswith("Basic ")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    connect().read("a/b")
+    monkeypatch.setenv("no_proxy", "vault.invalid")
+    connect(url=target, allow_http=True).read("a/b")
     assert vault.asked[1].target == "/v1/secrets/a/b"
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_for_loopback(vault, connect, monkeypatch, variable, host):
+    """What is meant for this machine, token endpoint included, goes through no other one."""
+    token, ok = Reply(body={"access_token": "t"}), Reply(body=secret())
+    vault.respond = lambda asked: token if asked.target == "/token" else ok
+    with ScriptedVault() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        url = vault.url.replace("127.0.0.1", host)
+        credentials = ClientCredentials("i", "s", token_url=f"{url}/token", scope="")
+        assert connect(url=url, credentials=credentials).read("a/b").version == 1
+        assert proxy.asked == []
+    assert [asked.target for asked in vault.asked] == ["/token", "/v1/secrets/a/b"]
 
 
 @pytest.mark.parametrize("proxy", ["gopher://u:CANARY@h", "http://u:CANARY@h:port"])
@@ -103,7 +120,7 @@ def test_a_proxy_that_is_none(vault, connect, monkeypatch, proxy):
     """A broken proxy setting is our mistake, and is not quoted."""
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(errors.ConfigurationError, match="proxy") as caught:
-        connect().read("a/b")
+        connect(url="http://vault.invalid", allow_http=True).read("a/b")
     assert "CANARY" not in str(caught.value)
 
 

@@ -20,6 +20,7 @@ import httpcore
 import httpx
 
 from vaultconfig.client.deadline import Deadline
+from vaultconfig.client.urls import is_loopback
 from vaultconfig.errors import ConfigurationError, ResponseError
 
 MOST_CONNECTIONS = 8
@@ -255,6 +256,8 @@ def _pool_for(url: httpx.URL) -> httpcore.ConnectionPool:
 
 
 def _proxy_for(url: httpx.URL) -> httpcore.Proxy | None:
+    if is_loopback(url.host):  # plain HTTP is allowed there because it leaves no machine
+        return None
     found = urllib.request.getproxies()
     address = found.get(url.scheme) or found.get("all")
     if not address or urllib.request.proxy_bypass(url.host):

@@ -24,7 +24,7 @@ def checked_url(url: str, *, what: str, allow_http: bool) -> str:
         raise ConfigurationError(
             f"the {what} holds a user, a query or a fragment: write https://HOST/PATH"
         )
-    if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname)):
         raise ConfigurationError(
             f"the {what} {url} would send secrets in clear: use https, "
             "or set VAULTCONFIG_ALLOW_HTTP=1 if you must"
@@ -49,7 +49,8 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, by its address or as ``localhost``."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
