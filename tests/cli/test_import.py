@@ -116,6 +116,21 @@ def test_a_plan_without_values(project: Project, vault: DevServer) -> None:
     assert all(request.method != "PUT" for request in vault.requests)
 
 
+def test_what_is_left_to_do(project: Project, vault: DevServer) -> None:
+    """In the end it says what to do by hand, and the prefix may be written like a reference."""
+    project.write(".env", f"DB_PASSWORD={CANARY}\nPORT=8000\n")
+    args = ("import", ".env", "--to", "vault:environments/{environment}/shop/", "--yes")
+    ended = project.run(*args, "-e", "staging")
+    assert ended.code == 0
+    assert '"vault:environments/{environment}/shop/db#password"' in ended.out
+    assert only_lines(ended)[-3:] == [
+        "Next: save this class as a module of its own",
+        "Next: take out of .env what the vault has now: DB_PASSWORD",
+        "Next: in production, set what no .env gives there: PORT",
+    ]
+    assert project.run("get", "environments/staging/shop/db#password").out == CANARY
+
+
 def test_it_asks(project: Project, vault: DevServer) -> None:
     """On a terminal it asks, and no is no."""
     project.write(".env", "API_KEY=x\n")

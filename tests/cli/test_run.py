@@ -169,6 +169,19 @@ def test_nothing_runs_when_anything_fails(shop: Project, vault: DevServer) -> No
     assert (ended.code, shop.names()) == (5, ["app.py"])
 
 
+@pytest.mark.parametrize("environment", ["development", ""])
+def test_there_is_no_fallback(shop: Project, environment: str) -> None:
+    """Without credentials .env does not serve, in development neither, which is said."""
+    shop.write(".env", "USER=mine\nPASSWORD=mine\n")
+    env = {"SCAIVAULT_TOKEN": "", "VAULTCONFIG_ENVIRONMENT": environment}
+    ended = shop.run("run", "app:Settings", "--", "touch", "started", env=env)
+    assert (ended.code, shop.names()) == (3, [".env", "app.py"])
+    assert only_lines(ended)[-1] == (
+        "Hint: render and run take values from the vault alone: in development too, .env is no "
+        "substitute"
+    )
+
+
 def test_the_environment_is_handed_on(shop: Project) -> None:
     """With -e the program is in that environment, too."""
     assert environment(shop, "-e", "staging")["VAULTCONFIG_ENVIRONMENT"] == "staging"

@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "put": ("put", "Write a secret."),
     "ls": ("ls", "List secrets."),
     "rm": ("rm", "Delete a secret."),
-    "import": ("import_", "Move a .env into the vault."),
+    "import": ("import_", "Copy the secrets of a .env into the vault."),
     "dev-server": ("dev_server", "Run a local ScaiVault, for development."),
     "demo": ("demo", "Show the whole story on a local ScaiVault, in seconds."),
 }

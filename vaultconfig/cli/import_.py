@@ -52,7 +52,7 @@ class _Stored:
 def import_(
     *, file: str, prefix: str, secret: Sequence[str], plain: Sequence[str], force: bool, yes: bool
 ) -> None:
-    """Move the secrets of the dotenv FILE into the vault below PREFIX.
+    """Copy the secrets of the dotenv FILE into the vault below PREFIX.
 
     It shows a plan, asks, writes, and prints the class that reads them; FILE stays as it is.
     Related keys share a secret. What is there already is left alone, so that it can be started
@@ -66,12 +66,14 @@ def import_(
     _check_keys(stored.values, [*secret, *plain])
     sorting = sort(stored.values, secret=secret, plain=plain)
     _refuse_collisions(sorting.secret)
+    prefix = prefix.removeprefix("vault:").removesuffix("/")
     references = {item.key: f"vault:{prefix}/{item.group}#{item.field}" for item in sorting.secret}
     with open_vault() as client:
         moves = compared(client, _secrets(sorting, references, stored.values))
         _show_plan(sorting, references, stored, {move.path: move.state for move in moves})
         _write(client, _to_write(moves, force=force), yes=yes)
     click.echo(class_text(stored.keys, references))
+    _show_next(file, sorting)
 
 
 def _read(file: str) -> _Stored:
@@ -141,6 +143,17 @@ def _show_plan(
     rows += [(key, f"stays: {problem}", "") for key, problem in stored.odd.items()]
     for line in lines_of(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
         click.echo(line, err=True)
+
+
+def _show_next(file: str, sorting: Sorting) -> None:
+    """Say what is left to do by hand."""
+    click.echo("Next: save this class as a module of its own", err=True)
+    if sorting.secret:
+        keys = ", ".join(item.key for item in sorting.secret)
+        click.echo(f"Next: take out of {file} what the vault has now: {keys}", err=True)
+    if sorting.plain:
+        keys = ", ".join(sorting.plain)
+        click.echo(f"Next: in production, set what no .env gives there: {keys}", err=True)
 
 
 def _to_write(moves: Sequence[Move], *, force: bool) -> list[Move]:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
 from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.fallback import NoCredentialsError
 from vaultconfig.origins import LoadRecord
 from vaultconfig.source import VaultSettingsSource
+
+_NO_FALLBACK: Final = (
+    "render and run take values from the vault alone: in development too, .env is no substitute"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ def gather(settings_cls: type[BaseSettings]) -> Gathered:
         state = settings_cls._settings_build_values(sources, {})
     except VaultConfigError as error:
         failure = error.with_traceback(None)
+        if isinstance(error, NoCredentialsError):
+            failure.add_note(_NO_FALLBACK)
     except SettingsError as error:
         failure = ConfigurationError(str(error))  # its cause holds what could not be decoded
     else:
