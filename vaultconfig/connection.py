@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -151,14 +153,16 @@ CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.mod
 
 
 def dotenv_variables(env_file: DotEnvFiles) -> dict[str, str]:
-    """Read the variables of a `.env`, in the case that they have there, if it can be read."""
-    if env_file is None:
-        return {}
-    try:
-        stored = DotEnvSettingsSource(Connection, env_file=env_file).env_vars
-    except (UnicodeDecodeError, OSError):  # whoever needs the file has said so already
-        return {}
-    return {name: value for name, value in stored.items() if value}
+    """Read the variables of a `.env`, as they are written there, if it can be read.
+
+    Nothing is expanded: ``${NAME}`` would bring in what the process environment holds.
+    """
+    files = [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
+    found: dict[str, str | None] = {}
+    for file in files:
+        with suppress(UnicodeDecodeError, OSError):  # whoever needs the file says so
+            found |= dotenv_values(Path(file).expanduser(), interpolate=False)
+    return {name: value for name, value in found.items() if value}
 
 
 def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
@@ -200,6 +204,11 @@ def _refuse_misplaced_credentials(
         for name in _CREDENTIALS
         if name in in_environment or (name in in_file and name not in _INLINE_CREDENTIALS)
     ]
+    expanding = [name for name, value in in_file.items() if "${" in value]
+    if expanding:
+        raise MisplacedCredentialsError(
+            f"{expanding[0]} in .env holds '${{', which is not expanded there: write the value itself"
+        )
     if redirects and foreign:
         raise MisplacedCredentialsError(
             f"{redirects[0]} stands in .env and {foreign[0]} does not come from there:"

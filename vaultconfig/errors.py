@@ -107,7 +107,8 @@ class FieldNotFoundError(SecretError):
         available: Collection[str],
         request_id: str | None = None,
     ) -> None:
-        has = f"it has {', '.join(sorted(available))}" if available else "it is empty"
+        names = [name if name.isprintable() else ascii(name) for name in sorted(available)]
+        has = f"it has {', '.join(names)}" if names else "it is empty"
         problem = (
             f"a single value is needed: name a field of {path} after '#'"
             if field is None

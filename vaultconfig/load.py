@@ -33,6 +33,7 @@ from vaultconfig.origins import VAULT, LoadRecord, Provenance
 from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import fields_of
 from vaultconfig.references import Template, VaultRef
+from vaultconfig.resolver import Resolved
 from vaultconfig.settling import Claim, Filled, Settled, Settling, by_place, references_of
 from vaultconfig.slots import (
     REFERENCE_KEY,
@@ -120,6 +121,7 @@ class Load:
         self.claims = [(slot, _filled(slot, placeholders)) for slot in slots]
         references = {ref: None for _, declared in self.claims for ref in references_of(declared)}
         self.answers = ask(list(references)) if references else {}
+        self.values += [a.value for a in self.answers.values() if isinstance(a, Resolved)]
         settling = Settling(
             self.answers,
             self._layers,

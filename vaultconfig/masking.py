@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 MASK = "**********"
+DEEPEST = 100
 
 
 class _MaskedStr(str):
@@ -21,6 +22,9 @@ class _MaskedStr(str):
 
     def __repr__(self) -> str:
         return repr(MASK)
+
+    def __getitem__(self, index: Any) -> str:
+        return _MaskedStr(super().__getitem__(index))  # `reprlib` and rich print the beginning
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return str, (str(self),)
@@ -71,19 +75,26 @@ def is_masked(value: object) -> bool:
     return isinstance(value, (_MaskedStr, _MaskedInt, _MaskedFloat))
 
 
-def mask(value: Any, *, keys: bool = False) -> Any:
+def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
     """Return a copy of JSON *value* with masked scalars, but for booleans and null.
 
     Args:
         value: Is not changed.
         keys: Whether the keys of objects are values too, as in a text that turns out to be JSON.
+        levels: How deeply it may be nested.
+
+    Raises:
+        RecursionError: It is nested more deeply, which whatever follows would break on.
     """
+    if isinstance(value, (dict, list)) and levels == 0:
+        raise RecursionError("nested too deeply")
     if isinstance(value, dict):
         return {
-            _MaskedStr(key) if keys else key: mask(item, keys=keys) for key, item in value.items()
+            _MaskedStr(key) if keys else key: mask(item, keys=keys, levels=levels - 1)
+            for key, item in value.items()
         }
     if isinstance(value, list):
-        return [mask(item, keys=keys) for item in value]
+        return [mask(item, keys=keys, levels=levels - 1) for item in value]
     masked = _MASKED.get(type(value))
     return value if masked is None else masked(value)
 

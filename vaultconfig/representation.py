@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias
 
@@ -33,15 +33,28 @@ def masked_args(args: Args, *, secret: Collection[str], derived: Collection[str]
         derived: The names of computed fields, which may hold it too.
     """
     args = list(args)
-    texts = {t for name, value in args for t in _secret_texts(value, _below(secret, name))}
+    below = _by_head(secret)
+    texts = set(secret_texts(args, secret))
+    others = {name: repr(value) for name, value in args if not below(name)} if texts else {}
+    everything = "\0".join(others.values())
+    quoted = [text for text in texts if text in everything]
     for name, value in args:
-        inner = _below(secret, name)
+        inner = below(name)
         if inner:
             yield name, _masked(value, inner)
-        elif secret and (name in derived or any(text in repr(value) for text in texts)):
+        elif secret and (name in derived or any(text in others[name] for text in quoted)):
             yield name, _Shown(repr(MASK))
         else:
             yield name, value
+
+
+def secret_texts(items: Iterable[tuple[Any, Any]], secret: Collection[str]) -> Iterator[str]:
+    """Return the texts of what is secret in *items*, fields with their values."""
+    below = _by_head(secret)
+    for step, item in items:
+        inner = below(str(step))
+        if inner:
+            yield from _texts_in(item, inner)
 
 
 def _masked(value: Any, secret: Collection[str]) -> Any:
@@ -54,16 +67,18 @@ def _masked(value: Any, secret: Collection[str]) -> Any:
         args = [(f.name, getattr(value, f.name)) for f in fields(value) if f.repr]
         return _printed(value, args, secret)
     if "" not in secret:
+        below = _by_head(secret)
         if isinstance(value, dict):
-            return {key: _masked_item(item, secret, key) for key, item in value.items()}
+            return {
+                key: _masked(item, inner) if (inner := below(str(key))) else item
+                for key, item in value.items()
+            }
         if isinstance(value, (list, tuple)):
-            return [_masked_item(item, secret, index) for index, item in enumerate(value)]
+            return [
+                _masked(item, inner) if (inner := below(str(index))) else item
+                for index, item in enumerate(value)
+            ]
     return _Shown(repr(MASK))
-
-
-def _masked_item(item: Any, secret: Collection[str], step: object) -> Any:
-    inner = _below(secret, str(step))
-    return _masked(item, inner) if inner else item
 
 
 def _printed(value: object, args: Args, secret: Collection[str]) -> _Shown:
@@ -72,17 +87,21 @@ def _printed(value: object, args: Args, secret: Collection[str]) -> _Shown:
     return _Shown(f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in shown)})")
 
 
-def _below(names: Collection[str], name: str | None) -> frozenset[str]:
-    """Return the rest of those dotted *names* that begin with *name*; "" where one is it."""
+def _by_head(names: Collection[str]) -> Callable[[str | None], frozenset[str]]:
+    """Return what finds the rest of those dotted *names* that begin with a name.
+
+    "" in what it finds stands for all of it.
+    """
     if "" in names:
-        return frozenset({""})
-    found = (other for other in names if other == name or other.startswith(f"{name}."))
-    return frozenset(other[len(str(name)) + 1 :] for other in found)
+        return lambda _: frozenset({""})
+    heads: dict[str | None, set[str]] = {}
+    for name in names:
+        head, _, rest = name.partition(".")
+        heads.setdefault(head, set()).add(rest)
+    return lambda name: frozenset(heads.get(name, ()))
 
 
-def _secret_texts(value: Any, secret: Collection[str]) -> Iterator[str]:
-    if not secret:
-        return
+def _texts_in(value: Any, secret: Collection[str]) -> Iterator[str]:
     if isinstance(value, (SecretStr, SecretBytes)):
         value = value.get_secret_value()
     if isinstance(value, (str, bytes, int, float)) and not isinstance(value, bool):
@@ -90,13 +109,8 @@ def _secret_texts(value: Any, secret: Collection[str]) -> Iterator[str]:
         if len(text) >= _TELLING:
             yield text
     elif isinstance(value, BaseModel):
-        yield from _inner_texts(value.__dict__.items(), secret)
+        yield from secret_texts(vars(value).items(), secret)
     elif isinstance(value, dict):
-        yield from _inner_texts(value.items(), secret)
+        yield from secret_texts(value.items(), secret)
     elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from _inner_texts(enumerate(value), secret)
-
-
-def _inner_texts(items: Iterable[tuple[Any, Any]], secret: Collection[str]) -> Iterator[str]:
-    for step, item in items:
-        yield from _secret_texts(item, _below(secret, str(step)))
+        yield from secret_texts(enumerate(value), secret)

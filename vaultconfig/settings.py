@@ -13,11 +13,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from vaultconfig.annotations import check_default
 from vaultconfig.arrangement import arranged
 from vaultconfig.environment import check_declared
-from vaultconfig.errors import VaultConfigError
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.fallback import FallbackMode
-from vaultconfig.masking import unmask
+from vaultconfig.masking import mask, unmask
 from vaultconfig.origins import LoadRecord, Provenance, fixed_in, provenance_of
-from vaultconfig.representation import masked_args
+from vaultconfig.representation import masked_args, secret_texts
 from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
 from vaultconfig.validation import clean_error
 
@@ -123,9 +123,27 @@ class VaultSettings(BaseSettings):
         if env_file is DEFAULT_ENV_FILE:
             rule = fallback_rule(cls.model_config, _vault_environment)
             options["_env_file"] = env_file if rule.is_possible else None
-        sources, init_kwargs = super()._settings_init_sources(**options)
+        offset: int | None = None
+        try:
+            sources, init_kwargs = super()._settings_init_sources(**options)
+        except UnicodeDecodeError as error:
+            offset = error.start
+        if offset is not None:  # out here, because the exception holds the whole file
+            raise ConfigurationError(f"{env_file} is not UTF-8 at byte {offset}: convert it")
         arrangement = arranged(cls, sources, environment=_vault_environment, env_file=env_file)
         return arrangement, init_kwargs
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; where the class validates that, its error holds no input either."""
+        failure: ValidationError | None = None
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            secret = self._record.from_vault()
+            texts = secret_texts(vars(self).items(), secret)
+            failure = clean_error(error, type(self), [mask(text) for text in texts])
+        if failure is not None:
+            raise failure
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""
@@ -155,6 +173,6 @@ def _record_of(source: VaultSettingsSource | None) -> LoadRecord:
 
 def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:
     """Make plain what pydantic handed through as it was: fields typed Any, object or dict."""
-    values = vars(settings)
-    for name in {name.partition(".")[0] for name in names} & values.keys():
-        values[name] = unmask(values[name])
+    for values in (vars(settings), settings.__pydantic_extra__ or {}):
+        for name in {name.partition(".")[0] for name in names} & values.keys():
+            values[name] = unmask(values[name])

@@ -6,8 +6,10 @@ place and message, and withhold a message or key that quotes a value. Pure.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
-from vaultconfig.masking import is_masked
+from vaultconfig.masking import is_masked, mask
 from vaultconfig.plan import fields_of
 
 WITHHELD = "(withheld: it quotes a value from the vault)"
@@ -81,6 +83,9 @@ def _clean(text: str, values: Collection[str]) -> str:
 def _texts(value: Any) -> Iterator[str]:
     if is_masked(value):
         yield str(value)
+        if isinstance(value, str) and value.startswith(("{", "[")):
+            with suppress(ValueError, RecursionError):  # not JSON after all
+                yield from _texts(mask(json.loads(value), keys=True))
     elif isinstance(value, dict):
         for item in (*value.keys(), *value.values()):
             yield from _texts(item)

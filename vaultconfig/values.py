@@ -66,12 +66,20 @@ def _rendered(template: Template, resolved: list[Resolved], target: Target) -> A
 def _decoded(text: str, path: str, decoding: Decoding) -> Any:
     if decoding is Decoding.NEVER:
         return text
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if isinstance(value, (dict, list)) or decoding is Decoding.WHERE_POSSIBLE:
-        return mask(value, keys=True) if isinstance(value, (dict, list)) else text
+    value = _object_in(text)
+    if value is not None:
+        return value
+    if decoding is Decoding.WHERE_POSSIBLE:
+        return text
     return SecretError(
         f"the text from {path} is not a JSON object or list, which the field takes", path=path
     )
+
+
+def _object_in(text: str) -> Any:
+    """Return the JSON object or list that *text* is, masked, or None."""
+    try:
+        value = mask(json.loads(text), keys=True)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, (dict, list)) else None
