@@ -175,6 +175,17 @@ def test_nobody_on_this_machine(project: Project, vault: DevServer, command: lis
     ]
 
 
+def test_what_the_vault_says_moves_no_cursor(project: Project, vault: DevServer) -> None:
+    """Control characters of names and messages from the vault are shown as question marks."""
+    vault.put("db", {"a\x1b[2Jb": "x"})
+    ended = project.run("put", "db", "c=d")
+    assert only_lines(ended)[-1] == "Warning: no longer in it: a?[2Jb; --merge keeps them"
+    body = '{"error": {"code": "odd\\u001b[2J", "message": ""}}'
+    vault.fault(path="/v1/secrets/db", status=400, body=body)
+    ended = project.run("get", "db#c")
+    assert (ended.code, "\x1b" in ended.err) == (5, False)
+
+
 def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
     """A file that isn't text needs --base64, and comes back with it."""
     raw = bytes(range(256))

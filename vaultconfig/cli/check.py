@@ -25,7 +25,7 @@ from vaultconfig.cli.surroundings import (
     problems_of_identity,
 )
 from vaultconfig.cli.survey import Survey, expiries_in, findings_about_fields, not_asking, survey
-from vaultconfig.cli.tables import as_json, lines_of
+from vaultconfig.cli.tables import as_json, lines_of, printable
 from vaultconfig.cli.target import load_target
 from vaultconfig.connection import DEADLINE, Connection
 from vaultconfig.errors import VaultConfigError
@@ -166,7 +166,7 @@ def _show(findings: Findings) -> None:
     if on_terminal:
         environment = findings.environment or "production (no environment is set)"
         click.echo(
-            f"{findings.target} in {environment}, {findings.identity or 'nobody'} at "
+            f"{findings.target} in {environment}, {printable(findings.identity or 'nobody')} at "
             f"{findings.url or 'no vault'}\n"
         )
     rows = [_row(item) for item in findings.fields]
@@ -176,10 +176,10 @@ def _show(findings: Findings) -> None:
         click.echo(click.style(line, fg=colour) if colour else line)
     for item in findings.fields:
         if item.problem:
-            click.echo(f"{item.field}: {item.problem}", err=True)
+            click.echo(f"{item.field}: {printable(item.problem)}", err=True)
     for problem in findings.problems:
         word = click.style(f"{problem.severity.capitalize()}:", fg=_SEVERITIES[problem.severity])
-        click.echo(f"{word} {problem.message}", err=True)
+        click.echo(f"{word} {printable(problem.message)}", err=True)
 
 
 def _row(item: FieldFinding) -> tuple[str, ...]:

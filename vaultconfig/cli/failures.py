@@ -13,6 +13,7 @@ import click
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from vaultconfig.cli.tables import printable
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import (
     AuthenticationError,
@@ -46,10 +47,11 @@ def report(error: Exception, *, debug: bool) -> int:
     if debug:
         click.echo(_trace(error), err=True)
     for line in lines_of(error):
-        click.echo(f"{click.style('Error:', fg='red')} {' '.join(line.split())}", err=True)
+        shown = printable(" ".join(line.split()))
+        click.echo(f"{click.style('Error:', fg='red')} {shown}", err=True)
     hint = error.hint if isinstance(error, UnresolvedSettingsError) else None
     for line in filter(None, [hint, *getattr(error, "__notes__", ())]):
-        click.echo(f"Hint: {line}", err=True)
+        click.echo(f"Hint: {printable(line)}", err=True)
     return exit_code(error)
 
 

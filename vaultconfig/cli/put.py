@@ -13,7 +13,7 @@ import click
 
 from vaultconfig.cli.connecting import open_vault, path_from
 from vaultconfig.cli.options import common, json_option
-from vaultconfig.cli.tables import as_json
+from vaultconfig.cli.tables import as_json, printable
 from vaultconfig.client import VaultClient
 from vaultconfig.errors import (
     AuthenticationError,
@@ -90,7 +90,8 @@ def put(
     created = " (new)" if result.created else ""
     click.echo(as_json(result) if as_json_ else f"{path}: version {result.version}{created}")
     if others and not merge:
-        click.echo(f"Warning: no longer in it: {', '.join(others)}; --merge keeps them", err=True)
+        names = printable(", ".join(others))
+        click.echo(f"Warning: no longer in it: {names}; --merge keeps them", err=True)
 
 
 def _parsed(pairs: Sequence[str]) -> list[_Pair]:
