@@ -207,7 +207,7 @@ def _refuse_misplaced_credentials(
     expanding = [name for name, value in in_file.items() if "${" in value]
     if expanding:
         raise MisplacedCredentialsError(
-            f"{expanding[0]} in .env holds '${{', which is not expanded there: write the value itself"
+            f"{expanding[0]} in .env holds '${{', which nothing expands there: write the value"
         )
     if redirects and foreign:
         raise MisplacedCredentialsError(

@@ -38,6 +38,7 @@ from vaultconfig.settling import Claim, Filled, Settled, Settling, by_place, ref
 from vaultconfig.slots import (
     REFERENCE_KEY,
     Default,
+    Eclipsed,
     Slot,
     annotated_slots,
     describe,
@@ -111,6 +112,10 @@ class Load:
             VaultConfigError: Whatever *ask* raises.
         """
         found = list(annotated_slots(self._model, state, self.given))
+        for item in found:
+            if isinstance(item, Eclipsed) and get_at(state, item.place) is not ABSENT:
+                state[str(item.place[0])] = own_copy(state[str(item.place[0])])
+                remove_at(state, item.place)
         slots = [item for item in found if isinstance(item, Slot)]
         defaults = [item for item in found if isinstance(item, Default)]
         if resolve_values:

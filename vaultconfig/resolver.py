@@ -11,12 +11,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Event, RLock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from vaultconfig.cache import SecretCache
 from vaultconfig.connection import Connection
 from vaultconfig.errors import (
+    ConfigurationError,
     FieldNotFoundError,
     SecretError,
     VaultConfigError,
@@ -87,8 +88,9 @@ class _Flight:
 
     def __init__(self) -> None:
         self.landed = Event()
+        self.thread = get_ident()
         self.answers: Mapping[SecretKey, Answer] = {}
-        self.failure: VaultConfigError | None = None
+        self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
 
 
 class Vault:
@@ -105,7 +107,7 @@ class Vault:
         self.cache = SecretCache(clock=clock)
         self._connect = connect
         self._client: Reader | None = None
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler may load while its thread holds it
         self._flights: dict[SecretKey, _Flight] = {}
 
     def resolve(
@@ -174,16 +176,19 @@ class Vault:
         answers: dict[SecretKey, Answer] = {}
         flights: dict[SecretKey, _Flight] = {}
         own = _Flight()
-        with self._lock:
-            for key, life in lifetimes.items():
-                entry = self.cache.get(key, max_age=life.ttl)
-                if entry is not None:
-                    answers[key] = entry.secret
-                else:
-                    flights[key] = self._flights.setdefault(key, own)
-        mine = {key: lifetimes[key] for key, flight in flights.items() if flight is own}
-        if mine:
-            self._fly(own, mine, deadline)
+        try:
+            with self._lock:
+                for key, life in lifetimes.items():
+                    entry = self.cache.get(key, max_age=life.ttl)
+                    if entry is not None:
+                        answers[key] = entry.secret
+                    else:
+                        flights[key] = self._join(key, own)
+            mine = {key: lifetimes[key] for key, flight in flights.items() if flight is own}
+            if mine:
+                self._fly(own, mine, deadline)
+        finally:  # also when a signal interrupts us: the others would wait for ever
+            self._land(own)
         failure: VaultConfigError | None = None
         for key, flight in flights.items():
             if not flight.landed.wait(max(0.0, until - time.monotonic())):
@@ -199,18 +204,34 @@ class Vault:
     ) -> None:
         """Fetch for every thread that waits on *flight*; nothing is raised, all is recorded."""
         asked_at = self.cache.clock()
-        flight.failure = VaultUnavailableError("the request was interrupted")
         try:
-            flight.answers = self._reader().read_many(lifetimes.keys(), deadline=deadline)
+            flight.answers = self._read(lifetimes.keys(), deadline)
             flight.failure = None
             self._remember(flight.answers, lifetimes, asked_at)
         except VaultConfigError as error:
             flight.failure = error
-        finally:
-            with self._lock:
-                for key in lifetimes:
-                    del self._flights[key]
-            flight.landed.set()
+
+    def _join(self, key: SecretKey, own: _Flight) -> _Flight:
+        """Return the flight that brings *key*, which is *own* if none is under way."""
+        flight = self._flights.setdefault(key, own)
+        # A signal handler can't wait for the load that it has interrupted.
+        return own if flight.thread == own.thread else flight
+
+    def _land(self, flight: _Flight) -> None:
+        with self._lock:
+            for key in [key for key, other in self._flights.items() if other is flight]:
+                del self._flights[key]
+        flight.landed.set()
+
+    def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[SecretKey, Answer]:
+        client = self._reader()
+        try:
+            return client.read_many(keys, deadline=deadline)
+        except ConfigurationError:
+            if self._client is client:
+                raise
+        # Whoever shares the vault with us has closed it meanwhile.
+        return self._reader().read_many(keys, deadline=deadline)
 
     def _reader(self) -> Reader:
         with self._lock:

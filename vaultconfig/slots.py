@@ -23,6 +23,8 @@ from vaultconfig.plan import (
 )
 from vaultconfig.references import is_reference, parse
 
+_DEEPEST: Final = 32  # levels of models that nobody mentions: one that requires itself has no end
+
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
 
@@ -67,6 +69,13 @@ class Default:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class Eclipsed:
+    """Where a source below the vault has a field that one above it gives under another name."""
+
+    place: Place
+
+
 def annotated_slots(
     model: type,
     state: Mapping[Any, Any],
@@ -74,7 +83,7 @@ def annotated_slots(
     *,
     place: Place = (),
     name: str = "",
-) -> Iterator[Slot | Default]:
+) -> Iterator[Slot | Default | Eclipsed]:
     """Yield the slots that annotations ask for and no higher source has filled.
 
     Args:
@@ -84,7 +93,11 @@ def annotated_slots(
     """
     for plan in bearing_fields_of(model):
         where, value = _look_up(plan, state)
-        _, held = _look_up(plan, given)
+        above, held = _look_up(plan, given)
+        if held is not ABSENT and value is not held:
+            for other in plan.places:
+                if other != above and get_at(given, other) is ABSENT:
+                    yield Eclipsed(place + other)
         if held is not ABSENT and not _lacks_something(plan, held):
             continue
         here, label = place + where, f"{name}{plan.name}"
@@ -112,7 +125,7 @@ def value_slots(model: type, state: Mapping[str, Any], *, extra: bool) -> Iterat
 
 def _nested_slots(
     field: FieldPlan, value: object, held: object, *, place: Place, name: str
-) -> Iterator[Slot | Default]:
+) -> Iterator[Slot | Default | Eclipsed]:
     if field.many:
         yield from _item_slots(field, value, held, place=place, name=name)
         return
@@ -125,14 +138,14 @@ def _nested_slots(
     if not isinstance(state, dict):
         return
     model = _chosen(field, state, default)
-    if model is not None:
+    if model is not None and (state or len(place) < _DEEPEST):
         given = held if isinstance(held, dict) else {}
         yield from annotated_slots(model, state, given, place=place, name=f"{name}.")
 
 
 def _item_slots(
     field: FieldPlan, value: object, held: object, *, place: Place, name: str
-) -> Iterator[Slot | Default]:
+) -> Iterator[Slot | Default | Eclipsed]:
     for step, item in parts_of(value):
         model = _chosen(field, item, None) if isinstance(item, dict) else None
         if model is not None:

@@ -323,7 +323,10 @@ def test_proxies_are_taken_from_the_environment(
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("VAULTCONFIG_DEADLINE", "1")
         close_vaults()
+        assert Settings().token == "from vault"  # of this machine, so that no proxy sees it
+        assert not proxy.requests
+        monkeypatch.setenv("SCAIVAULT_URL", "http://vault.invalid")
+        monkeypatch.setenv("VAULTCONFIG_ALLOW_HTTP", "1")
         with pytest.raises(VaultConfigError):
             Settings()
         assert proxy.requests
-        assert not app.requests
