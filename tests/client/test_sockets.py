@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ from tests.client.scripted import Reply, ScriptedVault, secret
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
 from vaultconfig.client.process import PerProcess
+from vaultconfig.client.transport import MOST_CONNECTIONS
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +136,29 @@ def test_connections_are_kept_and_come_back(vault, client):
     client.read("a/b")
     client.read("a/b")
     assert len({asked.port for asked in vault.asked}) == 2
+
+
+class SoftLimitError(Exception):
+    """What a task queue raises from a signal handler."""
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # left to the garbage collector
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SoftLimitError])
+def test_an_interrupt_costs_no_connection(vault, connect, interrupt):
+    """However often a signal lands between an answer and its owner, the client goes on."""
+    client = connect(clock=time.monotonic, deadline=1)
+    vault.script(Reply(body=secret()))
+
+    def interrupted(*args, **options):
+        raise interrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx.Response.__init__", interrupted)
+        for _ in range(MOST_CONNECTIONS):
+            with pytest.raises(interrupt):
+                client.read("a/b")
+    assert client.read("a/b").version == 1
+    gc.collect()
 
 
 def test_making_a_client_does_nothing(monkeypatch):

@@ -25,12 +25,19 @@ class PerProcess(Generic[T]):
     def get(self) -> T:
         """Return this process's own, made by the first thread that asks."""
         pid = os.getpid()
-        if pid not in self._made:
+        made = self._made.get(pid)
+        if made is None:
             with self._locks.setdefault(pid, threading.Lock()):
-                if pid not in self._made:
-                    self._made[pid] = self._make()
-        return self._made[pid]
+                made = self._made.get(pid)
+                if made is None:
+                    made = self._made[pid] = self._make()
+        return made
 
     def peek(self) -> T | None:
         """Return this process's own if it has been made."""
         return self._made.get(os.getpid())
+
+    def drop(self, made: T) -> None:
+        """Have another made for whoever asks next, if *made* is still this process's own."""
+        if self.peek() is made:
+            self._made.pop(os.getpid(), None)

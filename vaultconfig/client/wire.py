@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -40,6 +39,13 @@ _FAULTS = {
     httpx.ProxyError: "the proxy refuses",
     httpx.RemoteProtocolError: "the connection ended early, or it does not speak HTTP",
 }
+_EXPECTED = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    VaultConfigError,
+)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 _is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
@@ -53,7 +59,7 @@ class Wire:
         self._credentials = credentials
         self._tenant = tenant
         self._client = PerProcess(self._connect)
-        self._running: dict[int, Deadline] = {}  # of each thread
+        self._running: dict[object, Deadline] = {}  # of each call
         self._closed = False
 
     def twin(self) -> Wire:
@@ -62,12 +68,12 @@ class Wire:
 
     def send(self, request: Request, deadline: Deadline) -> Answer | Failure:
         """Return the server's answer, whatever its status, or why there is none."""
-        thread = threading.get_ident()
-        self._running[thread] = deadline  # before the look at _closed, as close() does the reverse
+        call = object()  # not the thread, whose signal handlers may send, too
+        self._running[call] = deadline  # before the look at _closed, as close() does the reverse
         try:
             outcome = _closed() if self._closed else self._attempt(request, deadline)
         finally:
-            del self._running[thread]
+            del self._running[call]
         return _closed() if self._closed else outcome
 
     def close(self) -> None:
@@ -86,10 +92,10 @@ class Wire:
         try:
             with _quiet_httpx():
                 response = self._exchange(request, deadline)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
-            failure = failure_of(exc, server=origin(self._url), writes=request.writes)
         except VaultConfigError as exc:
             failure = _bare(exc)
+        except _EXPECTED as exc:
+            failure = failure_of(exc, server=origin(self._url), writes=request.writes)
         except RuntimeError:  # so httpx calls the use of a client that is closed
             if not self._closed:
                 raise
@@ -107,7 +113,16 @@ class Wire:
             headers={"Content-Type": "application/json"} if request.body else None,
             extensions={"timeout": time_outs(deadline)},
         )
-        return client.send(built, auth=None if request.anonymous else self._credentials)
+        try:
+            return client.send(built, auth=None if request.anonymous else self._credentials)
+        except _EXPECTED:
+            raise
+        except BaseException:
+            # A signal's, most likely: it lands anywhere, also where a slot, a connection or a
+            # lock has been taken that nobody gives back. Other threads finish what they began;
+            # the rest is the garbage collector's, since closing may wait for such a lock.
+            self._client.drop(client)
+            raise
 
     def _connect(self) -> httpx.Client:
         headers = {
