@@ -199,7 +199,7 @@ def test_health(vault, client):
 )
 def test_paths_are_encoded(vault, client, path, target):
     """A path arrives as the one that was asked for; what is odd in it is the server's to judge."""
-    vault.script(Reply(body=secret()))
+    vault.script(Reply(body=secret(path)))
     client.read(path)
     assert vault.asked[0].target == target
 
@@ -299,6 +299,8 @@ def test_a_closed_client_says_so(vault, connect):
         b'{"version": "1", "data": {}}',
         b'{"version": true, "data": {}}',
         b'{"version": 1, "data": ["CANARY"]}',
+        b'{"version": 1, "data": {}, "path": "a/c"}',
+        b'{"version": 1, "data": {}, "path": 7}',
         b'{"version": 1}',
     ],
 )

@@ -65,6 +65,15 @@ def test_the_wire(vault, client):
     assert found["b"].expires_at.year == 2030
 
 
+def test_another_path_inside_a_batch(vault, client):
+    """A secret that says it is another one than its key breaks the protocol."""
+    vault.script(Reply(body={"secrets": {"a": secret("a"), "b": secret("c")}}))
+    with pytest.raises(
+        errors.ResponseError, match="for b breaks its protocol: it is about another"
+    ):
+        client.read_many(["a", "b"])
+
+
 def test_duplicates_and_pins(vault, client):
     """A path is read once however often it is named; a pinned version is a read of its own."""
     vault.respond = either

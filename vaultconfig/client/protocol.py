@@ -199,6 +199,8 @@ def _item(
 
 def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
     path, pinned = parts_of(key)
+    if payload.get("path") not in (None, path):  # not quoted: it is the server's text
+        raise _broken(answer, path, "is about another path")
     version = _version(payload, path=path, answer=answer)
     if pinned is not None and version != pinned:
         raise _broken(answer, path, f"is version {version}, not {pinned}")
