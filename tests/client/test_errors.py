@@ -142,6 +142,15 @@ def test_retry_after_longer_than_the_deadline(vault, client, clock):
     assert len(vault.asked) == 1
 
 
+@pytest.mark.parametrize("value", ["3601", "9" * 400, "Wed, 01 Jan 2031 00:00:00 GMT"])
+def test_retry_after_without_measure(vault, client, value):
+    """However long the vault asks us to stay away, an hour is the most."""
+    vault.script(DateReply({"Retry-After": value, "Date": "Tue, 01 Jan 2030 00:00:00 GMT"}))
+    with pytest.raises(errors.RateLimitedError) as caught:
+        client.read("a/b")
+    assert caught.value.retry_after == 3600
+
+
 def test_a_rate_limited_path(vault, client, clock):
     """Retry-After counts for the paths of a batch too."""
     limited = {"secrets": {}, "errors": {p: {"code": "rate_limited"} for p in "ab"}}

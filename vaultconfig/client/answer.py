@@ -17,6 +17,9 @@ from vaultconfig.masking import mask
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
+LONGEST_PAUSE = 3600.0
+"""Seconds of a Retry-After that we honour: a slip of the server's is not to stop us for good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -87,11 +90,12 @@ class Answer:
         # RFC 9110 section 10.2.3: seconds, or a date; that one by the server's own clock.
         text = self.headers.get("retry-after", "").strip()
         if text.isdecimal():
-            return float(text)
+            return min(float(text), LONGEST_PAUSE)
         until = _http_date(text)
         if until is None:
             return None
-        return max(0.0, (until - (self.date or datetime.now(UTC))).total_seconds())
+        left = (until - (self.date or datetime.now(UTC))).total_seconds()
+        return min(max(left, 0.0), LONGEST_PAUSE)
 
 
 def text(value: object) -> str | None:
