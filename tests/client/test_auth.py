@@ -93,7 +93,7 @@ def test_a_token_is_renewed_before_it_ends(
     assert tokens(vault) == ["Bearer t1", "Bearer t1", "Bearer t2"]
 
 
-@pytest.mark.parametrize("expires_in", [None, "soon", True])
+@pytest.mark.parametrize("expires_in", [None, "soon", True, 0, -1, 10**400])
 def test_a_token_without_an_end(vault, connect, credentials, clock, expires_in):
     """A token whose end is not said serves until it is refused."""
     issuer = Issuer(vault, expires_in=expires_in)

@@ -142,6 +142,22 @@ def test_retry_after_longer_than_the_deadline(vault, client, clock):
     assert len(vault.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2030 99999999999999999999:00:00 GMT",
+    ],
+)
+def test_dates_that_are_none(vault, client, value):
+    """A date that no calendar has is as good as no header, be it Retry-After or Date."""
+    vault.script(DateReply({"Retry-After": value, "Date": value}), OK)
+    assert client.read("a/b").version == 1
+    vault.script(DateReply({"Date": value}))
+    assert client.health().server_time is None
+
+
 @pytest.mark.parametrize("value", ["3601", "9" * 400, "Wed, 01 Jan 2031 00:00:00 GMT"])
 def test_retry_after_without_measure(vault, client, value):
     """However long the vault asks us to stay away, an hour is the most."""

@@ -128,7 +128,7 @@ def _matching(pattern: re.Pattern[str], value: object) -> str | None:
 def _http_date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a number of twenty digits
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

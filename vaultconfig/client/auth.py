@@ -7,6 +7,7 @@ soon as they come in.
 from __future__ import annotations
 
 import base64
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -33,6 +34,7 @@ from vaultconfig.masking import mask
 EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
 
+_NO_END = 1e9  # seconds; a token that is to live for thirty years has none
 _LONGEST_TOKEN = 64 * 1024  # bytes
 
 Flow: TypeAlias = Generator[httpx.Request, httpx.Response, None]
@@ -190,7 +192,9 @@ class ClientCredentials(httpx.Auth):
 def _useful(expires_in: Any) -> float:
     """Return how long a token is to be used; one without an end, until the vault refuses it."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
-        return float("inf")
+        return math.inf
+    if not 0 < expires_in < _NO_END:
+        return math.inf
     return max(expires_in - EARLY, expires_in / 2)
 
 
