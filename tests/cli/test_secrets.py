@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import stat
 import subprocess
 from pathlib import Path
@@ -260,3 +261,28 @@ def test_the_connection_of_a_development_machine(project: Project, vault: DevSer
     nowhere = {"SCAIVAULT_URL": "", "SCAIVAULT_TOKEN": ""}
     assert project.run("whoami", env=nowhere).code == 3
     assert project.run("whoami", "-e", "development", env=nowhere).code == 0
+
+
+def test_closed_streams(project: Project) -> None:
+    """Who closes the stream that a value would take is told what else to do."""
+    for line, told in (
+        ("get app#key >&-", "standard output is closed"),
+        ("put app key=- <&-", "standard input is closed"),
+    ):
+        command = f"{shlex.join(COMMAND)} {line}"
+        ended = subprocess.run(
+            ["sh", "-c", command],
+            env=project.environ,
+            cwd=project.path,
+            capture_output=True,
+            check=False,
+        )
+        assert ended.returncode == 3
+        assert told in ended.stderr.decode()
+
+
+def test_a_hyphen_is_standard_output(project: Project, vault: DevServer) -> None:
+    """As for `render`."""
+    vault.put("app", {"key": "value"})
+    ended = project.run("get", "app#key", "-o", "-")
+    assert (ended.code, ended.out) == (0, "value")

@@ -145,6 +145,8 @@ def _value(pair: _Pair, *, to_base64: bool) -> str:
 
 
 def _typed(key: str) -> str:
+    if sys.stdin is None:
+        raise ConfigurationError("standard input is closed: use KEY=@FILE")
     if sys.stdin.isatty():
         answer: str = click.prompt(key, hide_input=True, err=True)
         return answer
