@@ -287,3 +287,12 @@ def test_token_files_that_cannot_be_read(vault, connect, tmp_path):
             connect(credentials=TokenFile(tmp_path / name)).read("a/b")
         assert str(tmp_path / name) in str(caught.value)
     assert vault.asked == []
+
+
+def test_a_token_endpoint_that_repeats_the_secret(vault, connect, credentials):
+    """Its request id is left out where it is the client secret."""
+    vault.script(Reply(401, {"error": "invalid_client"}, {"X-Request-ID": "s3cret"}))
+    with pytest.raises(errors.AuthenticationError, match="invalid_client") as caught:
+        connect(credentials=credentials()).read("a/b")
+    assert caught.value.request_id is None
+    assert "s3cret" not in str(caught.value)

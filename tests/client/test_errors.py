@@ -5,8 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.client.scripted import Reply, envelope, secret
+from tests.client.scripted import TOKEN, Reply, envelope, secret
 from vaultconfig import errors
+from vaultconfig.client import StaticToken
 from vaultconfig.client.failures import Retry
 from vaultconfig.client.wire import failure_of
 
@@ -42,6 +43,27 @@ def test_codes_that_are_final(vault, client, status, code, kind):
     assert caught.value.request_id == "req_1"
     assert "CANARY" not in str(caught.value)
     assert len(vault.asked) == 1
+
+
+@pytest.mark.parametrize("said", [TOKEN, f"req-{TOKEN}", TOKEN[:8], "x" * 65, "a b", "a:b", 7])
+def test_request_ids_that_are_none(vault, client, said):
+    """An id of no sane form, or one that repeats the token, is not repeated by us."""
+    error = {"code": "access_denied", "request_id": said}
+    vault.script(Reply(403, {"error": error}, {"X-Request-ID": str(said)} if said != 7 else {}))
+    with pytest.raises(errors.AccessDeniedError) as caught:
+        client.read("a/b")
+    assert caught.value.request_id is None
+    assert str(said) not in str(caught.value)
+
+
+def test_unknown_codes(vault, connect):
+    """A code that ScaiVault does not have is not repeated: it may be the token."""
+    vault.script(*(envelope("tok_canary", status=status) for status in (403, 404, 507)))
+    client = connect(credentials=StaticToken("tok_canary"))
+    for _ in range(3):
+        with pytest.raises(errors.VaultConfigError, match="unknown_code") as caught:
+            client.read("a/b")
+        assert "canary" not in str(caught.value) + repr(vars(caught.value))
 
 
 def test_a_version_that_is_gone(vault, client):

@@ -119,7 +119,7 @@ def test_partial_success(vault, client):
     assert type(found["closed"]) is errors.AccessDeniedError
     assert type(found["odd"]) is errors.SecretError
     assert "invalid_path" in str(found["odd"])
-    assert "some_new_code" in str(found["new"])
+    assert "unknown_code" in str(found["new"])
     assert "CANARY" not in str(found["Weird"])
     assert "'..'" in str(found["a/../b"])
     assert "a/../b" not in vault.asked[0].json["paths"]

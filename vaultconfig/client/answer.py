@@ -13,9 +13,20 @@ from typing import Any, NoReturn
 from vaultconfig.errors import ResponseError
 from vaultconfig.masking import mask
 
-# The server's texts may quote a value, so of them only what has the form of a name gets through.
+# The server's texts may quote a value or a token: of them only the codes that we know and what has
+# the form of an id get through. These are ScaiVault's, then those of RFC 6749 section 5.2.
+_KNOWN_CODE = re.compile(
+    "authentication_required|token_(expired|invalid|revoked)"
+    "|(tenant_)?access_denied|insufficient_scope|mfa_required|ip_not_allowed|forbidden"
+    "|time_window_violation|invalid_(request|path)|validation_error|secret_exists"
+    "|version_conflict|((secret|version|tenant|subscription)_)?not_found"
+    "|rate_limited|service_unavailable|internal_error"
+    "|invalid_(client|grant|scope)|unauthorized_client|unsupported_grant_type"
+    "|server_error|temporarily_unavailable"
+)
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
-_REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_UNKNOWN_CODE = "unknown_code"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 LONGEST_PAUSE = 3600.0
 """Seconds of a Retry-After that we honour: a slip of the server's is not to stop us for good."""
@@ -27,7 +38,8 @@ class Problem:
 
     Attributes:
         status: The HTTP status; None where it is about one path of a batch.
-        code: From ScaiVault's envelope; None where the body is somebody else's.
+        code: From ScaiVault's envelope, ``unknown_code`` for one that we don't know; None where
+            the body is somebody else's.
         request_id: To look it up in the audit log.
         retry_after: Seconds to wait.
     """
@@ -40,16 +52,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers (names in lower case) and body of a response."""
+    """Status, headers (names in lower case) and body of a response.
+
+    Attributes:
+        sent: The credential that was sent, in case the server repeats it; empty for none.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    sent: str = field(default="", repr=False)
 
     @property
     def request_id(self) -> str | None:
         """The server's id of the request."""
-        return _matching(_REQUEST_ID, self.headers.get("x-request-id"))
+        return self._id_in(self.headers.get("x-request-id"))
 
     @property
     def date(self) -> datetime | None:
@@ -81,10 +98,16 @@ class Answer:
         """Return what *error* says, the inside of an envelope that came with this answer."""
         return Problem(
             status=status,
-            code=_matching(_CODE, error.get("code")),
-            request_id=_matching(_REQUEST_ID, error.get("request_id")) or self.request_id,
+            code=_code_in(error.get("code")),
+            request_id=self._id_in(error.get("request_id")) or self.request_id,
             retry_after=self._retry_after(),
         )
+
+    def _id_in(self, value: object) -> str | None:
+        if not isinstance(value, str) or not _REQUEST_ID.fullmatch(value):
+            return None
+        repeats = self.sent and (self.sent in value or value in self.sent)
+        return None if repeats else str(value)
 
     def _retry_after(self) -> float | None:
         # RFC 9110 section 10.2.3: seconds, or a date; that one by the server's own clock.
@@ -121,8 +144,10 @@ def moment(value: object) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _matching(pattern: re.Pattern[str], value: object) -> str | None:
-    return str(value) if isinstance(value, str) and pattern.fullmatch(value) else None
+def _code_in(value: object) -> str | None:
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        return None
+    return str(value) if _KNOWN_CODE.fullmatch(value) else _UNKNOWN_CODE
 
 
 def _http_date(value: str) -> datetime | None:

@@ -150,8 +150,7 @@ class ClientCredentials(httpx.Auth):
                 asked = self._clock()
                 response = yield self._token_request(request)
                 response.read()
-                answer = Answer(response.status_code, response.headers, response.content)
-                self._grant = grant = self._granted(answer, asked=asked)
+                self._grant = grant = self._granted(self._answer(response), asked=asked)
             return grant
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
@@ -176,6 +175,10 @@ class ClientCredentials(httpx.Auth):
             headers=headers,
             extensions=request.extensions,
         )
+
+    def _answer(self, response: httpx.Response) -> Answer:
+        sent = self._client_secret
+        return Answer(response.status_code, response.headers, response.content, sent)
 
     def _granted(self, answer: Answer, *, asked: float) -> _Grant:
         if answer.status != 200:

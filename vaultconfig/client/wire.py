@@ -29,6 +29,7 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
+from vaultconfig.masking import mask
 
 _FAULTS = {
     httpx.ConnectTimeout: "no connection in time",
@@ -137,7 +138,8 @@ class Wire:
 
 def answer_of(response: httpx.Response) -> Answer:
     """Return *response* without httpx."""
-    return Answer(response.status_code, response.headers, response.content)
+    sent = mask(response.request.headers.get("Authorization", "").removeprefix("Bearer "))
+    return Answer(response.status_code, response.headers, response.content, sent)
 
 
 def time_outs(deadline: Deadline) -> dict[str, Deadline]:
