@@ -74,6 +74,24 @@ def test_another_path_inside_a_batch(vault, client):
         client.read_many(["a", "b"])
 
 
+@pytest.mark.parametrize(("status", "code"), [(400, "invalid_path"), (422, "validation_error")])
+def test_a_batch_refused_for_one_path(vault, client, status, code):
+    """A bad path that takes its batch down gets an error of its own; the others are read."""
+
+    def respond(asked):
+        if asked.method == "POST" and "bad" in asked.json["paths"]:
+            return envelope(code, status=status)
+        return envelope(code, status=status) if asked.target.endswith("/bad") else either(asked)
+
+    vault.respond = respond
+    found = client.read_many(["a", "bad", "b"])
+    assert type(found["bad"]) is errors.SecretError
+    assert (found["a"].version, found["b"].version) == (1, 1)
+    assert len(vault.asked) == 4
+    client.read_many(["a", "b"])
+    assert vault.asked[-1].method == "POST"  # not remembered
+
+
 def test_duplicates_and_pins(vault, client):
     """A path is read once however often it is named; a pinned version is a read of its own."""
     vault.respond = either

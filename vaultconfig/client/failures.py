@@ -45,7 +45,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class BatchMissing(Failure):
-    """The server does not know the batch read: read one by one.
+    """The server does not know the batch read, or refuses it as a whole: read one by one.
 
     Attributes:
         for_good: Whether to remember it.
@@ -151,6 +151,10 @@ def failure_of_batch(problem: Problem) -> Failure:
         about_a_secret = _kind(problem) in (_Kind.NOT_FOUND, _Kind.VERSION_NOT_FOUND)
         error = ResponseError("the vault has no batch read", request_id=problem.request_id)
         return BatchMissing(error, for_good=not about_a_secret)
+    if problem.status in (400, 422) and problem.code in ("invalid_path", "validation_error"):
+        # One path of them is bad; alone it gets an error of its own, and the others are read.
+        error = ResponseError("the vault refuses the batch", request_id=problem.request_id)
+        return BatchMissing(error, for_good=False)
     return failure_of_request(problem, what="the batch read")
 
 
