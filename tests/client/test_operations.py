@@ -232,6 +232,8 @@ def test_bad_paths(vault, client, path):
         ("https://h/a b", "not an http"),
         ("https://user:CANARY@h", "holds a user"),
         ("https://h/?q=CANARY", "a query"),
+        ("https://h?", "a query"),
+        ("https://h#", "a fragment"),
     ],
 )
 def test_urls_that_get_no_token(url, message):
@@ -301,6 +303,11 @@ def test_a_closed_client_says_so(vault, connect):
         b'{"version": 1, "data": ["CANARY"]}',
         b'{"version": 1, "data": {}, "path": "a/c"}',
         b'{"version": 1, "data": {}, "path": 7}',
+        b'{"version": 0, "data": {}}',
+        b'{"version": -1, "data": {}}',
+        b'{"version": 2147483648, "data": {}}',
+        b'{"version": 1, "data": {"k": 1e999}}',
+        b'{"version": 1, "data": {"k": -1e999}}',
         b'{"version": 1}',
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -162,9 +163,16 @@ def _masked_json(body: bytes) -> Any:
     """Return the JSON value in *body*, masked; None where there is none."""
     # Nothing leaves here but a value: a JSONDecodeError holds the body.
     try:
-        return mask(json.loads(body, parse_constant=_refuse))
+        return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite))
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # such as 1e999, which would not be the value that was written
+        raise ValueError("too large")
+    return number
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -28,6 +28,8 @@ from vaultconfig.secret import Secret, SecretKey
 MOST_PATHS = 100
 """As many paths one batch read may name."""
 
+HIGHEST_VERSION = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -221,6 +223,8 @@ def _version(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
     version = payload.get("version")
     if isinstance(version, bool) or not isinstance(version, int):
         raise _broken(answer, path, "has no integer as 'version'")
+    if not 1 <= version <= HIGHEST_VERSION:
+        raise _broken(answer, path, "has a 'version' that no secret can have")
     return int(version)
 
 

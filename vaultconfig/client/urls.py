@@ -20,7 +20,7 @@ def checked_url(url: str, *, what: str, allow_http: bool) -> str:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"the {what} is not an http(s) URL: write https://HOST")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or not {"?", "#"}.isdisjoint(url):  # empty ones too
         raise ConfigurationError(
             f"the {what} holds a user, a query or a fragment: write https://HOST/PATH"
         )
