@@ -6,11 +6,19 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
+from threading import RLock
 
 from cachetools import TLRUCache
 
 from vaultconfig.secret import Secret, SecretKey
+
+now: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
+)
+"""Seconds that only grow, also while the machine sleeps, where the system can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +33,9 @@ class CachedSecret:
 class SecretCache:
     """What was read from one vault with one credential. Thread-safe; `repr` shows its size only."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = now) -> None:
         self.clock = clock
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler may load while its thread holds it
         self._entries: TLRUCache[SecretKey, CachedSecret] = TLRUCache(
             maxsize=math.inf, ttu=_end_of_life, timer=clock
         )

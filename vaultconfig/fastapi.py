@@ -35,8 +35,9 @@ def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespa
     """Return a lifespan that loads *live* before the first request and closes it after the last.
 
     It stands around the application's own, which finds the settings loaded and whose state is
-    passed on. From now on an expired `live.current` is answered with 503. For several settings,
-    give the lifespan of one as the other's *own*.
+    passed on. Of several applications that share *live* the last to end closes it. From now on an
+    expired `live.current` is answered with 503. For several settings, give the lifespan of one
+    as the other's *own*.
 
     Args:
         live: Not started yet, or closed.
@@ -118,12 +119,12 @@ async def _running(live: LiveSettings[Any]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await run_in_threadpool(live.close)
+        await run_in_threadpool(live.__exit__, None, None, None)
 
 
 def _start(live: LiveSettings[Any]) -> Exception | None:
     try:
-        live.start()
+        live.__enter__()
     except (VaultConfigError, ValidationError) as error:
         return error.with_traceback(None)  # it says what to do; our frames would bury that
     return None

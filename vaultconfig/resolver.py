@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Event, RLock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from vaultconfig.cache import SecretCache
+from vaultconfig.cache import SecretCache, now
 from vaultconfig.connection import Connection
 from vaultconfig.errors import (
     ConfigurationError,
@@ -23,13 +24,12 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
+from vaultconfig.log import say
 from vaultconfig.references import VaultRef, pick
 from vaultconfig.secret import Secret, SecretKey
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Subscription
-
-logger = logging.getLogger("vaultconfig")
 
 Answer: TypeAlias = Secret | VaultConfigError
 
@@ -101,7 +101,7 @@ class Vault:
         connection: Connection,
         *,
         connect: Callable[[Connection], Reader],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = now,
     ) -> None:
         self.connection = connection
         self.cache = SecretCache(clock=clock)
@@ -109,6 +109,7 @@ class Vault:
         self._client: Reader | None = None
         self._lock = RLock()  # a signal handler may load while its thread holds it
         self._flights: dict[SecretKey, _Flight] = {}
+        self._older_since: dict[SecretKey, float] = {}
 
     def resolve(
         self, references: Collection[VaultRef], *, deadline: float
@@ -148,17 +149,26 @@ class Vault:
         return lifetimes
 
     def reread(
-        self, lifetimes: Mapping[SecretKey, Lifetime], *, deadline: float
+        self,
+        lifetimes: Mapping[SecretKey, Lifetime],
+        *,
+        deadline: float,
+        newest: Mapping[SecretKey, int],
     ) -> Mapping[SecretKey, Answer]:
         """Read secrets from the vault whether or not they are in the cache, in one attempt.
+
+        Args:
+            lifetimes: Of the secrets to read.
+            deadline: Seconds for all of it.
+            newest: The newest version of each that the caller knows of, if any: an older one is
+                a `VaultUnavailableError`, until the vault has kept to it for a ttl.
 
         Raises:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
         asked_at = self.cache.clock()
         answers = self._reader().read_many(lifetimes.keys(), deadline=deadline, retry=False)
-        self._remember(answers, lifetimes, asked_at)
-        return answers
+        return self._taken(answers, lifetimes, asked_at, newest=newest)
 
     def subscribe(self, paths: Collection[str]) -> Subscription:
         """Have the vault keep news of *paths*; see `VaultClient.subscribe`.
@@ -205,9 +215,9 @@ class Vault:
         """Fetch for every thread that waits on *flight*; nothing is raised, all is recorded."""
         asked_at = self.cache.clock()
         try:
-            flight.answers = self._read(lifetimes.keys(), deadline)
+            answers = self._read(lifetimes.keys(), deadline)
+            flight.answers = self._taken(answers, lifetimes, asked_at, newest={})
             flight.failure = None
-            self._remember(flight.answers, lifetimes, asked_at)
         except VaultConfigError as error:
             flight.failure = error
 
@@ -239,18 +249,46 @@ class Vault:
                 self._client = self._connect(self.connection)
             return self._client
 
-    def _remember(
+    def _taken(
         self,
         answers: Mapping[SecretKey, Answer],
         lifetimes: Mapping[SecretKey, Lifetime],
         asked_at: float,
-    ) -> None:
+        *,
+        newest: Mapping[SecretKey, int],
+    ) -> dict[SecretKey, Answer]:
+        """Remember *answers*; return them with an error for each that goes back in time."""
+        taken = dict(answers)
         for key, answer in answers.items():
             if isinstance(answer, Secret):
+                lag = self._lag(key, answer, newest.get(key, 0), lifetimes[key].ttl, asked_at)
+                if lag is not None:
+                    taken[key] = lag
+                    continue
                 keep = max(lifetimes[key].ttl, lifetimes[key].max_stale, self.connection.max_stale)
                 self.cache.put(key, answer, read_at=asked_at, keep=keep)
             elif isinstance(answer, SecretError):
                 self.cache.forget(key)  # an outage must not bring back what was taken away
+        return taken
+
+    def _lag(
+        self, key: SecretKey, secret: Secret, newest: int, ttl: float, asked_at: float
+    ) -> VaultUnavailableError | None:
+        """Return why *secret* is not taken: a replica of the vault may lag behind another one.
+
+        A vault that was restored from a backup goes back for good, so after a ttl it is believed.
+        """
+        held = self.cache.get(key, max_age=math.inf)
+        newest = max(newest, held.secret.version if held else 0)
+        if secret.version >= newest:
+            self._older_since.pop(key, None)
+            return None
+        told = f"version {secret.version} of {secret.path}, though there has been version {newest}"
+        if asked_at - self._older_since.setdefault(key, asked_at) < ttl:
+            return VaultUnavailableError(f"the vault answered with {told}: a replica may lag")
+        del self._older_since[key]
+        say(logging.WARNING, "the vault has kept to %s, for a whole ttl: it is taken", told)
+        return None
 
     def _add_stale(
         self, answers: dict[SecretKey, Answer], lifetimes: Mapping[SecretKey, Lifetime]
@@ -264,7 +302,8 @@ class Vault:
                     answers[key] = entry.secret
                     oldest, served = max(oldest, self.cache.clock() - entry.read_at), served + 1
         if served:
-            logger.warning(
+            say(
+                logging.WARNING,
                 "the vault is unavailable: serving %d secret(s) read up to %.0f s ago",
                 served,
                 oldest,

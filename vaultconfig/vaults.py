@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock
+from threading import RLock
 from typing import TypeAlias
 
 from vaultconfig.connection import Connection
 from vaultconfig.errors import VaultConfigError
+from vaultconfig.forks import on_fork
 from vaultconfig.references import VaultRef
 from vaultconfig.resolver import Reader, Resolved, Vault
 
@@ -66,12 +66,12 @@ def close_vaults() -> None:
 def _forget_vaults() -> None:
     """Drop the parent's vaults in a forked child; closing them would end the parent's sessions."""
     global _vaults, _vaults_lock  # the lock may be held by a thread that the child lacks
-    _vaults, _vaults_lock = {}, Lock()
+    _vaults, _vaults_lock = {}, RLock()
 
 
 _vaults: dict[Connection, Vault] = {}
-_vaults_lock = Lock()
-os.register_at_fork(after_in_child=_forget_vaults)
+_vaults_lock = RLock()  # a signal handler may load while its thread holds it
+on_fork(after_in_child=_forget_vaults)
 
 
 def _connect(connection: Connection) -> Reader:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vaultconfig import LiveSettings
 from vaultconfig.devserver import DevServer
 
 
@@ -40,6 +41,11 @@ def eventually(condition: Callable[[], Any], *, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.005)
+
+
+def heard(live: LiveSettings[Any]) -> None:
+    """Return once the listeners have been told of all there is; they run beside the refresh."""
+    eventually(lambda: not live._listeners._news)
 
 
 def reads(vault: DevServer) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel
 
+from tests.live.rig import heard
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 
@@ -98,6 +99,7 @@ def test_no_value_shows(vault: DevServer, failure: str, caplog: pytest.LogCaptur
             live.refresh()
         except Exception as error:
             raised = error
+        heard(live)
         is_the_applications_own = failure == "breaking a validator"
         if is_the_applications_own:
             told.clear()  # its words and frames are; they go to on_error and nowhere else

@@ -73,7 +73,7 @@ def test_an_outage_of_five_ttls(vault: DevServer, caplog: pytest.LogCaptureFixtu
         eventually(lambda: len(reads(vault)) > asked + 1)
     assert [change.new.key.get_secret_value() for change in changes] == ["k2"]
     told = [m for m in caplog.messages if "fresh again" in m or "settings changed" in m]
-    assert told == ["the settings are fresh again", "settings changed: key"]
+    assert told == ["the settings are fresh again", "settings changed: key (api version 2)"]
     assert sum("not refreshed" in m for m in caplog.messages) == len(errors)
     assert not any(value in caplog.text for value in ("k1", "k2", "h1"))
 

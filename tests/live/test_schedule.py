@@ -96,7 +96,7 @@ def test_an_outage_holds_back_every_secret() -> None:
     now = 1000.0
     assert len(made.due(now)) == 100
     for step in (1.0, 2.0, 4.0):
-        made.unavailable(DOWN, now)
+        made.unavailable(made.keys, DOWN, now)
         assert made.next_at() == now + step
         assert made.due(math.nextafter(now + step, 0.0)) == []
         now += step
@@ -114,7 +114,7 @@ def test_an_hour_without_the_vault_costs_at_most_60_requests(seed: int) -> None:
     while now < 3600.0:
         assert made.due(now)
         requests += 1
-        made.unavailable(DOWN, now)
+        made.unavailable(made.keys, DOWN, now)
         now = made.next_at()
     assert 30 <= requests <= 60
 
@@ -124,7 +124,7 @@ def test_retry_after_counts_if_it_is_longer(asked: float | None, waits: float) -
     """A Retry-After that is longer than the backoff is kept, for all secrets or for one."""
     limited = RateLimitedError("slow down", retry_after=asked)
     whole = schedule(chance=1.0)
-    whole.unavailable(limited, 1000.0)
+    whole.unavailable(whole.keys, limited, 1000.0)
     assert whole.next_at() == 1000.0 + waits
     single = schedule(chance=1.0)
     single.failed({"a": limited}, 1000.0)
@@ -146,9 +146,9 @@ def test_success_ends_the_backoff() -> None:
     """After an outage the first failure counts as the first again."""
     made = schedule(chance=1.0)
     for now in (300.0, 301.0, 303.0):
-        made.unavailable(DOWN, now)
+        made.unavailable(made.keys, DOWN, now)
     made.succeeded(["a"], 307.0, absent=())
-    made.unavailable(DOWN, 600.0)
+    made.unavailable(made.keys, DOWN, 600.0)
     assert made.next_at() == 601.0
 
 
@@ -211,7 +211,7 @@ def test_the_state_tells_a_refusal_from_a_failure(error: Exception, state: str) 
     single = schedule()
     single.failed({"a": error}, 10.0)
     whole = schedule()
-    whole.unavailable(error, 10.0)
+    whole.unavailable(whole.keys, error, 10.0)
     assert (single.state(10.0), whole.state(10.0)) == (state, state)
     assert single.error() is whole.error() is error
     single.succeeded(["a"], 20.0, absent=())
@@ -259,5 +259,5 @@ def test_reads_out_of_turn_wait_longer_while_they_bring_nothing() -> None:
         assert made.may_ask(now + wait)
     made.changed()
     assert made.may_ask(20.0)
-    made.unavailable(DOWN, 20.0)
+    made.unavailable(made.keys, DOWN, 20.0)
     assert not made.may_ask(20.9)

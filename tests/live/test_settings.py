@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeAlias
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from tests.live.rig import Ahead, eventually, reads, sockets_of
+from tests.live.rig import Ahead, eventually, heard, reads, sockets_of
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
@@ -181,6 +181,7 @@ class TestListeners:
         vault.put("api", {"key": "k2"})
         live.refresh()
         live.refresh()
+        heard(live)
         (change,) = changes
         assert set(change.fields) == {"key"}
         assert change.versions == {"api": 2}
@@ -195,6 +196,7 @@ class TestListeners:
         with ThreadPoolExecutor(16) as pool:
             for future in [pool.submit(live.refresh) for _ in range(16)]:
                 future.result(10)
+        heard(live)
         assert [key(change.new) for change in changes] == ["k2"]
 
     def test_changes_are_told_in_their_order(self, vault: DevServer, live: Live) -> None:
@@ -210,14 +212,13 @@ class TestListeners:
 
         live.on_change(slowly)
         vault.put("api", {"key": "k2"})
-        first = threading.Thread(target=live.refresh)
-        first.start()
+        live.refresh()
         assert entered.wait(10)
         vault.put("api", {"key": "k3"})
         live.refresh()
         assert key(live.current) == "k3"
         go_on.set()
-        first.join(10)
+        heard(live)
         assert told == ["k2", "k3"]
 
     @pytest.mark.parametrize(
@@ -240,6 +241,7 @@ class TestListeners:
         live.on_change(changes.append, fields=fields)
         vault.put("db", {"host": "h1", "port": 5433})
         live.refresh()
+        heard(live)
         assert bool(changes) is is_told
 
     @pytest.mark.parametrize(
@@ -275,6 +277,7 @@ class TestListeners:
         live.on_error(told.append)
         vault.put("api", {"key": "k2"})
         live.refresh()
+        heard(live)
         assert told[0] is boom
         assert isinstance(told[1], Change)
         assert key(live.current) == "k2"
@@ -298,6 +301,7 @@ class TestListeners:
         live.on_change(use)
         vault.put("api", {"key": "k2"})
         live.refresh()
+        heard(live)
         assert seen == ["k2", "k3"]
 
     def test_a_listener_may_close(self, vault: DevServer, live: Live, ahead: Ahead) -> None:
@@ -322,6 +326,7 @@ class TestListeners:
         for _ in range(2):
             with pytest.raises(AccessDeniedError):
                 live.refresh()
+        heard(live)
         assert [type(error) for error in errors] == [AccessDeniedError] * 2
 
 
@@ -355,6 +360,7 @@ class TestRefresh:
         live.on_error(caught.append)
         with pytest.raises(AccessDeniedError) as raised:
             live.refresh()
+        heard(live)
         assert raised.value is not caught[0]
         assert caught[0].__traceback__ is None
 

@@ -27,6 +27,11 @@ class Change(Generic[T]):
     new: T = field(repr=False)
     versions: Mapping[str, int]
 
+    def followed_by(self, later: Change[T]) -> Change[T]:
+        """Return this change and *later*, the next one, as one."""
+        versions = {**self.versions, **later.versions}
+        return Change(self.fields | later.fields, self.old, later.new, versions)
+
     def concerns(self, names: Collection[str] | None) -> bool:
         """Whether any of *names*, or something inside or around one, has changed; None is all."""
         if names is None:

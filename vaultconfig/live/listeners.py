@@ -1,104 +1,213 @@
-"""Who is told what a refresh brought, and in which words. A listener that raises harms nobody."""
+"""The application's callbacks: called beside the refresh, one after the other."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
-from typing import Generic, TypeVar
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.live.change import Change
-from vaultconfig.live.health import Outcome, describe
-from vaultconfig.live.metrics import count_refresh
-from vaultconfig.settings import VaultSettings, fixed_fields
+from vaultconfig.live.worker import OurThread
+from vaultconfig.log import say
 
 T = TypeVar("T", bound=BaseSettings)
+News = TypeVar("News")
 
-logger = logging.getLogger("vaultconfig")
+LONGEST_CALL: Final = 30.0
+"""Seconds after which a listener is named in the log, and the others are told without it."""
+
+_LOOK_AGAIN: Final = 1.0  # seconds; a coroutine is lost when its event loop ends
 
 
 class Listeners(Generic[T]):
-    """The callbacks of one settings object, and its lines in the log."""
+    """The callbacks of one settings object."""
 
     def __init__(self) -> None:
-        self._on_change: list[tuple[frozenset[str] | None, Callable[[Change[T]], object]]] = []
-        self._on_error: list[Callable[[Exception], object]] = []
-        self._is_failing = False
-        self.after_fork()
+        self._on_change: list[tuple[frozenset[str] | None, _Listener[Change[T]]]] = []
+        self._on_error: list[_Listener[Exception]] = []
+        self._news: deque[tuple[Change[T] | None, Exception | None]] = deque()
+        self._rest()
+
+    def _rest(self) -> None:
+        self._lock = threading.RLock()  # a signal handler may refresh while its thread holds it
+        self._thread: OurThread | None = None
 
     def after_fork(self) -> None:
-        """Forget in a child that another thread of its parent may be telling something."""
-        self._telling = threading.Lock()
+        """Begin anew in a forked child, with what its parent had not finished telling."""
+        self._rest()
+        for _, listener in self._on_change:
+            listener.after_fork()
+        for listener in self._on_error:
+            listener.after_fork()
 
     def on_change(
-        self, listener: Callable[[Change[T]], object], fields: Collection[str] | None
+        self, function: Callable[[Change[T]], object], fields: Collection[str] | None
     ) -> None:
-        """Call *listener* with each change that concerns *fields*; None is all of them."""
+        """Call *function* with each change that concerns *fields*; None is all of them.
+
+        Raises:
+            ConfigurationError: It is a coroutine function, and no event loop is running.
+        """
+        listener = _Listener(function, Change.followed_by, self._tell_error)
         self._on_change.append((None if fields is None else frozenset(fields), listener))
 
-    def on_error(self, listener: Callable[[Exception], object]) -> None:
-        """Call *listener* with each error."""
-        self._on_error.append(listener)
+    def on_error(self, function: Callable[[Exception], object]) -> None:
+        """Call *function* with each error.
 
-    def tell(self, outcomes: deque[Outcome[T]]) -> None:
-        """Tell everyone of *outcomes*, one by one and in their order, and take them out.
-
-        Where another thread is at it, or a listener of this one, that goes on with them.
+        Raises:
+            ConfigurationError: As for `on_change`.
         """
-        while outcomes and self._telling.acquire(blocking=False):
+        self._on_error.append(_Listener(function, lambda _, newer: newer, lambda _: None))
+
+    def tell(self, change: Change[T] | None, error: Exception | None) -> None:
+        """Have the listeners told, in a thread of ours and in the order of the calls."""
+        self._news.append((change, error))
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Start the thread that tells the listeners, where there is news and none is running."""
+        with self._lock:
+            is_running = self._thread is not None and self._thread.is_alive()
+            if self._news and not is_running:
+                self._thread = OurThread(self._run, name="tell")
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._news:
+                    self._thread = None
+                    return
+                change, error = self._news[0]
             try:
-                while outcomes:
-                    self._tell(outcomes.popleft())
-            finally:
-                self._telling.release()
-
-    def tell_loaded(self, settings: T) -> None:
-        """Count the first load, and name the fields that the environment holds fixed."""
-        count_refresh(failed=False)
-        fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
-        if fixed:
-            names = ", ".join(fixed)
-            logger.warning("not from the vault, so they will not rotate: %s", names)
-
-    def _tell(self, outcome: Outcome[T]) -> None:
-        health = outcome.health
-        count_refresh(failed=outcome.error is not None)
-        if outcome.error is not None:
-            logger.warning(
-                "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",
-                describe(outcome.error),
-                health.age,
-                health.next_refresh or 0.0,
-            )
-            self._tell_error(outcome.error)
-        elif self._is_failing and health.state == "fresh":
-            logger.info("the settings are fresh again")
-        self._is_failing = health.state != "fresh"
-        if outcome.change is not None:
-            self._tell_change(outcome.change)
+                if error is not None:
+                    self._tell_error(error)
+                if change is not None:
+                    self._tell_change(change)
+            finally:  # only now: a child that is forked meanwhile begins with it
+                self._news.popleft()
 
     def _tell_change(self, change: Change[T]) -> None:
-        logger.info("settings changed: %s", ", ".join(sorted(change.fields)))
         for fields, listener in list(self._on_change):
-            if not change.concerns(fields):
-                continue
-            try:
-                listener(change)
-            except Exception as error:
-                self._report(listener, error)
-                self._tell_error(error)
+            if change.concerns(fields):
+                listener.tell(change)
 
     def _tell_error(self, error: Exception) -> None:
         for listener in list(self._on_error):
-            try:
-                listener(error)
-            except Exception as other:
-                self._report(listener, other)
+            listener.tell(error)
 
-    def _report(self, listener: Callable[..., object], error: Exception) -> None:
+
+class _Listener(Generic[News]):
+    """One callback, which is called with one piece of news after the other.
+
+    What comes while it is still busy is merged, so that one that never returns costs a thread
+    and no more.
+
+    Args:
+        function: A function, or a coroutine function; that runs on the event loop of now.
+        merged: Makes one piece of news of two.
+        on_error: Is told what *function* raises.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[News], object],
+        merged: Callable[[News, News], News],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._function = function
+        self._merged = merged
+        self._on_error = on_error
+        self._name = getattr(function, "__qualname__", type(function).__name__)
+        self._waiting: News | None = None
+        self.after_fork()
+        with suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+        if self._loop is None and _is_coroutine_function(function):
+            raise ConfigurationError(
+                f"the listener {self._name} is a coroutine function, and no event loop is running"
+                " here: register it in a coroutine, such as the lifespan, or give a function"
+            )
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child, which has neither the thread nor the event loop."""
+        self._lock = threading.Lock()
+        self._thread: OurThread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def tell(self, news: News) -> None:
+        """Call the function and wait until it has returned, but not for ever."""
+        with self._lock:
+            self._waiting = news if self._waiting is None else self._merged(self._waiting, news)
+            if self._thread is not None:
+                return
+            thread = self._thread = OurThread(self._run, name="listener")
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            self._run()
+            return
+        thread.join(LONGEST_CALL)
+        if thread.is_alive():
+            say(
+                logging.WARNING,
+                "the listener %s has been running for over %.0f s: the others go on without it",
+                self._name,
+                LONGEST_CALL,
+            )
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                news, self._waiting = self._waiting, None
+                if news is None:
+                    self._thread = None
+                    return
+            try:
+                result = self._function(news)
+                if inspect.iscoroutine(result):
+                    self._await(result)
+            except BaseException as error:
+                self._report(error)
+
+    def _await(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run *coroutine* on the event loop of the listener, and wait for its end."""
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            coroutine.close()
+            self._say_lost()
+            return
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        while loop.is_running():
+            with suppress(TimeoutError):
+                future.result(_LOOK_AGAIN)
+            if future.done():
+                future.result()
+                return
+        self._say_lost()
+
+    def _say_lost(self) -> None:
+        say(
+            logging.ERROR,
+            "the listener %s can't run: the event loop in which it was registered has ended",
+            self._name,
+        )
+
+    def _report(self, error: BaseException) -> None:
         # Not its message, which may quote a value that the listener was given.
-        name = getattr(listener, "__qualname__", type(listener).__name__)
-        logger.error("the listener %s raised %s", name, type(error).__name__)
+        say(logging.ERROR, "the listener %s raised %s", self._name, type(error).__name__)
+        if isinstance(error, Exception):
+            self._on_error(error)
+
+
+def _is_coroutine_function(function: Callable[..., object]) -> bool:
+    call = getattr(function, "__call__", None)  # noqa: B004 - of an object that can be called
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)

@@ -6,11 +6,13 @@ The only hook for forks of all live settings together.
 from __future__ import annotations
 
 import atexit
-import os
+import sys
 import threading
 from importlib import import_module
 from typing import Final, Protocol
-from weakref import WeakSet
+from weakref import WeakSet, ref
+
+from vaultconfig.forks import on_fork
 
 
 class Alive(Protocol):
@@ -35,6 +37,23 @@ _NEEDED: Final = ("vaultconfig.connect", "certifi", "encodings.idna")
 def follow(alive: Alive) -> None:
     """Tell *alive* of forks, and of the end of the process, for as long as others keep it."""
     _alive.add(alive)
+
+
+def close_when_ending(alive: Alive) -> None:
+    """Close *alive* when this process ends by itself, also if it is a child of a process pool.
+
+    Those end without `atexit`, by the finalizers of multiprocessing or of Celery's billiard.
+    """
+    for package in ("multiprocessing", "billiard"):
+        util = sys.modules.get(f"{package}.util")
+        if util is not None:
+            util.Finalize(alive, _close, args=(ref(alive),), exitpriority=10)
+
+
+def _close(alive: ref[Alive]) -> None:
+    found = alive()
+    if found is not None:
+        found.close()
 
 
 def others_use(vault: object) -> bool:
@@ -63,7 +82,7 @@ def _close_all() -> None:
         alive.close()
 
 
-os.register_at_fork(
+on_fork(
     before=_importing.acquire,
     after_in_parent=_importing.release,
     after_in_child=_after_fork,

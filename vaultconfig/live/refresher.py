@@ -1,13 +1,12 @@
 """Keeps a snapshot of settings fresh, a step at a time; has no thread of its own.
 
-Steps exclude one another; whoever reads the snapshot takes part in no lock.
+Steps exclude one another; reading the snapshot takes no lock.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
+from vaultconfig import cache
 from vaultconfig.errors import (
     SecretError,
     SettingFailure,
@@ -26,11 +26,14 @@ from vaultconfig.fallback import NOT_FOUND
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.health import Health, Outcome, describe
 from vaultconfig.live.loader import Loader, Reading, Snapshot, path_of
-from vaultconfig.live.schedule import Schedule
+from vaultconfig.live.schedule import FIRST_BACKOFF, OVERDUE, Schedule
+from vaultconfig.live.worker import in_our_thread
 from vaultconfig.resolver import Answer, Vault
 from vaultconfig.secret import Secret, SecretKey
 
 T = TypeVar("T", bound=BaseSettings)
+
+_MOST_ROUNDS = 3  # of one refresh that signal handlers ask to read once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Seams:
         random: Gives a number in [0, 1).
     """
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = cache.now
     random: Callable[[], float] = any_random
 
 
@@ -54,7 +57,8 @@ class Refresher(Generic[T]):
         is_loaded: Whether there is one.
         is_ended: Whether failures count no more, since our own end is behind them.
         expires_at: When it is too old to be served, in seconds of the clock.
-        outcomes: Of the refreshes nobody has been told of, in their order.
+        attempts: How often the vault has been asked, and has answered or failed.
+        outcomes: Of the refreshes that no listener has been told of, in their order.
     """
 
     snapshot: Snapshot[T]
@@ -62,12 +66,16 @@ class Refresher(Generic[T]):
     def __init__(self, loader: Loader[T], seams: Seams) -> None:
         self.is_loaded = self.is_ended = False
         self.expires_at = -math.inf
+        self.attempts = 0
         self.outcomes: deque[Outcome[T]] = deque()
         self._loader = loader
         self._seams = seams
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()  # a signal handler may come back in
+        self._refreshing_thread: int | None = None
+        self._is_asked_again = False
         self._schedule = Schedule(seams.random)
-        self._hastened: deque[tuple[Collection[str] | None, float]] = deque()
+        self._hastened: deque[tuple[Mapping[str, int | None] | None, float]] = deque()
+        self._announced: dict[str, int] = {}
         self._begun = 0
         self._last: tuple[int, Exception | None] = (0, None)
 
@@ -75,6 +83,11 @@ class Refresher(Generic[T]):
     def vault(self) -> Vault | None:
         """Whom the secrets are read from; None where none are."""
         return self.snapshot.vault if self.is_loaded else None
+
+    @property
+    def is_refreshing_here(self) -> bool:
+        """Whether a refresh of this very thread is under way, which a signal has interrupted."""
+        return self._refreshing_thread == threading.get_ident()
 
     def in_child(self) -> Refresher[T]:
         """Return what goes on from here in a forked child: same snapshot, locks of its own."""
@@ -97,18 +110,24 @@ class Refresher(Generic[T]):
         """Read what is due, if anything is."""
         with self._one_at_a_time:
             while self._hastened:
-                paths, at = self._hastened.popleft()
-                self._schedule.hasten(self._keys_at(paths), at)
+                news, at = self._hastened.popleft()
+                self._announced |= {path: v for path, v in (news or {}).items() if v is not None}
+                self._schedule.hasten(self._keys_at(news), at)
             self._refresh(self._schedule.due(self._seams.clock()))
 
     def refresh(self) -> Exception | None:
         """Read everything now, or share in a refresh that another thread begins meanwhile.
+
+        In a signal handler that has interrupted a refresh of its own thread it returns at once,
+        and has that one read once more.
 
         Returns:
             What went wrong, if anything did.
         """
         seen = self._begun
         with self._one_at_a_time:
+            if self._is_nested():
+                return None
             if self._last[0] > seen:
                 return self._last[1]
             self._begun += 1
@@ -123,7 +142,7 @@ class Refresher(Generic[T]):
         """
         with self._one_at_a_time:
             is_sensible = self._schedule.may_ask(self._seams.clock())
-            if self.snapshot.settings is not before or not is_sensible:
+            if self.snapshot.settings is not before or not is_sensible or self._is_nested():
                 return
             self._refresh(self._schedule.keys)
             if self.snapshot.settings is before:
@@ -138,25 +157,41 @@ class Refresher(Generic[T]):
         lifetimes = self.snapshot.lifetimes.values()
         return min((lifetime.ttl for lifetime in lifetimes), default=math.inf)
 
-    def hasten(self, paths: Collection[str] | None, at: float) -> None:
-        """Have the next step read what is at *paths* (None is everything) at *at*."""
-        self._hastened.append((paths, at))
+    def hasten(self, news: Mapping[str, int | None] | None, at: float) -> None:
+        """Have the next step read paths at *at*.
+
+        Args:
+            news: The paths, each with the version that the vault has announced, where it said
+                so; None is every path.
+            at: In seconds of the clock.
+        """
+        self._hastened.append((news, at))
 
     def next_at(self) -> float:
         """Return when something is due, in seconds of the clock; infinity if nothing ever is."""
         hastened = min((at for _, at in tuple(self._hastened)), default=math.inf)
         return min(self._schedule.next_at(), hastened)
 
+    def overdue_at(self) -> float:
+        """Return when a refresh that is due by then should be over; infinity once ended."""
+        return math.inf if self.is_ended else self.next_at() + OVERDUE
+
+    def is_outdated(self) -> bool:
+        """Whether a secret is older than its ttl."""
+        return self._schedule.is_outdated(self._seams.clock())
+
     def health(self) -> Health:
         """Return how fresh the snapshot is."""
         now = self._seams.clock()
         error, next_at = self._schedule.error(), self.next_at()
         idle = self.is_ended or math.isinf(next_at)
+        is_overdue = now >= self.overdue_at()
+        overdue = f"the refresh is {now - next_at:.0f} s overdue" if is_overdue else None
         return Health(
-            state=self._schedule.state(now),
+            state=self._schedule.state(now, is_overdue=is_overdue),
             age=self._schedule.age(now),
             versions=self.snapshot.versions(),
-            last_error=None if error is None else describe(error),
+            last_error=overdue if error is None else describe(error),
             next_refresh=None if idle else max(0.0, next_at - now),
         )
 
@@ -179,25 +214,60 @@ class Refresher(Generic[T]):
         self.expires_at = self._schedule.expires_at()
         self.is_loaded = True
 
+    def _is_nested(self) -> bool:
+        """Whether this is inside a refresh of its own thread, which then reads once more."""
+        self._is_asked_again |= self.is_refreshing_here
+        return self.is_refreshing_here
+
     def _refresh(self, keys: Collection[SecretKey]) -> Exception | None:
+        for _ in range(_MOST_ROUNDS):
+            self._refreshing_thread, self._is_asked_again = threading.get_ident(), False
+            try:
+                error = self._attempt(keys)
+            finally:
+                self._refreshing_thread = None
+            if not self._is_asked_again:
+                return error
+            keys = self._schedule.keys  # what the signal announced may be newer than our answer
+        self.hasten(None, self._seams.clock() + FIRST_BACKOFF)
+        return error
+
+    def _attempt(self, keys: Collection[SecretKey]) -> Exception | None:
         vault, asked_at = self.snapshot.vault, self._seams.clock()
         if not keys or vault is None:
             return None
         old = self.snapshot.settings
-        versions: Mapping[str, int] = {}
+        change: Change[T] | None = None
         error: Exception | None = None
         try:
             lifetimes = {key: self.snapshot.lifetimes[key] for key in keys}
-            answers = vault.reread(lifetimes, deadline=self.snapshot.deadline)
+            answers = vault.reread(
+                lifetimes, deadline=self.snapshot.deadline, newest=self._newest(keys)
+            )
             versions, error = self._settle(answers, asked_at)
-        except Exception as caught:  # whatever it is, there has to be a next time
+            change = self._change_since(old, versions)
+        except BaseException as caught:  # whatever it is, there has to be a next time
+            if not isinstance(caught, Exception) and not in_our_thread():
+                raise
+            error = _without_frames(caught)
             if self.is_ended:
-                return caught.with_traceback(None)
-            error = caught.with_traceback(None)
-            self._schedule.unavailable(error, self._seams.clock())
-        change = self._change_since(old, versions)
+                return error
+            self._schedule.unavailable(keys, error, self._seams.clock())
+        self.attempts += 1
         self.outcomes.append(Outcome(change, error, self.health()))
         return error
+
+    def _newest(self, keys: Collection[SecretKey]) -> dict[SecretKey, int]:
+        """Return the newest version of each secret that we have had, or that was announced."""
+        newest: dict[SecretKey, int] = {}
+        for key in keys:
+            held = self.snapshot.readings[key].answer
+            # What was deleted meanwhile begins again with version 1.
+            if isinstance(held, Secret) and not isinstance(self._schedule.error_of(key), NOT_FOUND):
+                newest[key] = held.version
+            if isinstance(key, str):
+                newest[key] = max(newest.get(key, 0), self._announced.get(key, 0))
+        return newest
 
     def _settle(
         self, answers: Mapping[SecretKey, Answer], now: float
@@ -219,6 +289,8 @@ class Refresher(Generic[T]):
         }
         lost |= self._take_in({key: _reading(news[key], now) for key in news})
         taken = answers.keys() - lost.keys()
+        for key in taken:
+            self._announced.pop(key, None)  # type: ignore[call-overload]  # a pinned one is not there
         self.snapshot = self.snapshot.renewed({key: _reading(answers[key], now) for key in taken})
         absent = {key for key in taken if not isinstance(answers[key], Secret)}
         self._schedule.succeeded(taken, now, absent=absent)
@@ -253,6 +325,13 @@ class Refresher(Generic[T]):
 
     def _keys_at(self, wanted: Collection[str] | None) -> list[SecretKey]:
         return [key for key in self._schedule.keys if wanted is None or path_of(key) in wanted]
+
+
+def _without_frames(caught: BaseException) -> Exception:
+    """Return *caught* without its traceback; what ends programs is told of by its name."""
+    if isinstance(caught, Exception):
+        return caught.with_traceback(None)
+    return VaultConfigError(f"{type(caught).__name__} was raised while the settings were refreshed")
 
 
 def _reading(answer: Answer, now: float) -> Reading:

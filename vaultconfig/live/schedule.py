@@ -32,7 +32,11 @@ SHORTEST_TTL: Final = 0.1
 FIRST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 120.0
 
+OVERDUE: Final = 5.0
+"""Seconds after which a refresh that was due, and is not over, makes the settings stale."""
+
 _FIRST_PATIENCE: Final = 0.1
+_LAST_CHANCE: Final = 10.0  # seconds before the end, or a tenth of a shorter life
 
 _DENIALS: Final = (
     AccessDeniedError,
@@ -51,6 +55,20 @@ class _Entry:
     due_at: float
     failures: int = 0
     error: Exception | None = None
+
+    @property
+    def expires_at(self) -> float:
+        """When it is too old to be served; within its ttl it is not, even where none may be."""
+        return math.inf if self.read_at is None else self.read_at + self._life
+
+    def retry_at(self, now: float, wait: float) -> float:
+        """Return when to ask again after *wait*, in any case once before it expires."""
+        chance = self.expires_at - min(_LAST_CHANCE, self._life / 10)
+        return min(now + wait, chance) if chance > now else now + wait
+
+    @property
+    def _life(self) -> float:
+        return max(self.lifetime.ttl, self.lifetime.max_stale)
 
 
 class Schedule:
@@ -118,12 +136,16 @@ class Schedule:
             if entry is None:
                 continue
             entry.failures, entry.error = entry.failures + 1, error
-            entry.due_at = now + max(backoff(entry.failures, part), _asked(error))
+            wait = max(backoff(entry.failures, part), _asked(error))
+            entry.due_at = entry.retry_at(now, wait)
 
-    def unavailable(self, error: Exception, now: float) -> None:
-        """Note that the vault gave nothing at all."""
+    def unavailable(self, keys: Iterable[SecretKey], error: Exception, now: float) -> None:
+        """Note that the vault gave nothing at all, not even for *keys*, which stay due."""
         self._failures, self._error = self._failures + 1, error
-        self._retry_at = now + max(backoff(self._failures, self._random()), _asked(error))
+        wait = max(backoff(self._failures, self._random()), _asked(error))
+        chances = (entry.retry_at(now, wait) for entry in self._entries.values())
+        self._retry_at = min(chances, default=now + wait)
+        self.hasten(keys, now)
 
     def may_ask(self, now: float) -> bool:
         """Whether a refresh out of turn makes sense: no outage, and the last ones were not idle."""
@@ -131,7 +153,8 @@ class Schedule:
 
     def asked_in_vain(self, now: float) -> None:
         """Note that a refresh out of turn has changed nothing."""
-        self._fruitless += 1
+        is_quiet = now - self._patient_until > LONGEST_BACKOFF
+        self._fruitless = 1 if is_quiet else self._fruitless + 1
         wait = backoff(self._fruitless, self._random(), first=_FIRST_PATIENCE)
         self._patient_until = now + wait
 
@@ -153,24 +176,31 @@ class Schedule:
 
     def expires_at(self) -> float:
         """Return when the first secret becomes too old to be served."""
-        known = ((e.read_at, e.lifetime) for e in self._entries.values())
-        # Within its ttl a secret is not stale, even where none may be.
-        limits = (at + max(life.ttl, life.max_stale) for at, life in known if at is not None)
-        return min(limits, default=math.inf)
+        return min((entry.expires_at for entry in self._entries.values()), default=math.inf)
+
+    def is_outdated(self, now: float) -> bool:
+        """Whether a secret is older than its ttl."""
+        known = ((e.read_at, e.lifetime.ttl) for e in self._entries.values())
+        return any(at is not None and now - at >= ttl for at, ttl in known)
 
     def age(self, now: float) -> float:
         """Return the age of the oldest secret, in seconds."""
         known = (e.read_at for e in self._entries.values() if e.read_at is not None)
         return now - min(known, default=now)
 
-    def state(self, now: float) -> State:
+    def state(self, now: float, *, is_overdue: bool = False) -> State:
         """Return how things stand, for the worst of the secrets."""
         if now >= self.expires_at():
             return "expired"
         errors = self._errors()
         if any(isinstance(error, _DENIALS) for error in errors):
             return "denied"
-        return "stale" if errors else "fresh"
+        return "stale" if errors or is_overdue else "fresh"
+
+    def error_of(self, key: SecretKey) -> Exception | None:
+        """Return what is wrong with one secret; None if nothing is."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.error
 
     def error(self) -> Exception | None:
         """Return what is amiss, the vault before a single secret; None if nothing is."""

@@ -1,7 +1,8 @@
-"""LiveSettings: settings that are always fresh, and whoever reads them never waits."""
+"""LiveSettings: settings that stay fresh, and are read without a lock."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import math
 import threading
@@ -14,14 +15,15 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live.change import Change, changed_fields, unknown_part
-from vaultconfig.live.health import Health
+from vaultconfig.live.health import Health, Outcome
 from vaultconfig.live.listeners import Listeners
 from vaultconfig.live.loader import Loader
-from vaultconfig.live.processes import follow, others_use
+from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Exceptions, retrying
+from vaultconfig.live.telling import Teller
 from vaultconfig.live.watcher import Watcher
-from vaultconfig.live.worker import Worker
+from vaultconfig.live.worker import Worker, in_our_thread, refuse_late_patches
 
 T = TypeVar("T", bound=BaseSettings)
 P = ParamSpec("P")
@@ -29,6 +31,8 @@ R = TypeVar("R")
 Translation: TypeAlias = Callable[["LiveSettings[Any]", VaultConfigError], VaultConfigError]
 
 _LONGEST_CLOSE = 0.9  # seconds
+_LONGEST_READ = 2.0  # seconds that the first read of a dormant process waits
+_PAUSE = 0.01  # seconds between two looks at whether an attempt is over
 
 
 class LiveSettings(Generic[T]):
@@ -37,6 +41,9 @@ class LiveSettings(Generic[T]):
     Making one does no I/O, so it may stand at the top of a module. `start` loads; from then on
     `current` is a plain read, and a thread of ours keeps it fresh. A forked child goes on with
     what its parent had read, and begins to refresh it when it first reads it.
+
+    Where several parts of a program share it, each uses it as a context manager (FastAPI's
+    lifespan does): the last one to leave closes it.
 
     Args:
         settings_cls: The settings class.
@@ -57,15 +64,19 @@ class LiveSettings(Generic[T]):
         self._clock = self._seams.clock
         self._loader = Loader(settings_cls, arguments, clock=self._clock)
         self._listeners = Listeners[T]()
+        self._teller = Teller()
         self._refresher = Refresher(self._loader, self._seams)
         self._translation: Translation | None = None
         self._rest()
         follow(self)
 
     def _rest(self) -> None:
-        """Have no thread; `current` takes the long way, where it starts one."""
-        self._loading = threading.Lock()
-        self._lock = threading.RLock()  # a signal handler may read while its thread holds it
+        """Reset to "not running": the next read of `current` starts the thread."""
+        self._loading = threading.RLock()  # a signal handler may come back into each of them
+        self._lock = threading.RLock()
+        self._users = 0
+        self._first_read: tuple[int, float] | None = None
+        self._waiting: set[int] = set()
         self._worker: Worker | None = None
         self._watcher: Watcher | None = None
         self._settings: T | None = None
@@ -75,7 +86,13 @@ class LiveSettings(Generic[T]):
         return f"LiveSettings({self._settings_cls.__name__})"
 
     def __enter__(self) -> Self:
-        self.start()
+        with self._lock:
+            self._users += 1
+        try:
+            self.start()
+        except BaseException:
+            self._leave()
+            raise
         return self
 
     def __exit__(
@@ -84,7 +101,15 @@ class LiveSettings(Generic[T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._leave():
+            self._end()
+
+    def _leave(self) -> bool:
+        """Return whether the last one to use it leaves; not so where `close` came before."""
+        with self._lock:
+            is_last = self._users == 1
+            self._users = max(0, self._users - 1)
+            return is_last
 
     @property
     def current(self) -> T:
@@ -125,7 +150,7 @@ class LiveSettings(Generic[T]):
                 refresher = Refresher(self._loader, self._seams)
                 refresher.load()
                 self._refresher, self._readable_until = refresher, -math.inf
-                self._listeners.tell_loaded(refresher.snapshot.settings)
+                self._teller.tell_loaded(refresher.snapshot.settings)
             return self._refresher.snapshot.settings
 
     def close(self) -> None:
@@ -133,6 +158,10 @@ class LiveSettings(Generic[T]):
 
         It takes less than a second, also while the vault keeps a request waiting.
         """
+        self._users = 0
+        self._end()
+
+    def _end(self) -> None:
         until = time.monotonic() + _LONGEST_CLOSE
         with self._lock:
             self._refresher.is_ended = True
@@ -155,7 +184,7 @@ class LiveSettings(Generic[T]):
         """
         self._require_loaded()
         error = self._refresher.refresh()
-        self._publish()
+        self._publish_and_wake()
         if isinstance(error, VaultConfigError):
             raise copy.copy(error)  # several threads may be told of the same one
         if error is not None:
@@ -179,21 +208,25 @@ class LiveSettings(Generic[T]):
         """
         self._require_loaded()
         self._refresher.catch_up(before)
-        self._publish()
+        self._publish_and_wake()
         return self._refresher.snapshot.settings
 
     def on_change(
         self, listener: Callable[[Change[T]], object], *, fields: Collection[str] | None = None
     ) -> None:
-        """Call *listener* once for each change, one after the other, in a thread of ours mostly.
+        """Call *listener* once for each change, in a thread of ours, one after the other.
 
         Args:
-            listener: Is given a `Change`. What it raises is reported, and harms nothing.
+            listener: Is given a `Change`. What it raises is reported, and harms nothing. While it
+                runs, the settings are refreshed all the same; what changes meanwhile it is told
+                in one `Change` afterwards. A coroutine function runs on the event loop that is
+                running now.
             fields: Names, dotted where they are nested; a change of something inside or around
                 one concerns it. None is every field.
 
         Raises:
-            ConfigurationError: There is no such field.
+            ConfigurationError: There is no such field, or *listener* is a coroutine function and
+                no event loop is running.
         """
         for name in fields or ():
             unknown = unknown_part(self._settings_cls, name)
@@ -204,7 +237,14 @@ class LiveSettings(Generic[T]):
         self._listeners.on_change(listener, fields)
 
     def on_error(self, listener: Callable[[Exception], object]) -> None:
-        """Call *listener* with whatever goes wrong: a refresh, or a listener of changes."""
+        """Call *listener* with whatever goes wrong: a refresh, or a listener of changes.
+
+        Args:
+            listener: Is given the exception; for the rest see `on_change`.
+
+        Raises:
+            ConfigurationError: It is a coroutine function, and no event loop is running.
+        """
         self._listeners.on_error(listener)
 
     @overload
@@ -231,10 +271,17 @@ class LiveSettings(Generic[T]):
     async def dependency(self) -> T:
         """Return `current`, for ``Depends``: a coroutine, so that FastAPI needs no thread for it.
 
+        Where `current` would wait in a thread without an event loop, this waits without blocking.
+
         Raises:
             ConfigurationError: They have not been loaded.
             SettingsExpiredError: They are too old; 503, where `vaultconfig.fastapi` serves them.
         """
+        if self._clock() >= self._readable_until:
+            self._require_loaded()
+            self._wake_up()
+            while self._is_first_read() and _in_event_loop():
+                await asyncio.sleep(_PAUSE)
         return self.current
 
     def translate_errors(self, translation: Translation) -> None:
@@ -259,8 +306,10 @@ class LiveSettings(Generic[T]):
     def _current(self) -> T:
         self._require_loaded()
         self._wake_up()
-        if self._clock() < self._readable_until and self._settings is not None:
-            return self._settings
+        if self._is_first_read() and self._may_wait():
+            self._wait_for_an_attempt()
+        if self._clock() < self._refresher.expires_at:
+            return self._refresher.snapshot.settings
         health = self._refresher.health()
         raise self._translated(
             SettingsExpiredError(
@@ -269,29 +318,89 @@ class LiveSettings(Generic[T]):
             )
         )
 
+    def _is_first_read(self) -> bool:
+        """Whether a dormant process has to wait for its first attempt to read from the vault.
+
+        All its threads share that one wait, which is over after two seconds, or when the attempt
+        has failed: then they are served what there is, until one has succeeded.
+        """
+        refresher = self._refresher
+        if self._first_read is None or refresher.is_ended:
+            return False
+        attempts, until = self._first_read
+        return refresher.attempts == attempts and time.monotonic() < until
+
+    def _may_wait(self) -> bool:
+        """Whether this is neither an event loop, nor a thread of ours, nor a nested call."""
+        is_nested = threading.get_ident() in self._waiting or self._refresher.is_refreshing_here
+        return not (is_nested or in_our_thread() or _in_event_loop())
+
+    def _wait_for_an_attempt(self) -> None:
+        me = threading.get_ident()
+        try:
+            self._waiting.add(me)
+            while self._is_first_read():
+                time.sleep(_PAUSE)
+        finally:
+            self._waiting.discard(me)
+
     def _wake_up(self) -> None:
         """Have threads where there is something to refresh, and `current` take the short way."""
         with self._lock:
             refresher = self._refresher
-            if self._worker is None and refresher.vault is not None and not refresher.is_ended:
-                self._worker = Worker(self._step, name="vaultconfig-refresh")
-                self._watcher = Watcher(refresher, self._worker, self._seams)
+            if refresher.vault is not None and not refresher.is_ended:
+                self._start_threads(refresher)
             self._expose()
+
+    def _start_threads(self, refresher: Refresher[T]) -> None:
+        """Start the threads that are missing, or that have died."""
+        is_dormant = self._clock() >= refresher.overdue_at()
+        if self._worker is None or not self._worker.is_alive:
+            refuse_late_patches()
+            is_dormant = True
+            self._worker = Worker(self._step, name="refresh", clock=self._clock)
+            close_when_ending(self)
+            self._listeners.go_on()  # with what a parent process has left
+        if self._watcher is None or not self._watcher.is_alive:
+            self._watcher = Watcher(refresher, self._seams)
+        self._watcher.worker = self._worker
+        if is_dormant and self._first_read is None and refresher.is_outdated():
+            self._first_read = refresher.attempts, time.monotonic() + _LONGEST_READ
 
     def _expose(self) -> None:
         """Have `current` read the newest snapshot: first the settings, then until when."""
-        self._settings = self._refresher.snapshot.settings
-        self._readable_until = self._refresher.expires_at
+        refresher = self._refresher
+        self._settings = refresher.snapshot.settings
+        self._readable_until = (
+            -math.inf
+            if self._is_first_read()
+            else min(refresher.expires_at, refresher.overdue_at())
+        )
 
     def _step(self) -> float:
         self._refresher.step()
         self._publish()
+        self._wake_up()
         return max(0.0, self._refresher.next_at() - self._clock())
 
     def _publish(self) -> None:
+        """Show readers, the log and the listeners what has been refreshed."""
+        outcomes: list[Outcome[T]] = []
         with self._lock:
+            if not self._refresher.is_outdated():
+                self._first_read = None
             self._expose()
-        self._listeners.tell(self._refresher.outcomes)
+            while self._refresher.outcomes:
+                outcomes.append(self._refresher.outcomes.popleft())
+                self._listeners.tell(outcomes[-1].change, outcomes[-1].error)
+        for outcome in outcomes:  # outside of the lock: a handler of the application may hang
+            self._teller.tell(outcome)
+
+    def _publish_and_wake(self) -> None:
+        self._publish()
+        with self._lock:
+            if self._worker is not None:  # it may have to try again sooner than it thinks
+                self._worker.wake()
 
     def _require_loaded(self) -> None:
         if not self._refresher.is_loaded:
@@ -312,3 +421,11 @@ class LiveSettings(Generic[T]):
 
     def _has_changed_since(self, before: T) -> bool:
         return bool(changed_fields(before, self.catch_up(before)))
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

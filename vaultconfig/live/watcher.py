@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +17,10 @@ from vaultconfig.live.health import describe
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.schedule import backoff
 from vaultconfig.live.worker import Worker
+from vaultconfig.log import say
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Event, Subscription
-
-logger = logging.getLogger("vaultconfig")
 
 POLL: Final = 30.0
 """Seconds that a poll waits for news; the vault allows 60."""
@@ -28,11 +28,20 @@ POLL: Final = 30.0
 SPREAD: Final = 0.5
 """Seconds over which a fleet spreads its reads of what has changed."""
 
-PAUSE: Final = 0.25
-"""Seconds between a poll with news and the next, for the vault's 240 polls a minute."""
+PAUSE, LONGEST_PAUSE = 0.25, 5.0
+"""Seconds after a poll that came back early, doubling with each in a row: the vault allows an
+identity 240 polls a minute."""
+
+EARLY: Final = 1.0
+"""Seconds; a poll that takes less has not waited for its news."""
+
+ATTEMPT_EVERY: Final = 60.0
+"""Seconds between attempts to subscribe: the vault allows an identity 20 operations a minute."""
 
 ACKNOWLEDGE_EVERY: Final = 300.0
-"""Seconds between acknowledgements: they share 20 operations a minute with the whole fleet."""
+"""Seconds between acknowledgements, which count as such operations, too."""
+
+_REMEMBERED: Final = 1000  # events of a subscription, to know those that come again
 
 TTLS_BEFORE_ANOTHER_TRY: Final = 3
 
@@ -42,25 +51,34 @@ class Watcher:
 
     Args:
         refresher: Whose secrets; it is told what has changed.
-        worker: Takes the steps of *refresher*.
         seams: Clock and randomness.
+
+    Attributes:
+        worker: Takes the steps of *refresher*.
     """
 
-    def __init__(self, refresher: Refresher[Any], worker: Worker, seams: Seams) -> None:
+    worker: Worker | None = None
+
+    def __init__(self, refresher: Refresher[Any], seams: Seams) -> None:
         self._refresher = refresher
-        self._worker = worker
         self._seams = seams
         self._subscription: Subscription | None = None
         self._paths: frozenset[str] = frozenset()
-        self._failures = 0
+        self._next_attempt_at = -math.inf
+        self._failures = self._early_polls = 0
         self._may_have_missed = False
         self._announced: dict[str, int] = {}
         self._is_ending = False
         self._has_told = False
-        self._since: str | None = None
-        self._unacknowledged: list[str] = []
+        self._seen: deque[str] = deque(maxlen=_REMEMBERED)
+        self._unacknowledged: deque[str] = deque(maxlen=_REMEMBERED)
         self._acknowledged_at = seams.clock()
-        self._thread = Worker(self._step, name="vaultconfig-watch")
+        self._thread = Worker(self._step, name="watch", clock=seams.clock)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread is running."""
+        return self._thread.is_alive
 
     def end(self) -> None:
         """Unsubscribe, and end a poll that is waiting; takes half a second at most."""
@@ -76,17 +94,24 @@ class Watcher:
         """Subscribe, or wait for news; return how many seconds to wait before the next step."""
         try:
             if self._subscription is None or self._paths != self._refresher.paths():
-                self._subscribe()
+                left = self._next_attempt_at - self._seams.clock()
+                if left > 0 and self._subscription is None:
+                    return left
+                if left <= 0:
+                    self._subscribe()
             return self._poll()
         except VaultConfigError as error:
             return math.inf if self._is_ending else self._after(error.with_traceback(None))
 
     def _subscribe(self) -> None:
         self._unsubscribe()
+        self._next_attempt_at = self._seams.clock() + ATTEMPT_EVERY
         vault, paths = self._refresher.vault, self._refresher.paths()
         if vault is not None and paths:
             self._subscription = vault.subscribe(sorted(paths))
-            self._paths, self._since, self._may_have_missed = paths, None, True
+            self._paths, self._may_have_missed = paths, True
+            self._seen.clear()
+            self._unacknowledged.clear()
         if self._is_ending:  # since we asked, so that `end` has not seen it
             self._unsubscribe()
 
@@ -97,39 +122,48 @@ class Watcher:
         if self._may_have_missed:
             self._hasten(None)
             self._may_have_missed = False
-        events = subscription.poll(POLL, since_event_id=self._since)
+        began = self._seams.clock()
+        events = subscription.poll(POLL, since_event_id=self._seen[-1] if self._seen else None)
         self._failures = 0
-        if not events:
+        new = [event for event in events if event.event_id not in self._seen]
+        self._seen += (event.event_id for event in new)
+        if news := self._news(new):
+            self._hasten(news)
+        self._acknowledge(subscription, events, are_repeated=len(new) < len(events))
+        is_early = self._seams.clock() - began < EARLY
+        self._early_polls = self._early_polls + 1 if is_early else 0
+        if not events and not is_early:
             return 0.0
-        self._since = events[-1].event_id
-        self._hasten(self._news(events))
-        self._acknowledge(subscription, events)
-        return PAUSE
+        return min(PAUSE * 2.0 ** min(self._early_polls, 30), LONGEST_PAUSE)
 
-    def _news(self, events: Iterable[Event]) -> set[str]:
-        """Return the paths with versions that are new to us; one rotation may be two events."""
+    def _news(self, events: Iterable[Event]) -> dict[str, int | None]:
+        """Return paths and versions that are new to us; one rotation may be two events."""
         known = self._refresher.snapshot.versions() | self._announced
-        news = [
-            event
+        news = {
+            event.path: event.version
             for event in events
             if event.version is None or event.version != known.get(event.path)
-        ]
-        self._announced |= {
-            event.path: event.version for event in news if event.version is not None
         }
-        return {event.path for event in news}
+        self._announced |= {path: v for path, v in news.items() if v is not None}
+        return news
 
-    def _hasten(self, paths: set[str] | None) -> None:
-        if paths is None or paths:
-            self._refresher.hasten(paths, self._seams.clock() + SPREAD * self._seams.random())
-            self._worker.wake()
+    def _hasten(self, news: dict[str, int | None] | None) -> None:
+        self._refresher.hasten(news, self._seams.clock() + SPREAD * self._seams.random())
+        if self.worker is not None:
+            self.worker.wake()
 
-    def _acknowledge(self, subscription: Subscription, events: Iterable[Event]) -> None:
-        self._unacknowledged += [event.event_id for event in events]
-        if self._seams.clock() - self._acknowledged_at >= ACKNOWLEDGE_EVERY:
+    def _acknowledge(
+        self, subscription: Subscription, events: Iterable[Event], *, are_repeated: bool
+    ) -> None:
+        self._unacknowledged += (event.event_id for event in events)
+        since = self._seams.clock() - self._acknowledged_at
+        # A vault may repeat events until they are acknowledged.
+        pause = ATTEMPT_EVERY if are_repeated else ACKNOWLEDGE_EVERY
+        if self._unacknowledged and since >= pause:
             self._acknowledged_at = self._seams.clock()
-            subscription.ack(self._unacknowledged)
-            self._unacknowledged.clear()
+            with suppress(VaultConfigError):  # they come again, which costs a look at their ids
+                subscription.ack(list(dict.fromkeys(self._unacknowledged)))
+                self._unacknowledged.clear()
 
     def _after(self, error: VaultConfigError) -> float:
         """Return how many seconds to wait after *error*."""
@@ -138,16 +172,20 @@ class Watcher:
         asked = error.retry_after or 0.0 if isinstance(error, RateLimitedError) else 0.0
         if self._subscription is not None:
             if not isinstance(error, VaultUnavailableError):
-                self._unsubscribe()  # the vault has forgotten it: subscribe anew
+                self._unsubscribe()  # the vault has forgotten it: subscribe anew, in a while
+                self._hasten(None)
             return max(seconds, asked)
         if isinstance(error, VaultUnavailableError) and not isinstance(error, RateLimitedError):
-            return seconds
+            return max(seconds, ATTEMPT_EVERY)
         if not self._has_told:
-            logger.info(
-                "changes show after the ttl, without news from the vault: %s", describe(error)
+            say(
+                logging.INFO,
+                "changes show after the ttl, without news from the vault: %s",
+                describe(error),
             )
             self._has_told = True
-        return max(TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl(), asked)
+        ttls = TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
+        return max(ttls, asked, ATTEMPT_EVERY)
 
     def _unsubscribe(self) -> None:
         subscription, self._subscription = self._subscription, None

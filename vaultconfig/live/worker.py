@@ -1,32 +1,77 @@
-"""The thread that keeps settings fresh. It ends by itself when nobody has the settings any more."""
+"""Threads of ours. Nothing but `end`, or the end of their owner, ends one."""
 
 from __future__ import annotations
 
+import logging
+import queue
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from weakref import WeakMethod
 
-_LONGEST_WAIT = 3600.0  # seconds; the system's own limit is not much longer on some
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.live.schedule import backoff
+from vaultconfig.log import say
+
+_LONGEST_WAIT = 60.0  # seconds; a wait does not go on while the machine sleeps, our clock does
+
+_SimpleQueue = queue.SimpleQueue
+
+
+class OurThread(threading.Thread):
+    """A thread that holds up neither the end of the process nor, by waiting, other threads."""
+
+    def __init__(self, target: Callable[[], object], *, name: str) -> None:
+        super().__init__(target=target, name=f"vaultconfig-{name}", daemon=True)
+
+
+def in_our_thread() -> bool:
+    """Whether the code that asks runs in a thread of ours."""
+    return isinstance(threading.current_thread(), OurThread)
+
+
+def refuse_late_patches() -> None:
+    """Refuse a process that gevent or eventlet has patched after we were imported.
+
+    Its threads are greenlets of one thread then, and our locks and queues block them all.
+
+    Raises:
+        ConfigurationError: It is one, as under ``gunicorn -k gevent --preload``.
+    """
+    if queue.SimpleQueue is not _SimpleQueue or "eventlet.hubs" in sys.modules:
+        raise ConfigurationError(
+            "live settings can't run in a process that eventlet patches, or that gevent patches"
+            " after vaultconfig was imported, as gunicorn does with --preload: leave out --preload,"
+            " or use gunicorn's worker class gthread"
+        )
 
 
 class Worker:
     """Calls *step* again and again, each time after as many seconds as it returned.
 
+    A step that raises, whatever it is, is logged and taken again after a backoff.
+
     Args:
         step: A method of an object that this thread does not keep alive.
         name: Of the thread.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, step: Callable[[], float], *, name: str) -> None:
+    def __init__(self, step: Callable[[], float], *, name: str, clock: Callable[[], float]) -> None:
         # Not an Event: a weak reference may die while this very thread holds the Event's lock.
-        wakes: SimpleQueue[None] = SimpleQueue()
+        wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._wakes = wakes
+        self._clock = clock
         self._is_ending = False
         self._step = WeakMethod(step, lambda _: wakes.put(None))
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = OurThread(self._run, name=name)
         self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether steps are still taken."""
+        return self._thread.is_alive()
 
     def wake(self) -> None:
         """Have the next step taken now."""
@@ -43,11 +88,30 @@ class Worker:
             self._thread.join(timeout)
 
     def _run(self) -> None:
+        crashes = 0
         while not self._is_ending:
             step = self._step()
             if step is None:
                 return
-            seconds = step()
+            try:
+                seconds, crashes = step(), 0
+            except BaseException as error:
+                crashes += 1
+                seconds = backoff(crashes, 1.0)
+                # Not its message, which may quote a value.
+                say(
+                    logging.ERROR,
+                    "%s escaped in the thread %s, which goes on in %.0f s",
+                    type(error).__name__,
+                    self._thread.name,
+                    seconds,
+                )
             del step
-            with suppress(Empty):
-                self._wakes.get(timeout=min(seconds, _LONGEST_WAIT))
+            self._wait(seconds)
+
+    def _wait(self, seconds: float) -> None:
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0:
+            with suppress(queue.Empty):
+                self._wakes.get(timeout=min(left, _LONGEST_WAIT))
+                break

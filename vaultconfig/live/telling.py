@@ -1,0 +1,57 @@
+"""What became of the refreshes of live settings, in the log and in OpenTelemetry's counter."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any, Final
+
+from pydantic_settings import BaseSettings
+
+from vaultconfig.live.health import Outcome, describe
+from vaultconfig.live.metrics import count_refresh
+from vaultconfig.live.schedule import State
+from vaultconfig.log import say
+from vaultconfig.settings import VaultSettings, fixed_fields
+
+_WORSE: Final[dict[State, int]] = {"fresh": 0, "stale": 1, "denied": 2, "expired": 3}
+
+
+class Teller:
+    """Logs what is news: that a state gets worse, or better, and what has changed."""
+
+    def __init__(self) -> None:
+        self._state: State = "fresh"
+
+    def tell_loaded(self, settings: BaseSettings) -> None:
+        """Count the first load, and name the fields that the environment holds fixed."""
+        _count(failed=False)
+        fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
+        if fixed:
+            names = ", ".join(fixed)
+            say(logging.WARNING, "not from the vault, so they will not rotate: %s", names)
+
+    def tell(self, outcome: Outcome[Any]) -> None:
+        """Count *outcome*, and log it."""
+        health, before = outcome.health, self._state
+        self._state = health.state
+        _count(failed=outcome.error is not None)
+        if outcome.error is not None:
+            say(
+                logging.WARNING if _WORSE[health.state] > _WORSE[before] else logging.DEBUG,
+                "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",
+                describe(outcome.error),
+                health.age,
+                health.next_refresh or 0.0,
+            )
+        if _WORSE[health.state] < _WORSE[before]:
+            say(logging.INFO, "the settings are %s again", health.state)
+        if outcome.change is not None:
+            versions = (f"{path} version {v}" for path, v in outcome.change.versions.items())
+            names = ", ".join(sorted(outcome.change.fields))
+            say(logging.INFO, "settings changed: %s (%s)", names, ", ".join(versions))
+
+
+def _count(*, failed: bool) -> None:
+    with suppress(Exception):  # of the application's own exporter
+        count_refresh(failed=failed)
