@@ -84,6 +84,69 @@ def test_drop(server: DevServer, http: httpx.Client) -> None:
     assert http.get(A).json()["version"] == 1
 
 
+def test_reset(server: DevServer, http: httpx.Client) -> None:
+    """A reset connection is not closed in order: the client's read fails."""
+    server.fault(reset=True, times=1)
+    with pytest.raises(httpx.ReadError):
+        http.put(A, json={"data": {}})
+    assert http.get(A).json()["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "error"), [("drop", httpx.RemoteProtocolError), ("reset", httpx.ReadError)]
+)
+def test_only_a_connection_that_is_used_again(
+    server: DevServer, http: httpx.Client, how: str, error: type[Exception]
+) -> None:
+    """A fault may concern kept-alive connections alone: a fresh one is served each time."""
+    server.fault(reused=True, **{how: True})
+    for _ in range(2):
+        assert http.get(A).status_code == 200
+        with pytest.raises(error):
+            http.get(A)
+    assert [request.is_reuse for request in server.requests] == [False, True] * 2
+
+
+PAGE = "<html><h1>Not here</h1></html>"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 502])
+def test_the_page_of_a_proxy(server: DevServer, http: httpx.Client, status: int) -> None:
+    """A status comes with the type of its body if the headers give one, and as text if not."""
+    server.fault(status=status, body=PAGE, headers={"Content-Type": "text/html"}, times=1)
+    answer = http.get(A)
+    assert (answer.status_code, answer.text) == (status, PAGE)
+    assert answer.headers.get_list("Content-Type") == ["text/html"]
+    server.fault(status=status, body=PAGE)
+    assert http.get(A).headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_a_replica_that_lags(server: DevServer, http: httpx.Client) -> None:
+    """Reads, single and batch, know nothing of the last versions of the paths concerned."""
+    for number in (2, 3):
+        server.put("a", {"n": number})
+        server.put("b", {"n": number})
+    server.fault(path="a", lag=1, times=2)
+    assert http.get(A).json()["version"] == 2
+    batch = http.post("/v1/secrets/batch", json={"paths": ["a", "b"]}).json()["secrets"]
+    assert [batch[path]["version"] for path in "ab"] == [2, 2]
+    assert http.get(A).json()["data"] == {"n": 3}
+
+
+def test_a_replica_that_does_not_know_a_version_yet(server: DevServer, http: httpx.Client) -> None:
+    """A pinned version that came too late is not found, nor is a secret that did."""
+    server.put("a", {"n": 2})
+    for lag, params, code in (
+        (1, {"version": 2}, "version_not_found"),
+        (2, {}, "secret_not_found"),
+        (9, {"version": 1}, "secret_not_found"),
+    ):
+        server.fault(lag=lag, times=1)
+        assert http.get(A, params=params).json()["error"]["code"] == code
+    server.fault(lag=1)
+    assert http.put(A, json={"data": {}}).json()["version"] == 3
+
+
 def test_truncate(server: DevServer, http: httpx.Client) -> None:
     """A truncated answer announces its length and ends half-way."""
     server.fault(truncate=True, times=1)
@@ -166,6 +229,9 @@ def test_faults_are_counted_and_cleared(server: DevServer, http: httpx.Client) -
         {"status": 600},
         {"code": "no_such_code"},
         {"drop": True, "garbage": True},
+        {"drop": True, "reset": True},
+        {"lag": -1},
+        {"lag": True},
         {"headers": {"A": 1}},
         {"method": 1},
         {"path": None},
@@ -217,7 +283,8 @@ def test_the_administration_is_the_administrators(server: DevServer, connect) ->
 def test_the_log_over_http(server: DevServer, http: httpx.Client) -> None:
     """The requests so far can be read, without the administration's own."""
     http.get(A, params={"version": 1})
+    (logged,) = server.requests
     assert http.get("/_dev/requests").json() == http.get("/_dev/requests").json()
     assert http.get("/_dev/requests").json()["requests"] == [
-        {"method": "GET", "path": A, "query": {"version": "1"}, "secrets": ["a"]}
+        {"method": "GET", "path": A, "query": {"version": "1"}, "secrets": ["a"], "at": logged.at}
     ]

@@ -168,6 +168,22 @@ def test_the_log_holds_names_only(server: DevServer, http: httpx.Client) -> None
     assert second.method == "POST"
 
 
+def test_the_log_counts(server: DevServer, http: httpx.Client, clock) -> None:
+    """The requests of a kind within a time can be counted, and which events each acknowledged."""
+    wish = {"name": "app", "paths": ["**"], "delivery": {"type": "polling"}}
+    subscription = f"/v1/subscriptions/{http.post('/v1/subscriptions', json=wish).json()['id']}"
+    server.put("a", {})
+    http.get(f"{subscription}/poll")
+    clock.advance(60)
+    for _ in range(2):
+        (event,) = http.get(f"{subscription}/poll").json()["events"]
+    for body in ({"event_ids": [event["event_id"]]}, {"event_ids": 1}, []):
+        http.post(f"{subscription}/ack", json=body)
+    since = [request for request in server.requests if request.at > clock() - 60]
+    assert sum(request.is_about("/v1/subscriptions/*/poll") for request in since) == 2
+    assert [request.event_ids for request in since] == [(), (), (event["event_id"],), (), ()]
+
+
 def test_the_log_tells_connections_apart(server: DevServer, connect) -> None:
     """Requests over two connections show two."""
     for http in (connect(server), connect(server)):
@@ -191,6 +207,26 @@ def test_a_rendezvous(server: DevServer, connect) -> None:
     assert len(server.requests) == 10
 
 
+def test_gates_of_their_own(server: DevServer, connect) -> None:
+    """Reads and polls may be held at once, and each hold is released alone."""
+    http = connect(server)
+    wish = {"name": "app", "paths": ["**"], "delivery": {"type": "polling"}}
+    poll = f"/v1/subscriptions/{http.post('/v1/subscriptions', json=wish).json()['id']}/poll"
+    server.put("a", {"x": 1})
+    polls, reads = server.hold("/v1/subscriptions/*/poll"), server.hold("a")
+    with ThreadPoolExecutor(2) as pool:
+        polling = pool.submit(connect(server).get, poll)
+        reading = pool.submit(connect(server).get, "/v1/secrets/a")
+        polls.wait_until_asked()
+        reads.wait_until_asked()
+        polls.release()
+        assert [event["path"] for event in polling.result().json()["events"]] == ["a"]
+        assert not reading.done()
+        server.put("a", {"x": 2})
+        reads.release()
+        assert reading.result().json()["version"] == 2
+
+
 def test_nobody_asks(server: DevServer) -> None:
     """Waiting in vain ends with what is missing; waiting without a hold is a mistake."""
     with pytest.raises(ConfigurationError, match=r"hold\(\) first"):
@@ -198,6 +234,23 @@ def test_nobody_asks(server: DevServer) -> None:
     server.hold("a")
     with pytest.raises(TimeoutError, match="0 of 1 requests for a have arrived"):
         server.wait_until_asked(timeout=0.01)
+
+
+def test_a_vault_that_was_restored(server: DevServer, http: httpx.Client) -> None:
+    """An older version is the newest again, the next write takes its number, no event tells."""
+    wish = {"name": "app", "paths": ["**"], "delivery": {"type": "polling"}}
+    poll = f"/v1/subscriptions/{http.post('/v1/subscriptions', json=wish).json()['id']}/poll"
+    for number in (1, 2, 3):
+        server.put("a", {"n": number})
+    before = http.get(poll).json()
+    server.rollback("a", 1)
+    assert http.get("/v1/secrets/a").json()["data"] == {"n": 1}
+    assert http.get("/v1/secrets/a", params={"version": 2}).status_code == 404
+    assert http.get(poll).json() == before
+    assert server.put("a", {"n": 4}) == 2
+    for path, version in (("a", 3), ("b", 1)):
+        with pytest.raises(ConfigurationError, match=f"{path} can't be rolled back"):
+            server.rollback(path, version)
 
 
 def test_put_and_delete_from_python(server: DevServer, http: httpx.Client) -> None:

@@ -150,6 +150,35 @@ def test_unacknowledged_events_come_again(server: DevServer, http: httpx.Client)
     assert told(http, since_event_id=ids[2]) == []
 
 
+def test_events_that_are_repeated(server: DevServer, http: httpx.Client) -> None:
+    """On request the vault forgets acknowledgements and where a client has got to."""
+    subscribe(http)
+    server.put("a", {})
+    server.fault(path="/v1/subscriptions/**", repeat=True)
+    for _ in range(2):
+        (event,) = poll(http)["events"]
+        assert told(http, since_event_id=event["event_id"]) == [("created", "a")]
+        acknowledged = {"event_ids": [event["event_id"]]}
+        assert http.post("/v1/subscriptions/sub_1/ack", json=acknowledged).status_code == 200
+    server.clear_faults()
+    http.post("/v1/subscriptions/sub_1/ack", json=acknowledged)
+    assert told(http) == []
+
+
+def test_lost_subscriptions(server: DevServer, http: httpx.Client, connect) -> None:
+    """A vault that loses its subscriptions says so, at once to a poll that waits."""
+    assert server.subscriptions == ()
+    subscribe(http)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(connect(server).get, POLL, params={"timeout": 60})
+        wait_for_poll(server)
+        server.lose_subscriptions()
+        assert code(waiting.result(timeout=5)) == (404, "subscription_not_found")
+    assert code(http.delete("/v1/subscriptions/sub_1")) == (404, "subscription_not_found")
+    subscribe(http)
+    assert server.subscriptions == ("sub_2",)
+
+
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_pages_of_events(server: DevServer, http: httpx.Client, most: int) -> None:
     """At most max_events come at once, oldest first, and has_more tells whether there are more."""

@@ -64,4 +64,5 @@ def _shown(request: Request) -> dict[str, object]:
         "path": request.path,
         "query": dict(request.query),
         "secrets": list(request.secrets),
+        "at": request.at,
     }

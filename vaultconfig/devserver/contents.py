@@ -77,6 +77,10 @@ class Entry:
         )
 
 
+def _not_found(place: Place) -> Problem:
+    return Problem("secret_not_found", f"there is no secret at {place[1]}")
+
+
 def _first(*values: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return next(value for value in values if value is not None)
 
@@ -125,6 +129,17 @@ class Contents:
             self._store(place, replace(entry, versions=()))
         return entry
 
+    def roll_back(self, place: Place, number: int) -> None:
+        """Forget the versions after *number*, and that there were any.
+
+        Raises:
+            Problem: ``secret_not_found`` or ``version_not_found``.
+        """
+        with self._writing:
+            entry, newest = self.find(place, number)
+            kept = entry.versions[: entry.versions.index(newest) + 1]
+            self._store(place, replace(entry, versions=kept, latest=number))
+
     def entry(self, place: Place) -> Entry:
         """Return what is at *place*.
 
@@ -133,17 +148,24 @@ class Contents:
         """
         entry = self._entries.get(place)
         if entry is None or entry.is_deleted:
-            raise Problem("secret_not_found", f"there is no secret at {place[1]}")
+            raise _not_found(place)
         return entry
 
-    def find(self, place: Place, number: int | None = None) -> tuple[Entry, Version]:
+    def find(
+        self, place: Place, number: int | None = None, *, lag: int = 0
+    ) -> tuple[Entry, Version]:
         """Return an entry and a version of it, the newest unless *number* pins one.
+
+        The last *lag* versions count as not written yet.
 
         Raises:
             Problem: ``secret_not_found`` or ``version_not_found``.
         """
         entry = self.entry(place)
-        for version in entry.versions[::-1]:
+        known = entry.versions[: max(0, len(entry.versions) - lag)]
+        if not known:
+            raise _not_found(place)
+        for version in known[::-1]:
             if number in (None, version.number):
                 return entry, version
         raise Problem("version_not_found", f"{place[1]} has no version {number} (any more)")

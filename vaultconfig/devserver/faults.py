@@ -18,16 +18,22 @@ class Request:
     Attributes:
         path: The URL's path.
         secrets: The secret paths it is about: the URL's, or a batch's in its order.
+        event_ids: The events that it acknowledges.
         header_names: In lower case.
         connection: The client's port, which tells connections apart.
+        is_reuse: Whether the connection has carried a request before.
+        at: When it came, in Unix seconds.
     """
 
     method: str
     path: str
     query: Mapping[str, str]
     secrets: tuple[str, ...]
+    event_ids: tuple[str, ...]
     header_names: frozenset[str]
     connection: int
+    is_reuse: bool
+    at: float
 
     def is_about(self, glob: str) -> bool:
         """Whether *glob* covers the URL's path (it begins with a slash) or one of the secrets."""
@@ -40,12 +46,13 @@ class Request:
 class Fault:
     """What goes wrong, and for which requests.
 
-    One of *status*, *code*, *garbage* and *drop* takes the place of the answer; *delay*,
-    *truncate* and *drip* can go with any answer.
+    One of *status*, *code*, *garbage*, *drop* and *reset* takes the place of the answer; the
+    others can go with any answer.
 
     Attributes:
         method: The HTTP method, or ``*``.
         path: A glob over URL paths if it begins with a slash, else over secret paths.
+        reused: Only requests on a connection that has carried one before.
         times: For how many requests; None until cleared.
         delay: Seconds before anything is sent.
         status: An HTTP status, with *body* as its text.
@@ -55,12 +62,16 @@ class Fault:
         body: A text to send in place of the true body.
         garbage: A 200 that is not JSON.
         drop: Close the connection without an answer.
+        reset: Reset it without an answer (RST in place of FIN).
         truncate: Close it after half the body.
         drip: Seconds between single bytes of the body.
+        lag: Read like a replica that doesn't know the last so many versions of *path* yet.
+        repeat: Acknowledge nothing, and take no notice of ``since_event_id``.
     """
 
     method: str = "*"
     path: str = "/**"
+    reused: bool = False
     times: int | None = None
     delay: float = 0.0
     status: int | None = None
@@ -70,8 +81,11 @@ class Fault:
     body: str | None = None
     garbage: bool = False
     drop: bool = False
+    reset: bool = False
     truncate: bool = False
     drip: float = 0.0
+    lag: int = 0
+    repeat: bool = False
 
     def __post_init__(self) -> None:
         if mistake := self._mistake():
@@ -91,7 +105,15 @@ class Fault:
 
     def concerns(self, request: Request) -> bool:
         """Whether *request* is one that this fault is for."""
-        return self.method in ("*", request.method) and request.is_about(self.path)
+        return (
+            self.method in ("*", request.method)
+            and request.is_about(self.path)
+            and (request.is_reuse or not self.reused)
+        )
+
+    def lag_of(self, secret: str) -> int:
+        """Return how many of the last versions of *secret* a read doesn't know of."""
+        return self.lag if self.path.startswith("/") or matches(self.path, secret) else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object that `parse` reads."""
@@ -109,13 +131,14 @@ class Fault:
             "retry_after: seconds or a text": isinstance(self.retry_after, int | str | None),
             "headers: texts by name": _are_texts(self.headers),
             "body: a text": isinstance(self.body, str | None),
-            "at most one of status, code, garbage, drop": self._stand_ins() <= 1,
+            "lag: a number of versions": _is_int(self.lag, 0, 10**9),
+            "at most one of status, code, garbage, drop, reset": self._stand_ins() <= 1,
         }
         return next((expected for expected, holds in checks.items() if not holds), None)
 
     def _stand_ins(self) -> int:
-        given = (self.status is not None, self.code is not None, self.garbage, self.drop)
-        return sum(map(bool, given))
+        named = (self.status is not None, self.code is not None)
+        return sum(map(bool, (*named, self.garbage, self.drop, self.reset)))
 
 
 class Faults:
@@ -168,3 +191,7 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(text, str) for pair in value.items() for text in pair
     )
+
+
+NO_FAULT = Fault()
+"""What befalls a request that no fault concerns."""

@@ -21,13 +21,12 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from vaultconfig.devserver.admin import admin_routes
-from vaultconfig.devserver.faults import Fault, Faults, Request
+from vaultconfig.devserver.faults import NO_FAULT, Fault, Faults, Request
 from vaultconfig.devserver.instance import Incoming, Instance, Later, Reply
 from vaultconfig.devserver.problems import Problem
 from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.table import Handler, answer, answer_later, rows
 
-_NOTHING = Fault()
 _LOG_LENGTH = 10_000
 
 
@@ -56,6 +55,7 @@ class Front:
         self, instance: Instance, stage: Stage, *, new_request_id: Callable[[], str]
     ) -> None:
         self._stage = stage
+        self._clock = instance.clock
         self._new_request_id = new_request_id
         table = [(row.method, row.route, row.handle) for row in rows(instance)]
         self._router = Router(
@@ -76,13 +76,14 @@ class Front:
         request_id = scope["state"]["request_id"] = self._new_request_id()
         http_request = HTTPRequest(scope, receive)
         body = await http_request.body()
-        fault = _NOTHING
+        fault = NO_FAULT
         if not scope["path"].startswith("/_dev/"):
-            fault = await self._enter(_logged(http_request, body))
+            fault = await self._enter(self._logged(http_request, body))
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        if fault.drop:
-            return await _close(scope, receive)
+        if fault.drop or fault.reset:
+            return await _close(scope, receive, how="reset" if fault.reset else "close")
+        scope["state"]["fault"] = fault
         response = _stand_in(fault, request_id) or await self._routed(scope, body)
         response.headers["X-Request-ID"] = request_id
         if fault.body is not None:
@@ -97,7 +98,23 @@ class Front:
         del self._stage.requests[:-_LOG_LENGTH]
         for hold in list(self._stage.holds):
             await hold.pass_through(request)
-        return self._stage.faults.take(request) or _NOTHING
+        return self._stage.faults.take(request) or NO_FAULT
+
+    def _logged(self, request: HTTPRequest, body: bytes) -> Request:
+        path = request.url.path
+        _, _, secret = path.partition("/v1/secrets/")
+        is_batch = (request.method, secret) == ("POST", "batch")
+        return Request(
+            method=request.method,
+            path=path,
+            query=dict(request.query_params),
+            secrets=_texts(body, "paths") if is_batch else (secret,) if secret else (),
+            event_ids=_texts(body, "event_ids") if path.endswith("/ack") else (),
+            header_names=frozenset(request.headers),
+            connection=request.client.port if request.client else 0,
+            is_reuse=next(request.state.earlier) > 0,
+            at=self._clock(),
+        )
 
     async def _routed(self, scope: Scope, body: bytes) -> Response:
         """Let the router answer, and keep the answer instead of sending it."""
@@ -124,6 +141,7 @@ def _endpoint(handle: Handler, instance: Instance) -> Callable[[HTTPRequest], Aw
             headers=dict(request.headers),
             body=await request.body(),
             request_id=request.state.request_id,
+            fault=request.state.fault,
         )
         outcome = answer(handle, instance, incoming)
         if isinstance(outcome, Later):
@@ -145,23 +163,9 @@ def _rendered(reply: Reply) -> Response:
     )
 
 
-def _logged(request: HTTPRequest, body: bytes) -> Request:
-    path = request.url.path
-    _, _, secret = path.partition("/v1/secrets/")
-    is_batch = (request.method, secret) == ("POST", "batch")
-    return Request(
-        method=request.method,
-        path=path,
-        query=dict(request.query_params),
-        secrets=_batch_paths(body) if is_batch else (secret,) if secret else (),
-        header_names=frozenset(request.headers),
-        connection=request.client.port if request.client else 0,
-    )
-
-
-def _batch_paths(body: bytes) -> tuple[str, ...]:
+def _texts(body: bytes, key: str) -> tuple[str, ...]:
     try:
-        return tuple(str(path) for path in json.loads(body)["paths"])
+        return tuple(str(text) for text in json.loads(body)[key])
     except (ValueError, LookupError, TypeError, RecursionError):
         return ()
 
@@ -211,7 +215,7 @@ async def _send_part(send: Send, part: bytes, *, is_last: bool = False) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": not is_last})
 
 
-async def _close(scope: Scope, receive: Receive) -> None:
-    """Close the connection after what was sent, and wait until uvicorn knows."""
-    scope["state"]["close"]()
+async def _close(scope: Scope, receive: Receive, *, how: str = "close") -> None:
+    """Close or reset the connection after what was sent, and wait until uvicorn knows."""
+    scope["state"][how]()
     await receive()  # the body was read before, so that is the disconnect

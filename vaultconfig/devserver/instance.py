@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vaultconfig.devserver.contents import Contents
+from vaultconfig.devserver.faults import NO_FAULT, Fault
 from vaultconfig.devserver.identities import Identities
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.subscriptions import Subscriptions
@@ -40,6 +41,7 @@ class Incoming:
     Attributes:
         target: What the URL names: a secret's path, a subscription's id; empty if nothing.
         headers: With lower-case names.
+        fault: What goes wrong with it.
     """
 
     target: str
@@ -47,6 +49,7 @@ class Incoming:
     headers: Mapping[str, str]
     body: bytes
     request_id: str
+    fault: Fault = NO_FAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 import socket
+import struct
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -31,7 +34,11 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self.app_state["close"] = transport.close
+        self.app_state |= {
+            "close": transport.close,
+            "reset": partial(_reset, transport),
+            "earlier": itertools.count(),
+        }
 
 
 class Listener:
@@ -86,6 +93,13 @@ class Listener:
             await asyncio.wait(accepting)  # asyncio leaks what it accepts while it closes
         server.close()
         await _end(state)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with RST: that is what the kernel does when it may not linger."""
+    linger = struct.pack("ii", 1, 0)
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
 
 
 async def _end(state: ServerState) -> None:

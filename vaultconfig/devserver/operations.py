@@ -41,6 +41,11 @@ class Call:
         """Who asks."""
         return self.token.identity
 
+    def find(self, path: str, pinned: int | None) -> tuple[Entry, Version]:
+        """Return what is at *path* if the identity may read it; else raise `Problem`."""
+        place = (self.tenant, self.readable(path))
+        return self.instance.contents.find(place, pinned, lag=self.incoming.fault.lag_of(path))
+
     def readable(self, path: str) -> str:
         """Return *path* if it is one that the identity may read; else raise `Problem`."""
         if not self.instance.identities.may_read(self.identity, check_path(path)):
@@ -100,11 +105,10 @@ def put_secret(call: Call) -> tuple[int, Json]:
 
 def get_secret(call: Call) -> tuple[int, Json]:
     """``GET /v1/secrets/{path}``, with ``?version=N`` for one that is pinned."""
-    place = (call.tenant, call.readable(call.incoming.target))
-    number = call.incoming.query.get("version")
+    path, number = call.readable(call.incoming.target), call.incoming.query.get("version")
     pinned = None if number is None else whole_number("version", number)
-    entry, version = call.instance.contents.find(place, pinned)
-    body = {"path": place[1], **_shown(version), **_described(entry, version)}
+    entry, version = call.find(path, pinned)
+    body = {"path": path, **_shown(version), **_described(entry, version)}
     if call.instance.quickstart_only:
         del body["expires_at"], body["rotation_policy_id"]
     return 200, body
@@ -230,8 +234,7 @@ def _wrong_batch_options(options: Json) -> dict[str, str]:
 
 
 def _batched(call: Call, path: str, options: Json) -> Json:
-    place = (call.tenant, call.readable(path))
-    entry, version = call.instance.contents.find(place, options.get("version"))
+    entry, version = call.find(path, options.get("version"))
     described = _described(entry, version) if options.get("include_metadata") else {}
     return {**_shown(version), **described}
 

@@ -28,7 +28,8 @@ def create_subscription(call: Call) -> tuple[int, Json]:
 def poll(call: Call) -> Later:
     """``GET /v1/subscriptions/{id}/poll``: at once if something is pending, else when it is."""
     query = call.incoming.query
-    name, since = call.incoming.target, query.get("since_event_id", "")
+    name = call.incoming.target
+    since = "" if call.incoming.fault.repeat else query.get("since_event_id", "")
     timeout = whole_number(
         "timeout", query.get("timeout", str(DEFAULT_TIMEOUT)), at_least=0, at_most=MAX_TIMEOUT
     )
@@ -54,9 +55,8 @@ def acknowledge(call: Call) -> tuple[int, Json]:
     event_ids = json_object(call.incoming.body).get("event_ids")
     if not _are_texts(event_ids):
         raise invalid({"event_ids": "a list of texts is needed"})
-    count = call.instance.subscriptions.acknowledge(
-        call.incoming.target, event_ids, owner=call.identity
-    )
+    done = [] if call.incoming.fault.repeat else event_ids
+    count = call.instance.subscriptions.acknowledge(call.incoming.target, done, owner=call.identity)
     return 200, {"acknowledged": count}
 
 

@@ -107,6 +107,11 @@ class DevServer:
         """The last 10,000 requests, oldest first, held ones included."""
         return self._stage.requests
 
+    @property
+    def subscriptions(self) -> Sequence[str]:
+        """The ids of the subscriptions that were created and not ended, oldest first."""
+        return self._instance.subscriptions.ids()
+
     def start(self) -> None:
         """Listen, on the same port as before; nothing if it is running.
 
@@ -189,6 +194,19 @@ class DevServer:
         with contextlib.suppress(Problem):
             changes.delete(self._instance, (tenant, path), by=_BY)
 
+    def rollback(self, path: str, version: int, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Make *version* the newest again, as in a vault that was restored; no event tells of it.
+
+        Raises:
+            ConfigurationError: There is no such secret or version.
+        """
+        with _told(path, "rolled back"):
+            self._instance.contents.roll_back((tenant, path), version)
+
+    def lose_subscriptions(self) -> None:
+        """Forget all subscriptions, so that polls are answered ``subscription_not_found``."""
+        self._instance.subscriptions.lose()
+
     def add_token(
         self,
         value: str | None = None,
@@ -244,13 +262,17 @@ class DevServer:
         """Let everything work again."""
         self._stage.faults.clear()
 
-    def hold(self, glob: str = "/**") -> None:
+    def hold(self, glob: str = "/**") -> Hold:
         """Let the requests that *glob* covers wait, until `release` or `stop`.
 
         Args:
             glob: Over URL paths if it begins with a slash, else over secret paths.
+
+        Returns:
+            This gate alone, with its own `wait_until_asked` and `release`.
         """
-        self._stage.holds.append(Hold(glob))
+        self._stage.holds.append(hold := Hold(glob))
+        return hold
 
     def wait_until_asked(self, times: int = 1, *, timeout: float = 10.0) -> None:
         """Return once *times* (more) requests are waiting at the last `hold`.

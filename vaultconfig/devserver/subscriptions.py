@@ -113,6 +113,18 @@ class Subscriptions:
             del self._subscriptions[subscription_id]
             subscription.wake()
 
+    def ids(self) -> Sequence[str]:
+        """Return the ids of those that were not ended, oldest first."""
+        with self._lock:
+            return tuple(self._subscriptions)
+
+    def lose(self) -> None:
+        """End them all, whoever owns them; polls that wait end."""
+        with self._lock:
+            lost, self._subscriptions = self._subscriptions, {}
+            for subscription in lost.values():
+                subscription.wake()
+
     def publish(
         self, event_type: str, *, tenant: str, path: str, now: float, data: Mapping[str, Any]
     ) -> None:
