@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+import threading
 
 LOGGER = logging.getLogger("vaultconfig")
 
 
 def say(level: int, message: str, *args: object) -> None:
     """Log *message*, whatever the application's filters and handlers raise."""
-    with suppress(Exception):
+    try:
         LOGGER.log(level, message, *args, stacklevel=2)
+    except BaseException as error:
+        # Ctrl-C arrives in the main thread; in any other it is a filter that raises such a thing.
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and not isinstance(error, Exception):
+            raise

@@ -43,10 +43,10 @@ class Listeners(Generic[T]):
     def after_fork(self) -> None:
         """Begin anew in a forked child, with what its parent had not finished telling."""
         self._rest()
-        for _, listener in self._on_change:
-            listener.after_fork()
-        for listener in self._on_error:
-            listener.after_fork()
+        for _, on_change in self._on_change:
+            on_change.after_fork()
+        for on_error in self._on_error:
+            on_error.after_fork()
 
     def on_change(
         self, function: Callable[[Change[T]], object], fields: Collection[str] | None
@@ -128,9 +128,8 @@ class _Listener(Generic[News]):
         self._on_error = on_error
         self._name = getattr(function, "__qualname__", type(function).__name__)
         self._waiting: News | None = None
-        self.after_fork()
-        with suppress(RuntimeError):
-            self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
+        self._rest()
         if self._loop is None and _is_coroutine_function(function):
             raise ConfigurationError(
                 f"the listener {self._name} is a coroutine function, and no event loop is running"
@@ -139,9 +138,12 @@ class _Listener(Generic[News]):
 
     def after_fork(self) -> None:
         """Begin anew in a forked child, which has neither the thread nor the event loop."""
+        self._loop = None
+        self._rest()
+
+    def _rest(self) -> None:
         self._lock = threading.Lock()
         self._thread: OurThread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def tell(self, news: News) -> None:
         """Call the function and wait until it has returned, but not for ever."""
@@ -208,6 +210,14 @@ class _Listener(Generic[News]):
             self._on_error(error)
 
 
-def _is_coroutine_function(function: Callable[..., object]) -> bool:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that the calling code runs on, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _is_coroutine_function(function: object) -> bool:
     call = getattr(function, "__call__", None)  # noqa: B004 - of an object that can be called
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)

@@ -75,7 +75,7 @@ class Refresher(Generic[T]):
         self._is_asked_again = False
         self._schedule = Schedule(seams.random)
         self._hastened: deque[tuple[Mapping[str, int | None] | None, float]] = deque()
-        self._announced: dict[str, int] = {}
+        self._announced: dict[SecretKey, int] = {}
         self._begun = 0
         self._last: tuple[int, Exception | None] = (0, None)
 
@@ -265,8 +265,7 @@ class Refresher(Generic[T]):
             # What was deleted meanwhile begins again with version 1.
             if isinstance(held, Secret) and not isinstance(self._schedule.error_of(key), NOT_FOUND):
                 newest[key] = held.version
-            if isinstance(key, str):
-                newest[key] = max(newest.get(key, 0), self._announced.get(key, 0))
+            newest[key] = max(newest.get(key, 0), self._announced.get(key, 0))
         return newest
 
     def _settle(
@@ -290,7 +289,7 @@ class Refresher(Generic[T]):
         lost |= self._take_in({key: _reading(news[key], now) for key in news})
         taken = answers.keys() - lost.keys()
         for key in taken:
-            self._announced.pop(key, None)  # type: ignore[call-overload]  # a pinned one is not there
+            self._announced.pop(key, None)
         self.snapshot = self.snapshot.renewed({key: _reading(answers[key], now) for key in taken})
         absent = {key for key in taken if not isinstance(answers[key], Secret)}
         self._schedule.succeeded(taken, now, absent=absent)

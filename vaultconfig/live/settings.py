@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live.change import Change, changed_fields, unknown_part
 from vaultconfig.live.health import Health, Outcome
-from vaultconfig.live.listeners import Listeners
+from vaultconfig.live.listeners import Listeners, running_loop
 from vaultconfig.live.loader import Loader
 from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
@@ -280,7 +280,7 @@ class LiveSettings(Generic[T]):
         if self._clock() >= self._readable_until:
             self._require_loaded()
             self._wake_up()
-            while self._is_first_read() and _in_event_loop():
+            while self._is_first_read() and running_loop() is not None:
                 await asyncio.sleep(_PAUSE)
         return self.current
 
@@ -333,7 +333,7 @@ class LiveSettings(Generic[T]):
     def _may_wait(self) -> bool:
         """Whether this is neither an event loop, nor a thread of ours, nor a nested call."""
         is_nested = threading.get_ident() in self._waiting or self._refresher.is_refreshing_here
-        return not (is_nested or in_our_thread() or _in_event_loop())
+        return not (is_nested or in_our_thread() or running_loop())
 
     def _wait_for_an_attempt(self) -> None:
         me = threading.get_ident()
@@ -421,11 +421,3 @@ class LiveSettings(Generic[T]):
 
     def _has_changed_since(self, before: T) -> bool:
         return bool(changed_fields(before, self.catch_up(before)))
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
