@@ -12,6 +12,7 @@ from tests.live.rig import Clock, eventually, reads
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.cache import SecretCache
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import SecretNotFoundError
 from vaultconfig.live.loader import Loader
 from vaultconfig.live.refresher import Refresher, Seams
 
@@ -141,9 +142,9 @@ def test_what_was_deleted_begins_with_version_1(vault: DevServer, load: Load) ->
     refresher = load()
     vault.put("api", {"key": "k2"})
     refresher.refresh()
-    vault.delete("api")
-    assert refresher.refresh() is not None
-    vault.put("api", {"key": "k1"})
+    vault.fault(path="/v1/secrets/batch", status=404)
+    vault.fault(path="/v1/secrets/api", code="secret_not_found", times=1)
+    assert isinstance(refresher.refresh(), SecretNotFoundError)
     vault.rollback("api", 1)
     assert refresher.refresh() is None
     assert refresher.snapshot.settings.key == "k1"
