@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import RLock
@@ -36,7 +37,7 @@ class SecretCache:
     def __init__(self, *, clock: Callable[[], float] = now) -> None:
         self.clock = clock
         self._lock = RLock()  # a signal handler may load while its thread holds it
-        self._entries: TLRUCache[SecretKey, CachedSecret] = TLRUCache(
+        self._entries: MutableMapping[SecretKey, CachedSecret] = TLRUCache(
             maxsize=math.inf, ttu=_end_of_life, timer=clock
         )
 
@@ -45,21 +46,32 @@ class SecretCache:
 
     def put(self, key: SecretKey, secret: Secret, *, read_at: float, keep: float) -> None:
         """Remember *secret*, asked for at *read_at*, for *keep* seconds at the most."""
-        with self._lock:
-            self._entries[key] = CachedSecret(secret, read_at, keep)
+        with self._entered() as entries:
+            entries[key] = CachedSecret(secret, read_at, keep)
 
     def get(self, key: SecretKey, *, max_age: float) -> CachedSecret | None:
         """Return what was read under *key* less than *max_age* seconds ago, if anything was."""
-        with self._lock:
-            entry = self._entries.get(key)
+        with self._entered() as entries:
+            entry = entries.get(key)
         if entry is None or self.clock() - entry.read_at >= max_age:
             return None
         return entry
 
     def forget(self, key: SecretKey) -> None:
         """Drop what was read under *key*, if anything was."""
+        with self._entered() as entries:
+            entries.pop(key, None)
+
+    @contextmanager
+    def _entered(self) -> Iterator[MutableMapping[SecretKey, CachedSecret]]:
+        """Give the entries to one thread. A signal handler that interrupts it finds none."""
         with self._lock:
-            self._entries.pop(key, None)
+            entries = self._entries
+            try:
+                self._entries = {}  # cachetools' own are not to be used twice at once
+                yield entries
+            finally:
+                self._entries = entries
 
 
 def _end_of_life(_key: SecretKey, entry: CachedSecret, _now: float) -> float:

@@ -1,4 +1,4 @@
-"""Versions do not go back: replicas that lag, announcements they do not know of, restored vaults."""
+"""Versions do not go back: replicas that lag, false announcements, and restored vaults."""
 
 from __future__ import annotations
 

@@ -1,0 +1,192 @@
+"""The first read of a process that has been dormant, and reads while a refresh is overdue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, TypeAlias
+
+import pytest
+
+from tests.live.rig import Ahead, eventually, reads
+from vaultconfig import LiveSettings, VaultSettings
+from vaultconfig.devserver import DevServer
+from vaultconfig.live.refresher import Seams
+from vaultconfig.live.worker import OurThread
+
+
+class Settings(VaultSettings):
+    key: Annotated[str, "vault:api#key"]
+
+
+Live: TypeAlias = LiveSettings[Settings]
+
+
+@pytest.fixture(autouse=True)
+def filled(vault_env: DevServer, monkeypatch: pytest.MonkeyPatch) -> DevServer:
+    vault_env.put("api", {"key": "k1"})
+    vault_env.fault(path="/v1/subscriptions", status=404)
+    monkeypatch.setenv("VAULTCONFIG_TTL", "1")
+    return vault_env
+
+
+@pytest.fixture
+def dormant(vault: DevServer, ahead: Ahead) -> Iterator[Live]:
+    """Settings that were loaded three ttls ago, and that nothing has read or refreshed since."""
+    live = LiveSettings(Settings, Seams(clock=ahead))
+    live.load()
+    vault.put("api", {"key": "k2"})
+    ahead.seconds += 3.0
+    yield live
+    vault.release()
+    live.close()
+
+
+def test_it_has_the_new_value(dormant: Live) -> None:
+    """The first read waits for one attempt."""
+    assert dormant.current.key == "k2"
+
+
+def test_within_the_ttl_it_does_not_wait(vault: DevServer, ahead: Ahead) -> None:
+    """What is younger than its ttl is served as it is."""
+    live = LiveSettings(Settings, Seams(clock=ahead))
+    live.load()
+    vault.put("api", {"key": "k2"})
+    ahead.seconds += 0.5
+    with live:
+        assert live.current.key == "k1"
+
+
+def test_all_threads_share_the_wait(vault: DevServer, dormant: Live) -> None:
+    """Of 16 threads that read at once none gets the old value, and it is one request."""
+    together = threading.Barrier(16)
+
+    def read() -> str:
+        together.wait(10)
+        return dormant.current.key
+
+    with ThreadPoolExecutor(16) as pool:
+        assert {future.result(10) for future in [pool.submit(read) for _ in range(16)]} == {"k2"}
+    assert len(reads(vault)) == 2
+
+
+def test_a_silent_vault_is_waited_for_once(vault: DevServer, dormant: Live) -> None:
+    """After two seconds the old value is served, and then without any wait."""
+    vault.hold("/v1/secrets/**")
+    began = time.monotonic()
+    assert dormant.current.key == "k1"
+    assert 1.9 < time.monotonic() - began < 5.0
+    began = time.monotonic()
+    for _ in range(100):
+        assert dormant.current.key == "k1"
+    assert time.monotonic() - began < 1.0
+    vault.release()
+    eventually(lambda: dormant.current.key == "k2")
+
+
+def test_a_failure_ends_the_wait(vault: DevServer, dormant: Live) -> None:
+    """A vault that refuses the connection is waited for no longer than that takes."""
+    vault.stop()
+    began = time.monotonic()
+    assert dormant.current.key == "k1"
+    assert time.monotonic() - began < 1.9
+    vault.start()
+
+
+def test_no_event_loop_waits(vault: DevServer, dormant: Live) -> None:
+    """A coroutine that reads every millisecond never stops the loop for 100 ms."""
+    vault.hold("/v1/secrets/**")
+
+    async def read() -> float:
+        loop, gap = asyncio.get_running_loop(), 0.0
+        end = before = loop.time()
+        end += 1.0
+        while before < end:
+            assert dormant.current.key == "k1"
+            await asyncio.sleep(0.001)
+            now = loop.time()
+            gap, before = max(gap, now - before), now
+        return gap
+
+    assert asyncio.run(read()) < 0.5  # 0.1 on a machine that does nothing else
+    vault.release()
+    eventually(lambda: dormant.current.key == "k2")
+
+
+def test_a_dependency_waits_without_blocking(vault: DevServer, dormant: Live) -> None:
+    """The request gets the new value, and the loop goes on meanwhile."""
+    vault.hold("/v1/secrets/**")
+
+    async def ask() -> str:
+        asking = asyncio.create_task(dormant.dependency())
+        while len(reads(vault)) < 2:
+            await asyncio.sleep(0.001)
+        assert not asking.done()
+        vault.release()
+        return (await asking).key
+
+    assert asyncio.run(asyncio.wait_for(ask(), 10)) == "k2"
+
+
+def test_our_own_threads_do_not_wait(vault: DevServer, dormant: Live) -> None:
+    """A listener, or a validator in a refresh, would wait for itself."""
+    vault.hold("/v1/secrets/**")
+    read: list[float] = []
+
+    def look() -> None:
+        began = time.monotonic()
+        assert dormant.current.key == "k1"
+        read.append(time.monotonic() - began)
+
+    thread = OurThread(look, name="test")
+    thread.start()
+    thread.join(10)
+    assert read[0] < 1.5
+
+
+def test_a_signal_handler_in_the_wait_does_not_wait(vault: DevServer, dormant: Live) -> None:
+    """It would hold up what it has interrupted; it gets what there is."""
+    vault.hold("/v1/secrets/**")
+    nested: list[str] = []
+
+    def handle(*_: object) -> None:
+        nested.append(dormant.current.key)
+        vault.release()
+
+    old = signal.signal(signal.SIGUSR1, handle)
+    try:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        assert dormant.current.key == "k2"
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    assert nested == ["k1"]
+
+
+def test_a_thawed_process_has_the_new_value(vault: DevServer, ahead: Ahead) -> None:
+    """A machine that slept for longer than the ttl asks before it serves, though threads live."""
+    live = LiveSettings(Settings, Seams(clock=ahead))
+    with live:
+        vault.put("api", {"key": "k2"})
+        worker = live._worker
+        ahead.seconds += 100.0
+        assert live.current.key == "k2"
+        assert live._worker is worker
+
+
+def test_overdue_is_stale(vault: DevServer, ahead: Ahead) -> None:
+    """While the vault keeps a refresh waiting, the state says so after five seconds."""
+    with LiveSettings(Settings, Seams(clock=ahead)) as live:
+        gate = vault.hold("/v1/secrets/**")
+        gate.wait_until_asked()
+        assert live.health().state == "fresh"
+        ahead.seconds += 6.0
+        health = live.health()
+        assert health.state == "stale"
+        assert "overdue" in str(health.last_error)
+        vault.release()
+        eventually(lambda: live.health().state == "fresh")
