@@ -19,6 +19,7 @@ from tests.live.rig import eventually
 from vaultconfig.devserver import DevServer
 
 WORKERS = 4
+TTL = 1  # second
 HERE = Path(__file__).parent
 
 
@@ -27,7 +28,7 @@ def server(
     vault_env: DevServer, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     vault_env.put("api", {"key": "first"})
-    monkeypatch.setenv("VAULTCONFIG_TTL", "1")
+    monkeypatch.setenv("VAULTCONFIG_TTL", str(TTL))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -88,3 +89,17 @@ def test_every_worker_follows_the_vault(
     made = sum(r.method == "POST" and r.path == "/v1/subscriptions" for r in vault.requests)
     ended = sum(r.method == "DELETE" for r in vault.requests)
     assert made - ended == 1
+
+
+def test_the_first_request_after_a_long_sleep(
+    vault: DevServer, server: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    """A worker that was not asked for three ttls answers its first request with the new value."""
+    url, process = server
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    eventually(lambda: len(children.read_text().split()) == WORKERS, seconds=20)
+    eventually(lambda: vault.requests)
+    vault.rotate("api", {"key": "second"})
+    loaded = time.monotonic()
+    eventually(lambda: time.monotonic() - loaded > 3 * TTL, seconds=20)
+    assert set(answers(url).values()) == {"second"}

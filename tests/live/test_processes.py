@@ -198,3 +198,19 @@ def test_the_end_of_a_process_whose_vault_hangs(
     output, errors = process.communicate("\n", timeout=20)
     assert (process.returncode, output, errors) == (0, "", "")
     assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_children_of_a_pool_unsubscribe(vault: DevServer, method: str) -> None:
+    """Those that end by themselves leave no subscription behind, though atexit does not run."""
+    done = subprocess.run(
+        [sys.executable, FORKING.with_name("recycling.py"), method],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
+    assert vault.subscriptions == ()
+    made = sum(r.method == "POST" and r.path == "/v1/subscriptions" for r in vault.requests)
+    assert made >= 7

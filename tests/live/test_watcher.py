@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 
+from tests.live.rig import Ahead, eventually, heard
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
+from vaultconfig.live.refresher import Seams
+from vaultconfig.live.watcher import ATTEMPT_EVERY
 
 
 class Settings(VaultSettings):
@@ -26,17 +29,17 @@ def seeded(vault_env: DevServer) -> DevServer:
 
 
 @pytest.fixture
-def live() -> Iterator[LiveSettings[Settings]]:
-    live = LiveSettings(Settings)
+def live(ahead: Ahead) -> Iterator[LiveSettings[Settings]]:
+    live = LiveSettings(Settings, Seams(clock=ahead))
     yield live
     live.close()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.005)
+def a_minute_later(live: LiveSettings[Settings], ahead: Ahead) -> None:
+    """Let the time be over in which there is no second attempt to subscribe."""
+    ahead.seconds += ATTEMPT_EVERY
+    assert live._watcher is not None
+    live._watcher._thread.wake()
 
 
 def asked(vault: DevServer, method: str, ending: str) -> int:
@@ -56,6 +59,7 @@ def test_a_rotation_shows_within_a_second(vault: DevServer, live: LiveSettings[S
     live.on_change(changes.append)
     vault.rotate("db", {"port": 2})
     eventually(lambda: live.current.port == 2, seconds=1.0)
+    heard(live)
     assert [change.fields for change in changes] == [{"port"}]
 
 
@@ -80,7 +84,9 @@ def test_close_unsubscribes_at_once(vault: DevServer, live: LiveSettings[Setting
     assert asked(vault, "DELETE", "/sub_1") == 1
 
 
-def test_the_vault_forgets_the_subscription(vault: DevServer, live: LiveSettings[Settings]) -> None:
+def test_the_vault_forgets_the_subscription(
+    vault: DevServer, live: LiveSettings[Settings], ahead: Ahead
+) -> None:
     """After an outage that lost the subscription a new one is made, and everything read again."""
     subscribe(live, vault)
     vault.stop()
@@ -88,6 +94,8 @@ def test_the_vault_forgets_the_subscription(vault: DevServer, live: LiveSettings
     vault.fault(path="/v1/subscriptions/sub_1/**", status=404)
     vault.start()
     eventually(lambda: live.current.port == 2)
+    assert asked(vault, "POST", "/subscriptions") == 1
+    a_minute_later(live, ahead)
     eventually(lambda: asked(vault, "POST", "/subscriptions") == 2)
     vault.clear_faults()
     vault.put("db", {"port": 3})
@@ -109,14 +117,16 @@ def test_without_subscriptions_the_ttl_remains(
     fault: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    ahead: Ahead,
 ) -> None:
     """A refused subscription is one line in the log, however often it is tried again."""
     monkeypatch.setenv("VAULTCONFIG_TTL", "0.3")
     vault.fault(path="/v1/subscriptions", **fault)
-    tries = 1 if "retry_after" in fault else 2
     with caplog.at_level(logging.INFO, "vaultconfig"):
         live.start()
-        eventually(lambda: asked(vault, "POST", "/subscriptions") == tries)
+        for attempts in (1, 2, 3):
+            eventually(lambda attempts=attempts: asked(vault, "POST", "/subscriptions") == attempts)
+            a_minute_later(live, ahead)
         vault.put("db", {"port": 2})
         eventually(lambda: live.current.port == 2)
     told = [r.message for r in caplog.records if r.message.startswith("changes show after the ttl")]
@@ -136,3 +146,77 @@ def test_pinned_versions_need_no_news(vault: DevServer) -> None:
         live.refresh()
         assert live.current.first == "k1"
     assert asked(vault, "POST", "/subscriptions") == 0
+
+
+def test_attempts_have_a_floor(
+    vault: DevServer, live: LiveSettings[Settings], monkeypatch: pytest.MonkeyPatch, ahead: Ahead
+) -> None:
+    """However short the ttl, and whatever fails: at most one attempt to subscribe a minute."""
+    monkeypatch.setenv("VAULTCONFIG_TTL", "0.1")
+    live.start()
+    eventually(lambda: asked(vault, "GET", "/poll") == 1)
+    vault.lose_subscriptions()
+    vault.put("db", {"port": 2})
+    eventually(lambda: live.current.port == 2)
+    watcher = live._watcher
+    assert watcher is not None
+    eventually(lambda: watcher._subscription is None)
+    for _ in range(20):
+        watcher._thread.wake()
+    eventually(lambda: asked(vault, "POST", "/batch") > 5)
+    assert asked(vault, "POST", "/subscriptions") == 1
+    a_minute_later(live, ahead)
+    eventually(lambda: asked(vault, "POST", "/subscriptions") == 2)
+
+
+def test_repeated_events_are_dropped(
+    vault: DevServer, live: LiveSettings[Settings], ahead: Ahead
+) -> None:
+    """A vault that tells the same again and again is read once, and asked ever less often."""
+    subscribe(live, vault)
+    polls = asked(vault, "GET", "/poll")
+    vault.fault(path="/v1/subscriptions/*/*", repeat=True)
+    vault.rotate("db", {"port": 2})
+    eventually(lambda: live.current.port == 2)
+    eventually(lambda: asked(vault, "GET", "/poll") >= polls + 3)
+    watcher = live._watcher
+    assert watcher is not None
+    assert watcher._early_polls > 0
+    assert len(watcher._seen) == 2
+    assert asked(vault, "GET", "/db") == 1
+    assert asked(vault, "POST", "/ack") == 0
+    ahead.seconds += ATTEMPT_EVERY  # where it repeats itself, an acknowledgement may help
+    watcher._thread.wake()
+    eventually(lambda: asked(vault, "POST", "/ack") == 1)
+    (ack,) = [request for request in vault.requests if request.path.endswith("/ack")]
+    assert len(ack.event_ids) == len(set(ack.event_ids)) == 2
+
+
+def test_what_came_of_a_lost_subscription_is_not_acknowledged(
+    vault: DevServer, live: LiveSettings[Settings], ahead: Ahead
+) -> None:
+    """The ids of its events mean nothing to the next one."""
+    subscribe(live, vault)
+    vault.rotate("db", {"port": 2})
+    eventually(lambda: live.current.port == 2)
+    vault.lose_subscriptions()
+    a_minute_later(live, ahead)
+    eventually(lambda: asked(vault, "POST", "/subscriptions") == 2)
+    ahead.seconds += 300.0
+    vault.rotate("db", {"port": 3})
+    eventually(lambda: live.current.port == 3)
+    eventually(lambda: asked(vault, "POST", "/ack") == 1)
+    (ack,) = [request for request in vault.requests if request.path.endswith("/ack")]
+    assert 1 <= len(ack.event_ids) <= 2
+
+
+def test_a_vault_that_does_not_wait_is_not_asked_at_once(
+    vault: DevServer, live: LiveSettings[Settings]
+) -> None:
+    """Polls that come back empty and early are made ever less often."""
+    vault.fault(path="/v1/subscriptions/*/poll", status=200, body='{"events": []}')
+    live.start()
+    eventually(lambda: asked(vault, "GET", "/poll") >= 3)
+    watcher = live._watcher
+    assert watcher is not None
+    assert watcher._early_polls >= 2

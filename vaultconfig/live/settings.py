@@ -165,10 +165,13 @@ class LiveSettings(Generic[T]):
         until = time.monotonic() + _LONGEST_CLOSE
         with self._lock:
             self._refresher.is_ended = True
-            threads = [thread for thread in (self._watcher, self._worker) if thread is not None]
+            watcher, worker = self._watcher, self._worker
             self._worker = self._watcher = None
+        threads = [thread for thread in (watcher, worker) if thread is not None]
         for thread in threads:
             thread.end()
+        if watcher is not None:  # it may be subscribing, and has to learn what to delete
+            watcher.join(_LONGEST_CLOSE / 2)
         vault = self._refresher.vault
         if vault is not None and not others_use(vault):
             vault.close()  # which ends the requests under way, too
