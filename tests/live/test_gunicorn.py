@@ -46,7 +46,7 @@ def answers(url: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for _ in range(4 * WORKERS):
         try:
-            with opener.open(url, timeout=5) as answer:
+            with opener.open(url, timeout=30) as answer:
                 pid, value = answer.read().decode().split()
         except URLError:  # it is still starting
             time.sleep(0.01)
