@@ -230,3 +230,31 @@ def test_a_failed_start_can_be_tried_again(
     vault_env.put(PATH, {"key": CANARY})
     with TestClient(app) as client:
         assert client.get("/").json() is True
+
+
+def test_two_applications_on_one_live(filled: DevServer, live: LiveSettings[Settings]) -> None:
+    """The first to end does not stop the other: the last one does."""
+    with TestClient(app_of(live)) as public:
+        with TestClient(app_of(live)) as admin:
+            assert admin.get("/").json() is True
+        assert threads() != []
+        assert public.get("/").json() is True
+    assert threads() == []
+
+
+def test_an_application_that_did_not_start_does_not_count(
+    filled: DevServer, live: LiveSettings[Settings]
+) -> None:
+    """Its failed start leaves the other one running, and nothing behind."""
+    with TestClient(app_of(live)) as running:
+
+        @asynccontextmanager
+        async def fall(app: FastAPI) -> AsyncIterator[None]:
+            raise RuntimeError("its own")
+            yield
+
+        with pytest.raises(RuntimeError, match="its own"), TestClient(app_of(live, fall)):
+            pass
+        assert running.get("/").json() is True
+        assert threads() != []
+    assert threads() == []

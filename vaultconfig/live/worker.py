@@ -39,7 +39,8 @@ def refuse_late_patches() -> None:
     Raises:
         ConfigurationError: It is one, as under ``gunicorn -k gevent --preload``.
     """
-    if queue.SimpleQueue is not _SimpleQueue or "eventlet.hubs" in sys.modules:
+    eventlet = sys.modules.get("eventlet.patcher")
+    if queue.SimpleQueue is not _SimpleQueue or (eventlet and eventlet.is_monkey_patched("socket")):
         raise ConfigurationError(
             "live settings can't run in a process that eventlet patches, or that gevent patches"
             " after vaultconfig was imported, as gunicorn does with --preload: leave out --preload,"
