@@ -32,6 +32,7 @@ def box(vault_env: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         yield tmp_path
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0
+    assert vault_env.subscriptions == ()
 
 
 def test_each_child_follows_the_vault(vault: DevServer, box: Path) -> None:
