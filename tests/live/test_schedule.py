@@ -131,6 +131,50 @@ def test_retry_after_counts_if_it_is_longer(asked: float | None, waits: float) -
     assert single.next_at() == 1000.0 + waits
 
 
+@pytest.mark.parametrize("max_stale", [1000.0, 50.0])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_it_is_asked_once_more_before_it_expires(max_stale: float, is_whole: bool) -> None:
+    """A Retry-After of an hour does not outlast max_stale; after that last chance it counts."""
+    limited = RateLimitedError("slow down", retry_after=3600.0)
+    made = schedule(chance=1.0, a=Lifetime(10.0, max_stale))
+
+    def fail(now: float) -> float:
+        if is_whole:
+            made.unavailable(made.keys, limited, now)
+        else:
+            made.failed({"a": limited}, now)
+        return made.next_at()
+
+    chance = max_stale - min(10.0, max_stale / 10)
+    assert fail(9.0) == chance
+    assert made.due(chance) == ["a"]
+    assert fail(chance) == chance + 3600.0
+
+
+def test_what_failed_out_of_turn_stays_due() -> None:
+    """A refresh that nobody had planned and that fails is tried again after the backoff."""
+    made = schedule(chance=1.0, a=USUAL, b=USUAL)
+    made.unavailable(["a"], DOWN, 10.0)
+    assert made.next_at() == 11.0
+    assert made.due(11.0) == ["a"]
+
+
+def test_overdue_is_stale() -> None:
+    """What should have been refreshed is not fresh, whatever went wrong; worse states stay."""
+    made = schedule(a=Lifetime(10.0, 50.0))
+    assert made.state(20.0, is_overdue=True) == "stale"
+    assert made.state(50.0, is_overdue=True) == "expired"
+
+
+@pytest.mark.parametrize(("now", "is_outdated"), [(299.9, False), (300.0, True)])
+def test_outdated_is_older_than_the_ttl(now: float, is_outdated: bool) -> None:
+    """At exactly its ttl a secret is."""
+    assert schedule().is_outdated(now) is is_outdated
+    absent = Schedule(lambda: 0.0)
+    absent.track({"a": USUAL}, {"a": None}, 0.0)
+    assert not absent.is_outdated(now)
+
+
 def test_a_bad_secret_holds_back_no_other() -> None:
     """A denied secret has a backoff of its own; the others keep their times."""
     made = schedule(chance=1.0, bad=Lifetime(100.0, 1e6), good=Lifetime(100.0, 1e6))
@@ -261,3 +305,13 @@ def test_reads_out_of_turn_wait_longer_while_they_bring_nothing() -> None:
     assert made.may_ask(20.0)
     made.unavailable(made.keys, DOWN, 20.0)
     assert not made.may_ask(20.9)
+
+
+def test_patience_starts_anew_after_a_quiet_spell() -> None:
+    """What was refused in vain an hour ago does not make the next refused login wait."""
+    made = schedule(chance=1.0)
+    for _ in range(10):
+        made.asked_in_vain(0.0)
+    assert not made.may_ask(51.0)
+    made.asked_in_vain(3600.0)
+    assert made.may_ask(3600.1)

@@ -352,6 +352,18 @@ class TestRefresh:
         assert "fresh again" in caplog.text
         assert (live.health().state, live.health().last_error) == ("fresh", None)
 
+    def test_a_failure_is_tried_again_soon(self, vault: DevServer, live: Live) -> None:
+        """A refresh that failed out of turn does not wait for the ttl: the thread is woken."""
+        live.start()
+        vault.put("api", {"key": "k2"})
+        vault.fault(code="service_unavailable", times=1)
+        with pytest.raises(VaultUnavailableError):
+            live.refresh()
+        next_refresh = live.health().next_refresh
+        assert next_refresh is not None
+        assert next_refresh <= 1.0
+        eventually(lambda: key(live.current) == "k2")
+
     def test_errors_are_not_shared_between_threads(self, vault: DevServer, live: Live) -> None:
         """Who raises gets an exception of its own, so that tracebacks do not pile up."""
         live.start()

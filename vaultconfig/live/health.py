@@ -21,8 +21,8 @@ class Health:
     """How fresh the settings are; holds no value.
 
     Attributes:
-        state: For the worst of the secrets: ``fresh``, ``stale`` (the last refresh failed),
-            ``denied`` (the vault's own answer was 401, 403 or 404) or ``expired``.
+        state: For the worst of the secrets: ``fresh``, ``stale`` (the last refresh failed, or is
+            overdue), ``denied`` (the vault's own answer was 401, 403 or 404) or ``expired``.
         age: Of the oldest secret, in seconds since it was read.
         versions: Of the secrets in use, by path.
         last_error: What went wrong last; None when nothing is amiss.
