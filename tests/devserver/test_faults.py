@@ -19,7 +19,7 @@ def _secret(server: DevServer) -> None:
 
 
 def test_documented_codes() -> None:
-    """Every code of the page is known, and one that it leaves unnamed."""
+    """Every code of the page is known, one that it leaves unnamed, and one of our own."""
     assert STATUS == {
         "invalid_request": 400,
         "invalid_path": 400,
@@ -39,6 +39,7 @@ def test_documented_codes() -> None:
         "tenant_not_found": 404,
         "subscription_not_found": 404,
         "secret_exists": 409,
+        "misdirected_request": 421,
         "version_conflict": 409,
         "validation_error": 422,
         "rate_limited": 429,

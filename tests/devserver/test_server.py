@@ -55,7 +55,7 @@ def test_stop_does_not_wait_for_a_slow_reader(server: DevServer) -> None:
     server.fault(body="x" * 20_000_000)
     host, _, port = server.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as lazy:
-        lazy.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        lazy.sendall(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert lazy.recv(1) == b"H"
         stopping = time.monotonic()
         server.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 import signal
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.urls import is_loopback
 
 if TYPE_CHECKING:
     from vaultconfig.devserver import DevServer
@@ -54,7 +54,7 @@ def dev_server(
     Example:
       vaultconfig dev-server --seed secrets.toml
     """
-    if not (allow_remote or _is_loopback(host)):
+    if not (allow_remote or is_loopback(host)):
         raise click.UsageError(
             f"{host} can be reached from other machines: keep to 127.0.0.1, or add --allow-remote"
         )
@@ -102,10 +102,3 @@ def _endings_wait() -> Iterator[None]:
         while signal.sigtimedwait(_ENDINGS, 0):  # an impatient second Ctrl-C
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

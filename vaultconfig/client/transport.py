@@ -20,8 +20,8 @@ import httpcore
 import httpx
 
 from vaultconfig.client.deadline import Deadline
-from vaultconfig.client.urls import is_loopback
 from vaultconfig.errors import ConfigurationError, ResponseError
+from vaultconfig.urls import is_loopback
 
 MOST_CONNECTIONS = 8
 IDLE_SECONDS = 5.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, quote, urlsplit
 
 from vaultconfig.errors import ConfigurationError, SecretError
+from vaultconfig.urls import is_loopback
 
 LONGEST_PATH = 512
 MOST_LEVELS = 10
@@ -47,14 +47,6 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine, by its address or as ``localhost``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def path_problem(path: str) -> SecretError | None:

@@ -1,7 +1,7 @@
 """The HTTP side of the dev server: routes, the log, holds and faults around the operations.
 
-Each request is read whole, logged, held if a test says so, answered, and the answer is then sent
-the way the fault wants it.
+Each request is read whole, logged, turned away if it is meant for another server, held if a test
+says so, answered, and the answer is then sent the way the fault wants it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ from starlette.types import Receive, Scope, Send
 
 from vaultconfig.devserver.admin import admin_routes
 from vaultconfig.devserver.faults import NO_FAULT, Fault, Faults, Request
+from vaultconfig.devserver.hosts import is_for_loopback
 from vaultconfig.devserver.instance import Incoming, Instance, Later, Reply
 from vaultconfig.devserver.problems import Problem
 from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.table import Handler, answer, answer_later, rows
 
 _LOG_LENGTH = 10_000
+_MISDIRECTED = Problem(
+    "misdirected_request",
+    "this dev server answers only requests that call it localhost, 127.0.0.1 or [::1] in Host,"
+    " Origin and URL: use one of these names",
+)
 
 
 class _SecretPath(PathConvertor):
@@ -76,9 +82,10 @@ class Front:
         request_id = scope["state"]["request_id"] = self._new_request_id()
         http_request = HTTPRequest(scope, receive)
         body = await http_request.body()
-        fault = NO_FAULT
-        if not scope["path"].startswith("/_dev/"):
-            fault = await self._enter(self._logged(http_request, body))
+        request = self._logged(http_request, body)
+        if scope["state"]["on_loopback"] and not is_for_loopback(scope):
+            return await _deliver(_refused(_MISDIRECTED, request_id), NO_FAULT, send=send)
+        fault = await self._enter(request)
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.drop or fault.reset:
@@ -94,17 +101,17 @@ class Front:
         return None
 
     async def _enter(self, request: Request) -> Fault:
-        self._stage.requests.append(request)
-        del self._stage.requests[:-_LOG_LENGTH]
+        if _is_administration(request):
+            return NO_FAULT
         for hold in list(self._stage.holds):
             await hold.pass_through(request)
         return self._stage.faults.take(request) or NO_FAULT
 
     def _logged(self, request: HTTPRequest, body: bytes) -> Request:
-        path = request.url.path
+        path = request.scope["path"]
         _, _, secret = path.partition("/v1/secrets/")
         is_batch = (request.method, secret) == ("POST", "batch")
-        return Request(
+        logged = Request(
             method=request.method,
             path=path,
             query=dict(request.query_params),
@@ -115,6 +122,10 @@ class Front:
             is_reuse=next(request.state.earlier) > 0,
             at=self._clock(),
         )
+        if not _is_administration(logged):
+            self._stage.requests.append(logged)
+            del self._stage.requests[:-_LOG_LENGTH]
+        return logged
 
     async def _routed(self, scope: Scope, body: bytes) -> Response:
         """Let the router answer, and keep the answer instead of sending it."""
@@ -163,6 +174,17 @@ def _rendered(reply: Reply) -> Response:
     )
 
 
+def _is_administration(request: Request) -> bool:
+    return request.path.startswith("/_dev/")
+
+
+def _refused(problem: Problem, request_id: str) -> Response:
+    headers = {**problem.headers, "X-Request-ID": request_id}
+    return _rendered(
+        Reply(status=problem.status, body=problem.envelope(request_id), headers=headers)
+    )
+
+
 def _texts(body: bytes, key: str) -> tuple[str, ...]:
     try:
         return tuple(str(text) for text in json.loads(body)[key])
@@ -177,9 +199,7 @@ def _stand_in(fault: Fault, request_id: str) -> Response | None:
         headers["Retry-After"] = str(fault.retry_after)
     if fault.code is not None:
         problem = Problem(fault.code, "a fault that was asked for", headers=headers)
-        return _rendered(
-            Reply(status=problem.status, body=problem.envelope(request_id), headers=headers)
-        )
+        return _refused(problem, request_id)
     if fault.status is not None:
         return Response(b"", fault.status, headers, media_type="text/plain")
     if fault.garbage:

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.urls import is_loopback
 
 
 class _Connection(H11Protocol):
@@ -82,9 +83,12 @@ class Listener:
         )
         config.load()
         state, ended = ServerState(), asyncio.Event()
+        on_loopback = is_loopback(self._socket.getsockname()[0])
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: _Connection(config=config, server_state=state, app_state={}),
+            lambda: _Connection(
+                config=config, server_state=state, app_state={"on_loopback": on_loopback}
+            ),
             sock=self._socket,
         )
         self._running.set_result((loop, ended))

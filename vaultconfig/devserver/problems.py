@@ -24,6 +24,7 @@ _CODES = {
         "subscription_not_found",  # the pages name no code for this
     ),
     409: ("secret_exists", "version_conflict"),
+    421: ("misdirected_request",),  # the dev server's own
     422: ("validation_error",),
     429: ("rate_limited",),
     500: ("internal_error",),
