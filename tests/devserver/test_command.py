@@ -131,7 +131,7 @@ def test_files_that_are_wrong(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("canary")
     for args, said in (
         (("--seed", "seed.json"), "seed seed.json: it is not JSON (line 1, column 15)"),
-        (("--state", "state.json"), "state state.json is not a state file of this version"),
+        (("--state", "state.json"), "state.json is not a state file of this version"),
     ):
         code, out, err = finish(launch("--port", "0", *args))
         assert (code, out) == (3, "")

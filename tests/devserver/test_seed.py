@@ -17,7 +17,7 @@ user = "app"
 password = "seed-canary"
 ports = [1, 2]
 
-[shared]
+["shared/tls"]
 nested = { deep = true }
 
 ["$about"."environments/development/db"]
@@ -37,7 +37,7 @@ write = []
 
 JSON = """
 {"environments/development/db": {"user": "app", "password": "seed-canary", "ports": [1, 2]},
- "shared": {"nested": {"deep": true}},
+ "shared/tls": {"nested": {"deep": true}},
  "$about": {"environments/development/db":
    {"secret_type": "json", "metadata": {"tags": ["db"]}, "options": {"expires_in": "90d"}}},
  "$tokens": {"reader-token":
@@ -47,7 +47,7 @@ JSON = """
 
 YAML = """
 environments/development/db: {user: app, password: seed-canary, ports: [1, 2]}
-shared:
+shared/tls:
   nested: {deep: true}
 $about:
   environments/development/db:
@@ -78,11 +78,11 @@ def test_seeds(server: DevServer, connect, tmp_path: Path, name: str, text: str)
     assert secret["data"] == {"user": "app", "password": "seed-canary", "ports": [1, 2]}
     assert (secret["secret_type"], secret["metadata"]) == ("json", {"tags": ["db"]})
     assert secret["expires_at"] == "2027-04-15T08:00:00.000Z"
-    assert http.get("/v1/secrets/shared").json()["data"] == {"nested": {"deep": True}}
+    assert http.get("/v1/secrets/shared/tls").json()["data"] == {"nested": {"deep": True}}
 
     reader = connect(server, "reader-token")
     assert reader.get("/v1/auth/whoami").json()["identity_id"] == "reader"
-    assert reader.get("/v1/secrets/shared").status_code == 200
+    assert reader.get("/v1/secrets/shared/tls").status_code == 200
     assert reader.get("/v1/secrets/environments/development/db").status_code == 403
 
     form = {"client_id": "billing", "client_secret": "billing-secret"}
@@ -90,8 +90,8 @@ def test_seeds(server: DevServer, connect, tmp_path: Path, name: str, text: str)
         f"{server.url}/oauth/token", data={"grant_type": "client_credentials", **form}
     )
     client = connect(server, asked.json()["access_token"])
-    assert client.get("/v1/secrets/shared").status_code == 200
-    assert client.put("/v1/secrets/shared", json={"data": {}}).status_code == 403
+    assert client.get("/v1/secrets/shared/tls").status_code == 200
+    assert client.put("/v1/secrets/shared/tls", json={"data": {}}).status_code == 403
 
 
 @pytest.mark.parametrize(("name", "text"), [("s.yaml", ""), ("s.toml", ""), ("s.json", "{}")])
@@ -123,7 +123,12 @@ def test_a_seed_leaves_what_was_written(server: DevServer, http, tmp_path: Path)
         ("s.yaml", "a: \x01canary", "it is not YAML"),
         ("s.json", '["canary"]', "paths with their data are needed"),
         ("s.json", '{"a": "canary"}', "a: its data has to be a table"),
-        ("s.toml", "a.x = 2026-01-01", "put dates in quotes"),
+        ("s.toml", "a.x = 2026-01-01", "(put dates, and keys that are numbers, in quotes)"),
+        ("s.json", '{"a/b": {"x": 1}, "a/b": {"x": "canary"}}', "an object repeats a key"),
+        ("s.json", '{"a/b": {"x": 1, "x": "canary"}}', "an object repeats a key"),
+        ("s.yaml", "a: {x: 1}\nb: {x: 1}\na: {x: canary}", "line 3 repeats a key"),
+        ("s.yaml", "a: {x: 1, y: {z: 1,\n z: canary}}", "line 2 repeats a key"),
+        ("s.toml", "a.x = 1\na.x = 'canary'", "it is not TOML"),
         ("s.yaml", "a: {1: canary}", "a: its data has to be a table"),
         ("s.yaml", "1: {x: canary}", "1 is not a path: put it in quotes"),
         ("s.toml", '[A]\nx = "canary"', "A: a path is at most 10 levels"),
@@ -138,6 +143,13 @@ def test_a_seed_leaves_what_was_written(server: DevServer, http, tmp_path: Path)
         ("s.json", '{"$tokens": {"canary": {"reads": []}}}', "no such key: reads; there are"),
         ("s.json", '{"$tokens": {"canary": {"read": "canary"}}}', "read has to be a list of texts"),
         ("s.json", '{"$tokens": {"canary": {"tenant_id": 1}}}', "tenant_id has to be a text"),
+        ("s.yaml", "$tokens: {1: {}}", '"$tokens" has a key that is not a text'),
+        ("s.yaml", "$about: {1: {}, a: {}}", '"$about" has a key that is not a text'),
+        (
+            "s.json",
+            '{"$clients": {"billing": {"secret": "canary", "identity_id": "x"}}}',
+            '"$clients".billing: no such key: identity_id',
+        ),
         ("s.json", '{"$clients": {"billing": {}}}', '"$clients".billing: its secret is missing'),
     ],
 )
@@ -155,6 +167,63 @@ def test_malformed_seeds(
         assert "canary" not in repr(error)
         assert "canary" not in repr(vars(error))
         error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        ("s.toml", '[a.b.c]\nx = "canary"', "a/b/c"),
+        ("s.toml", '[a.b]\nx = "canary"\n[a.c]\nx = 1', "a/b"),
+        ("s.toml", 'a.b.c = "canary"', "a/b"),
+        ("s.json", '{"a": {"b": {"c": {"x": "canary"}}}}', "a/b/c"),
+        ("s.json", '{"a": {"b": {}}}', "a/b"),
+        ("s.yaml", "a:\n  b:\n    c: {x: canary}\n  d: {}", "a/b/c"),
+    ],
+)
+def test_a_path_in_pieces(
+    server: DevServer, tmp_path: Path, name: str, text: str, meant: str
+) -> None:
+    """Tables in tables look like a path that was not quoted: the error says how to write it."""
+    with pytest.raises(ConfigurationError, match="a holds only tables") as caught:
+        server.seed(write(tmp_path, name, text))
+    assert f'["{meant}"]' in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.toml", '[a.b]\nx = 1\n["$about".a]'),
+        ("s.json", '{"a": {"b": {"x": 1}}, "$about": {"a": {}}}'),
+        ("s.yaml", "a: {b: {x: 1}}\n$about: {a: {}}"),
+    ],
+)
+def test_a_secret_of_tables(server: DevServer, http, tmp_path: Path, name: str, text: str) -> None:
+    """What "$about" names is a path, and its data may be tables only."""
+    server.seed(write(tmp_path, name, text))
+    assert http.get("/v1/secrets/a").json()["data"] == {"b": {"x": 1}}
+
+
+def test_nested_data(server: DevServer, http, tmp_path: Path) -> None:
+    """Tables beside a field, an empty secret and those of a path with a slash are data."""
+    text = '[a]\nx = 1\n[a.b]\ny = 1\n["c/d".e]\nz = 1\n[f]\n'
+    server.seed(write(tmp_path, "s.toml", text))
+    for path, data in (("a", {"x": 1, "b": {"y": 1}}), ("c/d", {"e": {"z": 1}}), ("f", {})):
+        assert http.get(f"/v1/secrets/{path}").json()["data"] == data
+
+
+@pytest.mark.parametrize("name", ["s.toml", "s.json", "s.yaml"])
+def test_a_byte_order_mark(server: DevServer, http, tmp_path: Path, name: str) -> None:
+    """The mark that some editors put first is no part of the text."""
+    text = {"s.toml": "a.x = 1", "s.json": '{"a": {"x": 1}}', "s.yaml": "a: {x: 1}"}[name]
+    server.seed(write(tmp_path, name, f"\ufeff{text}"))
+    assert http.get("/v1/secrets/a").json()["data"] == {"x": 1}
+
+
+def test_a_file_by_its_name(server: DevServer, http, tmp_path: Path) -> None:
+    """A seed may be named by a text as well as by a path."""
+    server.seed(str(write(tmp_path, "s.toml", "a.x = 1")))
+    assert http.get("/v1/secrets/a").status_code == 200
 
 
 def test_yaml_without_its_library(

@@ -33,6 +33,25 @@ def test_everything_is_kept(file: Path, connect) -> None:
         assert second.put("b", {}, tenant="acme") == 2
 
 
+def test_a_file_by_its_name(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connect
+) -> None:
+    """A file may be named by a text, and stays where that was when the server was made."""
+    monkeypatch.chdir(tmp_path)
+    with DevServer(state=file.name) as server:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        connect(server).put("/v1/secrets/a", json={"data": {"x": 1}})
+    with DevServer(state=str(file)) as server:
+        assert connect(server).get("/v1/secrets/a").json()["data"] == {"x": 1}
+
+
+def test_no_name_is_no_file() -> None:
+    """An empty name, such as that of an unset variable, is refused, not passed over."""
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        DevServer(state="")
+
+
 def test_the_file_is_its_owners(file: Path, tmp_path: Path) -> None:
     """It is mode 0600 whatever was there before, and nothing is left beside it."""
     server = DevServer(state=file)

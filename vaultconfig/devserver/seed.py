@@ -35,6 +35,7 @@ Table: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _SECTIONS = ("$about", "$tokens", "$clients")
 _IDENTITY = {f.name for f in fields(Identity)}
+_OF_CLIENTS = _IDENTITY - {"identity_id"}  # that is the client's id
 _LISTS = ("scopes", "read", "write", "other_tenants")
 
 
@@ -76,7 +77,7 @@ def _parse(file: Path) -> Any:
     if parse is None:
         raise ConfigurationError(f"seed {file}: name it .toml, .json, .yaml or .yml")
     try:
-        return parse(file.read_text("utf-8"))
+        return parse(file.read_text("utf-8-sig"))
     except OSError as exc:
         problem = f"it can't be read ({exc.strerror})"
     except UnicodeError:
@@ -96,13 +97,36 @@ def _where(exc: Exception) -> str:
     return f" ({found[1]})" if found else ""
 
 
+def _parse_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):  # not named: in "$tokens" it is a token
+        raise _Mistake("an object repeats a key: keep one of them")
+    return table
+
+
 def _parse_yaml(text: str) -> Any:
     try:
         import yaml
     except ModuleNotFoundError:
         raise _Mistake("install pyyaml for a seed in YAML, or write it in TOML") from None
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 -- as PyYAML has it
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if str(key.value) in seen:
+                    raise _Mistake(
+                        f"line {key.start_mark.line + 1} repeats a key: keep one of them"
+                    )
+                seen.add(str(key.value))
+            return super().construct_mapping(node, deep)
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader)  # noqa: S506 -- it is a SafeLoader
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -113,7 +137,7 @@ def _parse_yaml(text: str) -> Any:
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     ".toml": tomllib.loads,
-    ".json": json.loads,
+    ".json": _parse_json,
     ".yaml": _parse_yaml,
     ".yml": _parse_yaml,
 }
@@ -129,8 +153,8 @@ def _seed(document: Any) -> Seed:
     if stray := sorted(set(about) - set(paths)):
         raise _Mistake(f'"$about" names {stray[0]}, which has no data here')
     return Seed(
-        secrets={path: _draft(path, document[path], about.get(path, {})) for path in paths},
-        tokens={token: _identity("$tokens", who) for token, who in tokens.items()},
+        secrets={path: _draft(path, document[path], about.get(path)) for path in paths},
+        tokens={token: _identity("$tokens", who, _IDENTITY) for token, who in tokens.items()},
         clients={client: _client(client, who) for client, who in clients.items()},
     )
 
@@ -139,20 +163,28 @@ def _section(document: Mapping[str, Any], name: str) -> Table:
     section = document.get(name, {})
     if not (isinstance(section, dict) and all(isinstance(v, dict) for v in section.values())):
         raise _Mistake(f'"{name}" has to hold tables')
+    if not all(isinstance(key, str) for key in section):
+        raise _Mistake(f'"{name}" has a key that is not a text: put it in quotes')
     return section
 
 
-def _draft(path: object, data: Any, about: Mapping[str, Any]) -> Draft:
+def _draft(path: object, data: Any, about: Mapping[str, Any] | None) -> Draft:
     if not isinstance(path, str):
         raise _Mistake(f"{path!r} is not a path: put it in quotes")
     if not is_json_object(data):
         raise _Mistake(
             f"{path}: its data has to be a table of texts, numbers, booleans, lists and tables"
-            " (put dates in quotes)"
+            " (put dates, and keys that are numbers, in quotes)"
+        )
+    if "/" not in path and about is None and _holds_only_tables(data):
+        raise _Mistake(
+            f"{path} holds only tables, as [a.b] does where a/b is meant: write the path as one"
+            f' key in quotes, ["{_deepest(path, data)}"]; if {path} is itself a secret of tables,'
+            ' name it in "$about" too'
         )
     try:
         check_path(path)
-        return Draft.parse({**about, "data": data})
+        return Draft.parse({**(about or {}), "data": data})
     except Problem as problem:
         details = (problem.details or {}).get("fields", {})
         wrong = "; ".join(f"{name}: {expected}" for name, expected in details.items())
@@ -160,18 +192,28 @@ def _draft(path: object, data: Any, about: Mapping[str, Any]) -> Draft:
     raise _Mistake(message)
 
 
+def _holds_only_tables(data: Mapping[str, Any]) -> bool:
+    return bool(data) and all(isinstance(value, dict) for value in data.values())
+
+
+def _deepest(path: str, data: Mapping[str, Any]) -> str:
+    """Return the path that the first of the tables in *data* was probably meant to have."""
+    while _holds_only_tables(data):
+        name, data = next(iter(data.items()))
+        path = f"{path}/{name}"
+    return path
+
+
 def _client(client_id: str, who: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(who.get("secret"), str):
         raise _Mistake(f'"$clients".{client_id}: its secret is missing')
     rest = {name: value for name, value in who.items() if name != "secret"}
-    return {"secret": who["secret"], **_identity(f'"$clients".{client_id}', rest)}
+    return {"secret": who["secret"], **_identity(f'"$clients".{client_id}', rest, _OF_CLIENTS)}
 
 
-def _identity(where: str, who: Mapping[str, Any]) -> Mapping[str, Any]:
-    if unknown := sorted(set(map(str, who)) - _IDENTITY):
-        raise _Mistake(
-            f"{where}: no such key: {unknown[0]}; there are {' '.join(sorted(_IDENTITY))}"
-        )
+def _identity(where: str, who: Mapping[str, Any], known: set[str]) -> Mapping[str, Any]:
+    if unknown := sorted(set(map(str, who)) - known):
+        raise _Mistake(f"{where}: no such key: {unknown[0]}; there are {' '.join(sorted(known))}")
     for name, value in who.items():
         texts = value if name in _LISTS else [value]
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):

@@ -63,14 +63,14 @@ class DevServer:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str | None = None,
-        state: Path | None = None,
+        state: str | Path | None = None,
         limits: Mapping[str, int] | None = None,
         quickstart_only: bool = False,
         subscriptions: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._host, self._port = host, port
-        file = StateFile(state) if state else None
+        file = None if state is None else StateFile(Path(state).absolute())
         self._stage = Stage()
         self._listener: Listener | None = None
         identities = Identities(lambda: secrets.token_urlsafe(24))
@@ -174,13 +174,13 @@ class DevServer:
         with _told(path, "announced"):
             changes.announce_expiry(self._instance, (tenant, path), threshold=threshold)
 
-    def seed(self, file: Path) -> None:
+    def seed(self, file: str | Path) -> None:
         """Write what a seed file holds, but for paths that were ever written (or deleted) here.
 
         Raises:
             ConfigurationError: The file is missing or malformed; nothing was written.
         """
-        seed, contents = read_seed(file), self._instance.contents
+        seed, contents = read_seed(Path(file)), self._instance.contents
         for path, draft in seed.secrets.items():
             if (place := (DEFAULT_TENANT, path)) not in contents:
                 changes.write(self._instance, place, draft, by=_BY)
