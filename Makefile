@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout.
+FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 RUN = PYTHONSAFEPATH=1 $(BIN)
 
-.PHONY: demo test test-oldest check coverage bench format clean
+.PHONY: demo test test-oldest test-pythons check coverage bench format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -18,6 +19,10 @@ test: $(VENV)/package
 test-oldest: $(VENV)-oldest/package
 	PYTHONSAFEPATH=1 $(VENV)-oldest/bin/python -m pytest \
 		tests/settings tests/pure tests/client tests/render $(ARGS)
+
+# What needs nothing special, on every Python from 3.11 to 3.14 that is found.
+test-pythons:
+	.ci/pythons $(ARGS)
 
 check: $(VENV)/package
 	$(BIN)/ruff check .
@@ -38,7 +43,7 @@ format:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-3.* build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -55,4 +60,14 @@ $(VENV)-oldest/package: pyproject.toml .ci/oldest.txt $(SOURCES)
 	$(PYTHON) -m venv --clear $(VENV)-oldest
 	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check -c .ci/oldest.txt \
 		pytest hypothesis trustme '.[dev-server]'
+	touch $@
+
+$(VENV)-3.%/dependencies: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -c .ci/constraints.txt $(FOR_PYTHONS) \
+		|| $(@D)/bin/pip install --quiet --disable-pip-version-check $(FOR_PYTHONS)
+	touch $@
+
+$(VENV)-3.%/package: $(VENV)-3.%/dependencies $(SOURCES)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 	touch $@
