@@ -13,21 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["vault", "vault_env"]
 
-# What would lead a connection elsewhere, or give it a second credential.
-_INTERFERING = (
-    "VAULTCONFIG_TOKEN_FILE",
-    "SCAIKEY_CLIENT_ID",
-    "SCAIKEY_CLIENT_SECRET",
-    "SCAIKEY_TOKEN_URL",
-    "VAULTCONFIG_SCOPE",
-    "VAULTCONFIG_CLIENT_AUTH",
-    "SCAIVAULT_TENANT_ID",
-    "VAULTCONFIG_DEADLINE",
-    "VAULTCONFIG_TTL",
-    "VAULTCONFIG_MAX_STALE",
-    "VAULTCONFIG_ALLOW_HTTP",
-)
-
 
 @pytest.fixture
 def vault() -> Iterator[DevServer]:
@@ -43,8 +28,10 @@ def vault() -> Iterator[DevServer]:
 @pytest.fixture
 def vault_env(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> DevServer:
     """The same, with the process environment pointing at it; your environment's name stays."""
-    for name in _INTERFERING:
-        monkeypatch.delenv(name, raising=False)
+    from vaultconfig.connection import Connection
+
+    for field in Connection.model_fields.values():  # another vault, or a second credential
+        monkeypatch.delenv(str(field.alias), raising=False)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
     monkeypatch.setenv("SCAIVAULT_URL", vault.url)
