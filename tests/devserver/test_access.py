@@ -1,4 +1,4 @@
-"""Who gets in, who may do what, and client-credentials tokens."""
+"""Access: tokens, scopes, globs, tenants, and client-credentials tokens."""
 
 from __future__ import annotations
 

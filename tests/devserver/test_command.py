@@ -157,5 +157,5 @@ def test_remote_when_told(launch: Launch) -> None:
 
 
 def test_usage(launch: Launch) -> None:
-    """A port that is none is a usage error."""
+    """A port that is out of range is a usage error."""
     assert finish(launch("--port", "65536"))[0] == 2

@@ -268,7 +268,7 @@ def test_a_malformed_fault_over_http(http: httpx.Client) -> None:
 
 
 def test_the_administration_is_the_administrators(server: DevServer, connect) -> None:
-    """Other tokens, and none, may not touch faults or read the log; faults don't hit it."""
+    """It takes the administrator's token, whatever the faults are."""
     server.fault(status=500)
     stranger = connect(server, server.add_token())
     for method, path in (

@@ -41,7 +41,7 @@ def test_a_batch_describes_on_request(server: DevServer, http: httpx.Client) -> 
 
 
 def test_a_batch_pins_all_its_paths(server: DevServer, http: httpx.Client) -> None:
-    """``options.version`` is for every path; one that lacks it is version_not_found."""
+    """``options.version`` is for every path; one without it is version_not_found."""
     for number in (1, 2):
         server.put("a", {"n": number})
     server.put("b", {"n": 1})

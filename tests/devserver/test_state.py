@@ -99,7 +99,7 @@ def test_a_damaged_file_is_left_as_it_is(file: Path, text: str | bytes) -> None:
     "damage", [{"latest": 7}, {"versions": [{"number": 1}]}, {"unknown": 1}, {"data": "text"}]
 )
 def test_a_damaged_entry(file: Path, damage: dict[str, object]) -> None:
-    """An entry that contradicts itself, lacks something or has too much is damage."""
+    """An entry that contradicts itself, or has too little or too much is damage."""
     DevServer(state=file).put("a", {"x": 1})
     saved = json.loads(file.read_text())
     entry = saved["entries"][0]

@@ -127,7 +127,7 @@ def test_globs_and_kinds(server: DevServer, http: httpx.Client) -> None:
 
 
 def test_only_what_may_be_read(server: DevServer, connect) -> None:
-    """Nobody hears of paths or tenants that are not theirs."""
+    """A subscription hears nothing of paths or tenants that its owner may not read."""
     http = connect(server, server.add_token(read=("a/**",)))
     subscribe(http)
     server.put("a/x", {})
@@ -328,7 +328,7 @@ def test_a_poll_carries_the_headers(connect, clock) -> None:
 
 @pytest.mark.parametrize("less", [{"subscriptions": False}, {"quickstart_only": True}])
 def test_servers_without(connect, less: dict[str, bool]) -> None:
-    """A server may have no subscriptions, and the least of them has none."""
+    """A server may have no subscriptions, and one for the Quickstart has none."""
     with DevServer(**less) as server:
         http = connect(server)
         assert http.post("/v1/subscriptions", json=WISH).status_code == 404

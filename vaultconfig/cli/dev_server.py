@@ -31,9 +31,9 @@ class _NotStarted(click.ClickException):
 @click.option("--seed", type=click.Path(path_type=Path), help="Secrets to begin with, by path.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep the contents in this file.")
 @click.option("--token", envvar="VAULTCONFIG_DEV_TOKEN", help="The token; a fresh one by default.")
-@click.option("--quickstart-only", is_flag=True, help="Know the Quickstart's operations only.")
-@click.option("--no-subscriptions", is_flag=True, help="Tell nobody of changes.")
-@click.option("--no-rate-limits", is_flag=True, help="Answer however many requests come.")
+@click.option("--quickstart-only", is_flag=True, help="Support only the Quickstart's operations.")
+@click.option("--no-subscriptions", is_flag=True, help="Disable change subscriptions.")
+@click.option("--no-rate-limits", is_flag=True, help="Disable the rate limits.")
 def dev_server(
     *,
     port: int,
@@ -48,7 +48,7 @@ def dev_server(
 ) -> None:
     """Run a local ScaiVault, for development and tests only.
 
-    Nothing in it is encrypted, and whoever has its token may do everything.
+    Nothing in it is encrypted, and its token allows everything.
 
     \b
     Example:
@@ -56,7 +56,8 @@ def dev_server(
     """
     if not (allow_remote or is_loopback(host)):
         raise click.UsageError(
-            f"{host} can be reached from other machines: keep to 127.0.0.1, or add --allow-remote"
+            f"{host} is not a loopback address: use 127.0.0.1, or add --allow-remote if other"
+            " machines may reach the server"
         )
     try:
         from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer
@@ -94,7 +95,7 @@ def _serve(server: DevServer) -> None:
 
 @contextmanager
 def _endings_wait() -> Iterator[None]:
-    """Leave the signals that end us to `sigwait`, in this thread and those it starts."""
+    """Leave the signals that end this process to `sigwait`, in this thread and those it starts."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         yield

@@ -194,4 +194,4 @@ def _are_texts(value: object) -> bool:
 
 
 NO_FAULT = Fault()
-"""What befalls a request that no fault concerns."""
+"""What happens to a request that no fault concerns."""

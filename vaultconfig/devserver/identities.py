@@ -1,4 +1,4 @@
-"""Who may do what: tokens, OAuth clients, scopes and path globs. Pure: time is an argument."""
+"""Access: tokens, OAuth clients, scopes and path globs. Pure: time is an argument."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Identity:
     def require_scope(self, scope: str) -> None:
         """Raise `Problem` (``insufficient_scope``) unless *scope* is held."""
         if scope not in self.scopes and ADMIN not in self.scopes:
-            raise Problem("insufficient_scope", f"this takes the scope {scope}")
+            raise Problem("insufficient_scope", f"this needs the scope {scope}")
 
     def act_in(self, tenant: str | None) -> str:
         """Return the tenant that a request with this ``X-Tenant-ID`` is about.
@@ -114,11 +114,11 @@ class Identities:
         return self.add_token(identity, expires_at=now + client.token_lifetime)
 
     def revoke(self, value: str) -> None:
-        """Refuse the token from now on, with ``token_revoked``."""
+        """Reject the token from now on, with ``token_revoked``."""
         self._tokens[value] = replace(self._tokens[value], revoked=True)
 
     def deny(self, glob: str) -> None:
-        """Refuse the paths that *glob* covers to everybody."""
+        """Deny the paths that *glob* covers to every identity."""
         self._denied.add(glob)
 
     def authenticate(self, authorization: str | None, *, now: float) -> Token:

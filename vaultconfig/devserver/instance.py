@@ -1,4 +1,4 @@
-"""One ScaiVault: its secrets, who may use them, how often, and what time it is there."""
+"""One ScaiVault: its secrets, identities, limits, subscriptions and clock."""
 
 from __future__ import annotations
 

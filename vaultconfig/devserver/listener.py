@@ -46,7 +46,7 @@ class Listener:
     """A socket and the thread that serves *app* on it, from construction until `stop`.
 
     Raises:
-        ConfigurationError: The address can't be had.
+        ConfigurationError: The address is not available.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
@@ -69,7 +69,7 @@ class Listener:
             asyncio.run(self._serve(app))
         finally:
             self._socket.close()
-            self._running.cancel()  # if it never came up, so that nobody waits for it
+            self._running.cancel()  # if it never came up, so that the constructor doesn't wait
 
     async def _serve(self, app: ASGIApp) -> None:
         config = uvicorn.Config(

@@ -38,7 +38,7 @@ class Call:
 
     @property
     def identity(self) -> Identity:
-        """Who asks."""
+        """The identity that asks."""
         return self.token.identity
 
     def find(self, path: str, pinned: int | None) -> tuple[Entry, Version]:
@@ -135,9 +135,9 @@ def list_secrets(call: Call) -> tuple[int, Json]:
 
 
 def read_batch(call: Call) -> tuple[int, Json]:
-    """``POST /v1/secrets/batch``: what can't be had stands beside what can.
+    """``POST /v1/secrets/batch``: the errors stand beside the secrets.
 
-    With ``fail_fast`` the first that can't be had is the answer to the whole batch.
+    With ``fail_fast`` the first error is the answer to the whole batch.
     """
     paths, options = _batch(json_object(call.incoming.body))
     secrets: Json = {}
@@ -248,7 +248,7 @@ def _decode_cursor(cursor: str) -> str:
         return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         pass
-    raise Problem("invalid_request", "the cursor is not one that this server gave out")
+    raise Problem("invalid_request", "the cursor was not made by this server")
 
 
 def _refuse_constant(name: str) -> NoReturn:

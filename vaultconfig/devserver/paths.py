@@ -15,7 +15,7 @@ _WILD = {"*": "[^/]*", "?": "[^/]"}
 
 
 def check_path(path: str) -> str:
-    """Return *path* if it is one.
+    """Return *path* if it is valid.
 
     The narrow reading of ScaiVault's pages, so that what works here works there: no upper case
     and no dots.

@@ -1,4 +1,4 @@
-"""What the dev server says no with: ScaiVault's error codes and their envelope. Pure."""
+"""The errors of the dev server: ScaiVault's codes and their envelope. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STATUS = {code: status for status, codes in _CODES.items() for code in codes}
 
 
 class Problem(Exception):  # noqa: N818 -- the noun that the protocol's readers know
-    """A request that is refused, with what the envelope will say.
+    """A rejected request, with what the envelope will say.
 
     Attributes:
         code: One of `STATUS`.

@@ -45,9 +45,9 @@ class DevServer:
 
     Args:
         port: 0 for a free one.
-        token: That of the administrator, who may do everything; a fresh one by default.
+        token: The administrator's, which allows everything; a fresh one by default.
         state: A file that keeps the contents over restarts; in memory only by default.
-        limits: Requests a minute and identity by kind, such as `DOCUMENTED_LIMITS`; none by
+        limits: Requests a minute and identity by kind, such as `DOCUMENTED_LIMITS`; no limits by
             default, so that a quick test isn't slowed down.
         quickstart_only: Know only what ScaiVault's Quickstart shows; no batch, for one.
         subscriptions: Let changes be subscribed to.
@@ -113,7 +113,7 @@ class DevServer:
         return self._instance.subscriptions.ids()
 
     def start(self) -> None:
-        """Listen, on the same port as before; nothing if it is running.
+        """Listen, on the same port as before; do nothing if it is running.
 
         Raises:
             ConfigurationError: The port is taken.
@@ -126,7 +126,7 @@ class DevServer:
             self._port = self._listener.port
 
     def stop(self) -> None:
-        """Close every connection, answered or not; nothing if it is not running."""
+        """Close every connection, answered or not; do nothing if it is not running."""
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
@@ -190,7 +190,7 @@ class DevServer:
             self.add_client(client_id, **client)
 
     def delete(self, path: str, *, tenant: str = DEFAULT_TENANT) -> None:
-        """Delete the secret at *path*, softly; nothing if there is none."""
+        """Delete the secret at *path*, softly; do nothing if there is no secret."""
         with contextlib.suppress(Problem):
             changes.delete(self._instance, (tenant, path), by=_BY)
 
@@ -247,7 +247,7 @@ class DevServer:
         self._instance.identities.revoke(token)
 
     def deny(self, glob: str) -> None:
-        """Answer with ``access_denied`` for the paths that *glob* covers, whoever asks."""
+        """Answer with ``access_denied`` for the paths that *glob* covers, for every identity."""
         self._instance.identities.deny(glob)
 
     def fault(self, **what: Any) -> None:
@@ -294,7 +294,7 @@ class DevServer:
 
 @contextlib.contextmanager
 def _told(path: str, done: str) -> Iterator[None]:
-    """Turn what the vault refuses into an error for whoever called from Python."""
+    """Turn an error of the vault into one for the Python caller."""
     try:
         yield
     except Problem as exc:

@@ -1,4 +1,6 @@
-"""Who wants to hear of which changes, and what each has not acknowledged. Pure but for its lock.
+"""Subscriptions: the changes that each asks for, and the events it has not acknowledged.
+
+Pure but for its lock.
 
 An event says that something happened to a path, and never what the values are.
 """
@@ -119,7 +121,7 @@ class Subscriptions:
             return tuple(self._subscriptions)
 
     def lose(self) -> None:
-        """End them all, whoever owns them; polls that wait end."""
+        """End all of them, of every owner; polls that wait end."""
         with self._lock:
             lost, self._subscriptions = self._subscriptions, {}
             for subscription in lost.values():
@@ -128,7 +130,7 @@ class Subscriptions:
     def publish(
         self, event_type: str, *, tenant: str, path: str, now: float, data: Mapping[str, Any]
     ) -> None:
-        """Tell everybody who wants to know and may."""
+        """Add an event to each subscription that asks for it, if its owner may read the path."""
         with self._lock:
             self._events += 1
             event = Event(self._events, event_type, path, now, data)
@@ -171,7 +173,7 @@ class Subscriptions:
         if subscription is None:
             raise Problem("subscription_not_found", "there is no such subscription")
         if subscription.owner.identity_id != owner.identity_id:
-            raise Problem("access_denied", "the subscription is somebody else's")
+            raise Problem("access_denied", "the subscription belongs to another identity")
         return subscription
 
     def _is_for(self, subscription: Subscription, event: Event) -> bool:

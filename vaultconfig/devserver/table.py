@@ -1,4 +1,4 @@
-"""ScaiVault's operations as a table, and what comes before each: who, how often, what for. Pure."""
+"""ScaiVault's operations as a table, and the checks before each: token, limit, scope. Pure."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _require(allowance: Allowance | None) -> dict[str, str]:
     if allowance is None:
         return {}
     if allowance.retry_after is not None:
-        message = f"over the limit: come back in {allowance.retry_after} s"
+        message = f"too many requests: try again in {allowance.retry_after} s"
         raise Problem("rate_limited", message, headers=allowance.headers)
     return allowance.headers
 
@@ -118,7 +118,7 @@ def rows(instance: Instance) -> list[Row]:
 
 
 def answer(handle: Handler, instance: Instance, incoming: Incoming) -> Reply | Later:
-    """Run *handle*, and put what it refuses into the envelope."""
+    """Run *handle*, and put its errors into the envelope."""
     try:
         return handle(instance, incoming)
     except Problem as exc:
