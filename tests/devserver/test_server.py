@@ -125,11 +125,16 @@ def test_silence(
                 http.get("/v1/secrets/a")
             except httpx.TransportError:
                 continue
+        http.get("/v1/health", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as malformed:
+            malformed.sendall(b"no HTTP\r\n\r\n")
+            assert malformed.recv(12) == b"HTTP/1.1 400"
         server.fault(delay=60)
         with pytest.raises(httpx.ReadTimeout):
             http.get("/v1/secrets/a", timeout=0.05)
     assert capfd.readouterr() == ("", "")
-    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+    assert not [r for r in caplog.records if r.name.startswith(("uvicorn", "vaultconfig"))]
 
 
 def test_other_loggers_are_left_alone() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import itertools
+import logging
 import socket
 import struct
 import threading
@@ -25,13 +26,17 @@ from uvicorn.server import ServerState
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.urls import is_loopback
 
+_LOGGER = logging.getLogger("vaultconfig.devserver")
+_LOGGER.setLevel(logging.ERROR)  # uvicorn warns of each malformed request
+
 
 class _Connection(H11Protocol):
-    """A connection that lets the application close it, and leaves the access log alone."""
+    """A connection that lets the application close it, and leaves uvicorn's logs alone."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False
+        self.logger = _LOGGER
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
