@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout.
-FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 RUN = PYTHONSAFEPATH=1 $(BIN)
+FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
 .PHONY: demo test test-oldest test-pythons check coverage bench format clean
 
