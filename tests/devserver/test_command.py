@@ -67,14 +67,14 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_cleanly(launch: Launch, ending: signal.Signals) -> None:
-    """A signal ends it with 0 within a second, whatever is open, and it says nothing more."""
+    """A signal ends it with 0 within seconds, whatever is open, and it says nothing more."""
     process = launch("--port", "0")
     with ready(process) as http:
         http.put("/v1/secrets/a", json={"data": {"x": "canary"}})
         began = time.monotonic()
         process.send_signal(ending)
         assert finish(process) == (0, "", "")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 def test_limits_are_on(launch: Launch) -> None:
