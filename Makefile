@@ -7,7 +7,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pythons check coverage bench format clean
+.PHONY: demo test test-oldest test-pythons soak check coverage bench format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -23,6 +23,10 @@ test-oldest: $(VENV)-oldest/package
 # What needs nothing special, on every Python from 3.11 to 3.14 that is found.
 test-pythons:
 	.ci/pythons $(ARGS)
+
+# Live settings through rotations and faults, for ten minutes.
+soak: $(VENV)/package
+	$(BIN)/python -m tests.soak $(ARGS)
 
 check: $(VENV)/package
 	$(BIN)/ruff check .
