@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.django.site import manage, own_site, python
 from vaultconfig.devserver import DevServer
 
@@ -34,6 +36,10 @@ DATABASES = {
     "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x"},
 }
 """
+
+
+ALL_GIVEN = {"SITE_SECRET_KEY": "k" * 50, "SITE_SIGNING_KEY": "x"}
+"""With which the vault is not asked."""
 
 
 def numbers(text: str) -> list[str]:
@@ -69,17 +75,28 @@ def test_what_is_unwise_has_a_number(
     assert numbers(done.stderr) == ["W001", "W004", "W005"]
 
 
-def test_plain_http_has_a_number(sqlite: dict[str, str], tmp_path: Path) -> None:
-    """Another machine, without TLS, is named; here everything comes from the environment."""
-    environment = sqlite | {
-        "SCAIVAULT_URL": "http://vault.example:8200",
-        "VAULTCONFIG_ALLOW_HTTP": "1",
-        "SITE_SECRET_KEY": "k" * 50,
-        "SITE_SIGNING_KEY": "x",
-    }
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("SCAIVAULT_URL", "http://vault.example:8200"),
+        ("SCAIVAULT_URL", "HTTP://localhost.evil.example"),
+        ("SCAIVAULT_URL", "http://127.0.0.1.evil.example"),
+        ("SCAIKEY_TOKEN_URL", "http://key.example/token"),
+    ],
+)
+def test_plain_http_has_a_number(sqlite: dict[str, str], variable: str, url: str) -> None:
+    """Another machine without TLS is named, however local its name sounds."""
+    environment = sqlite | ALL_GIVEN | {variable: url, "VAULTCONFIG_ALLOW_HTTP": "1"}
     done = manage("check", **environment)
     assert numbers(done.stderr) == ["W003"]
-    assert "http://vault.example:8200" in done.stderr
+    assert f" and {url}\n" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "LOCALHOST", "[::1]"])
+def test_plain_http_on_this_machine_is_no_matter(sqlite: dict[str, str], host: str) -> None:
+    """What stays on loopback nobody can read."""
+    done = manage("check", **(sqlite | ALL_GIVEN | {"SCAIVAULT_URL": f"http://{host}:8200"}))
+    assert "W003" not in done.stderr
 
 
 def test_the_command_line_has_the_class_of_the_project(sqlite: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core import checks
@@ -28,9 +29,9 @@ from vaultconfig.environment import VARIABLE, current_environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.plan import FieldPlan, fields_of
 from vaultconfig.render.git import standing
+from vaultconfig.urls import is_loopback
 
 _ENGINE: Final = "vaultconfig.django.postgresql"
-_LOCAL: Final = ("http://127.", "http://localhost", "http://[::1]")
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
@@ -96,14 +97,16 @@ def _published(project: Loaded) -> Iterator[checks.CheckMessage]:
 
 
 def _in_clear() -> Iterator[checks.CheckMessage]:
-    with suppress(ConfigurationError):
-        url = read_connection(os.environ).url
-        if url.startswith("http://") and not url.startswith(_LOCAL):
-            yield checks.Warning(
-                f"secrets travel in plain HTTP from {url}",
-                hint="Use https, and unset VAULTCONFIG_ALLOW_HTTP.",
-                id="vaultconfig.W003",
-            )
+    with suppress(ConfigurationError):  # whoever connects says what is invalid
+        connection = read_connection(os.environ)
+        for url in (connection.url, connection.token_url):
+            parts = urlsplit(url)
+            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+                yield checks.Warning(
+                    f"secrets travel in plain HTTP between this machine and {url}",
+                    hint="Use https, and unset VAULTCONFIG_ALLOW_HTTP.",
+                    id="vaultconfig.W003",
+                )
 
 
 def _without_environment(project: Loaded) -> Iterator[checks.CheckMessage]:
