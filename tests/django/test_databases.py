@@ -194,7 +194,7 @@ connection.close_pool()
         assert process.goes_on() == f"{role.name}\n" * 2
 
 
-def test_a_refusal_that_the_vault_can_not_mend(
+def test_a_rejected_login_that_the_vault_can_not_fix(
     site: Site, make_role: Callable[..., Role], vault: DevServer, postgres: Postgres
 ) -> None:
     """Django's error comes through after one question to the vault, and no frame has a password."""
@@ -246,9 +246,9 @@ def test_all_mistakes_in_the_mapping_are_told_at_once(site: Site) -> None:
     last = site.refusal({"other": {"PASSWORD": "db"}, "default": wrong})
     assert "(vaultconfig.E001)" in last
     for words in (
-        "names 'other', which is none of DATABASES",
+        "names 'other', which is not in DATABASES",
         "['PASSWORD']: Settings has no field 'db': it has database",
-        "['PASS']: the vault can give NAME, USER",
+        "['PASS']: only NAME, USER, PASSWORD, HOST, PORT can come from the vault",
         "['NAME'] is not the dotted name of a field",
         "['USER']: Login has no field 'word': it has user",
         "['HOST']: database is a Login: name one of its fields",
@@ -257,6 +257,6 @@ def test_all_mistakes_in_the_mapping_are_told_at_once(site: Site) -> None:
 
 
 @pytest.mark.parametrize("mapping", [["default"], {"default": "database.password"}])
-def test_a_mapping_that_is_none(site: Site, mapping: object) -> None:
-    """It is told as what it is, not by a traceback of ours."""
+def test_a_mapping_of_the_wrong_type(site: Site, mapping: object) -> None:
+    """The message says so, instead of a traceback of ours."""
     assert "is not a mapping" in site.refusal(mapping)

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
-from django.core import checks
-from django.core.signals import request_started
+from typing import Any
 
-from vaultconfig.django.checks import check_settings
-from vaultconfig.django.databases import apply, declared
-from vaultconfig.django.loading import current_live, start_refreshing
+from django.apps import AppConfig
+
+from vaultconfig.django import databases
+from vaultconfig.django.installation import APP
+from vaultconfig.django.masked import refuse_masked
 
 
 class VaultConfigApp(AppConfig):
     """The Django application ``vaultconfig``."""
 
-    name = "vaultconfig.django"
+    name = APP
     label = "vaultconfig"
     verbose_name = "vaultconfig"
 
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        """Refuse masked secrets before the applications behind this one are imported.
+
+        Raises:
+            django.core.exceptions.ImproperlyConfigured: A setting of Django holds one.
+        """
+        refuse_masked()
+        super().__init__(app_name, app_module)
+
     def ready(self) -> None:
-        """Prepare the databases, the checks, and the refreshing from the first request on.
+        """Give the databases their logins.
 
         Raises:
             django.core.exceptions.ImproperlyConfigured: `VAULTCONFIG_DATABASES` is wrong.
         """
-        checks.register(check_settings, "vaultconfig")
-        request_started.connect(start_refreshing, dispatch_uid="vaultconfig")
-        if declared():
-            apply(current_live().load())
+        if databases.declared():
+            databases.fill()

@@ -6,6 +6,8 @@ W002 Git would take a ``.env``, or has taken it.
 W003 Secrets travel in plain HTTP.
 W004 No environment is set.
 W005 A database's login can't follow a rotation.
+W006 A setting shows the mask of a secret.
+W007 Our application is not installed.
 ==== ==============================================
 """
 
@@ -15,26 +17,32 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import SafeExceptionReporterFilter
 
 from vaultconfig.connection import read_connection
 from vaultconfig.django import databases
+from vaultconfig.django.installation import (
+    APP,
+    ENGINE,
+    SETTING,
+    is_missing,
+    require_application,
+)
 from vaultconfig.django.loading import Loaded, loaded
+from vaultconfig.django.masked import REVEAL, masked_texts
 from vaultconfig.environment import VARIABLE, current_environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.plan import FieldPlan, fields_of
 from vaultconfig.render.git import standing
 from vaultconfig.urls import is_loopback
 
-_ENGINE: Final = "vaultconfig.django.postgresql"
 
-
-def check_settings(**_: Any) -> list[checks.CheckMessage]:
+def check_settings() -> list[checks.CheckMessage]:
     """Return a warning for each thing that is unwise in how the project is configured."""
     project = loaded()
     if project is None:
@@ -45,6 +53,8 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
         *_in_clear(),
         *_without_environment(project),
         *_left_behind(),
+        *_masked(),
+        *_without_application(),
     ]
 
 
@@ -52,7 +62,7 @@ def _unmasked(project: Loaded) -> Iterator[checks.CheckMessage]:
     if names := list(texts_from_vault(project.settings_cls)):
         yield checks.Warning(
             f"{project.settings_cls.__name__} keeps secrets as plain str: {', '.join(names)}",
-            hint="Type them SecretStr, which shows its value only to who asks for it.",
+            hint=f"Type them SecretStr, and where Django needs the text, {REVEAL}.",
             id="vaultconfig.W001",
         )
 
@@ -125,11 +135,35 @@ def _without_environment(project: Loaded) -> Iterator[checks.CheckMessage]:
 
 def _left_behind() -> Iterator[checks.CheckMessage]:
     for alias, database in django_settings.DATABASES.items():
-        if database.get("ENGINE") == _ENGINE and "PASSWORD" not in databases.declared().get(
+        if database.get("ENGINE") == ENGINE and "PASSWORD" not in databases.declared().get(
             alias, {}
         ):
             yield checks.Warning(
                 f"the password of the database {alias!r} can't follow a rotation",
-                hint=f"Say in {databases.SETTING}[{alias!r}] which field it is in.",
+                hint=f"Name its field in {SETTING}[{alias!r}]['PASSWORD'].",
                 id="vaultconfig.W005",
+            )
+
+
+def _masked() -> Iterator[checks.CheckMessage]:
+    if places := masked_texts():
+        yield checks.Warning(
+            f"{', '.join(places)}: the text holds the mask of a secret instead of the secret",
+            hint=f"Where it was made of a SecretStr, {REVEAL}.",
+            id="vaultconfig.W006",
+        )
+
+
+def _without_application() -> Iterator[checks.CheckMessage]:
+    try:
+        require_application()
+    except ImproperlyConfigured as error:
+        number, _, problem = str(error).removeprefix("(").partition(") ")
+        yield checks.Error(problem, id=number)
+    else:
+        if is_missing():
+            yield checks.Warning(
+                f"{APP!r} is missing from INSTALLED_APPS",
+                hint="Add it as the first one, so that masked secrets stop each start.",
+                id="vaultconfig.W007",
             )

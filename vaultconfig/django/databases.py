@@ -1,25 +1,51 @@
 """Keeps the logins of Django's databases current, in place, so that every thread sees them.
 
-It opens, closes and drops no connection: one that is logged in stays good.
+It opens, closes and drops no connection: one that is logged in stays good. What came from the
+vault is known by its type; what anybody else has put in its place is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, Self
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
+from vaultconfig.django.installation import SETTING
+from vaultconfig.django.loading import current_live
 from vaultconfig.live.change import unknown_part
-from vaultconfig.masking import mask
+from vaultconfig.masking import _MaskedStr
 
-SETTING: Final = "VAULTCONFIG_DATABASES"
+_PLACE: Final = ("NAME", "HOST", "PORT")
 _KEYS: Final = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
+_ABSENT: Final = object()
 
-_applied: BaseModel | None = None
+
+class FromField(_MaskedStr):
+    """A text in ``DATABASES`` that follows a field, in copies of the dictionary too.
+
+    Django makes a plain text of it for a test database or a clone, which therefore stays.
+
+    Attributes:
+        field: The dotted name of the field.
+        database: The ``NAME`` beside which it was written.
+    """
+
+    field: str
+    database: object
+
+    def __new__(cls, text: str, field: str, database: object) -> Self:
+        """Mark *text* as that of *field*."""
+        marked = super().__new__(cls, text)
+        marked.field, marked.database = field, database
+        return marked
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        # It remains one in a copy, and in a process for tests that it is sent to.
+        return type(self), (str(self), self.field, self.database)
 
 
 def declared() -> Mapping[str, Mapping[str, str]]:
@@ -38,46 +64,82 @@ def mistakes(settings: BaseModel) -> list[str]:
     return [line for alias, keys in value.items() for line in _wrong_with(alias, keys, settings)]
 
 
-def apply(settings: BaseModel) -> None:
-    """Have all further logins made with what *settings* say.
+def fill() -> None:
+    """Write what the vault has for the databases; called when Django is set up.
 
     Raises:
         django.core.exceptions.ImproperlyConfigured: `VAULTCONFIG_DATABASES` is wrong.
     """
-    global _applied  # noqa: PLW0603 - as the connections are the process's
+    settings = current_live().newest
     if problems := mistakes(settings):
         raise ImproperlyConfigured(f"(vaultconfig.E001) {'; '.join(problems)}")
-    for alias, keys in declared().items():
-        # At once: a user's name must not meet another's password.
-        connections.settings[alias].update(
-            {key: mask(_plain(_value_of(settings, field))) for key, field in keys.items()}
-        )
+    for alias, fields in declared().items():
+        _write(connections.settings[alias], fields, settings)
+
+
+def follow_all() -> None:
+    """Have the further logins of all databases made with what the vault has by now."""
+    changed = [alias for alias in list(connections.settings) if follow(connections.settings[alias])]
+    for alias in changed:
         _renew_pool(alias)
-    _applied = settings
 
 
-def applied() -> BaseModel | None:
-    """Return the settings that logins are made with; None where none are."""
-    return _applied
+def follow(database: dict[str, Any]) -> bool:
+    """Bring what came from the vault in *database* up to date; return whether it has changed.
+
+    Several threads may do so at the same time, none of them waits, and the newest stays.
+    """
+    before = dict(database)
+    if is_followed(database):
+        written: BaseModel | None = None
+        while (newest := current_live().newest) is not written:
+            _write(database, _fields_in(database), newest)
+            written = newest
+    return database != before
+
+
+def is_followed(database: Mapping[str, Any]) -> bool:
+    """Whether something in *database* came from the vault."""
+    return any(isinstance(text, FromField) for text in dict(database).values())
+
+
+def _fields_in(database: Mapping[str, Any]) -> dict[str, str]:
+    """Return the field of each text that is still ours.
+
+    A test database is where it was made: beside a NAME that we don't know HOST and PORT stay.
+    """
+    return {
+        key: text.field
+        for key, text in dict(database).items()
+        if isinstance(text, FromField)
+        if key not in _PLACE or text.database == database["NAME"]
+    }
+
+
+def _write(database: dict[str, Any], fields: Mapping[str, str], settings: BaseModel) -> None:
+    texts = {key: _plain(_value_of(settings, field)) for key, field in fields.items()}
+    name = texts.get("NAME", database["NAME"])
+    # At once: a user's name must not meet another's password.
+    database.update({key: FromField(texts[key], fields[key], name) for key in fields})
 
 
 def _renew_pool(alias: str) -> None:
     """Let the pool of psycopg connections, where there is one, open the next ones anew."""
     pool: Any = getattr(connections[alias], "_connection_pools", {}).get(alias)
     if isinstance(getattr(pool, "kwargs", None), dict):
-        pool.kwargs.update(connections[alias].get_connection_params())
+        pool.kwargs = {**connections[alias].get_connection_params(), "autocommit": True}
 
 
 def _wrong_with(alias: str, keys: object, settings: BaseModel) -> Iterator[str]:
     if alias not in connections.settings:
-        yield f"{SETTING} names {alias!r}, which is none of DATABASES"
+        yield f"{SETTING} names {alias!r}, which is not in DATABASES"
     if not isinstance(keys, Mapping):
         yield f"{SETTING}[{alias!r}] is not a mapping from {', '.join(_KEYS)} to names of fields"
         return
     for key, name in keys.items():
         place = f"{SETTING}[{alias!r}][{key!r}]"
         if key not in _KEYS:
-            yield f"{place}: the vault can give {', '.join(_KEYS)}"
+            yield f"{place}: only {', '.join(_KEYS)} can come from the vault"
         elif not isinstance(name, str):
             yield f"{place} is not the dotted name of a field, such as 'database.password'"
         elif (unknown := unknown_part(type(settings), name)) is not None:
@@ -86,16 +148,24 @@ def _wrong_with(alias: str, keys: object, settings: BaseModel) -> Iterator[str]:
             yield f"{place}: {model.__name__} has no field {part!r}: it has {known}"
         elif isinstance(found := _value_of(settings, name), BaseModel):
             yield f"{place}: {name} is a {type(found).__name__}: name one of its fields"
+        elif found is _ABSENT or (isinstance(found, Collection) and not _is_text(found)):
+            yield f"{place}: {name} is not a single value: name a field that is one"
 
 
 def _value_of(settings: BaseModel, name: str) -> object:
+    """Return the value of the field called *name*; None inside of what is None."""
     value: Any = settings
     for part in name.split("."):
-        value = None if value is None else getattr(value, part)
+        value = None if value is None else getattr(value, part, _ABSENT)
     return value
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return "" if value is None else str(value)
+def _is_text(value: object) -> bool:
+    return isinstance(value, str | bytes) or hasattr(value, "get_secret_value")
+
+
+def _plain(value: Any) -> str:
+    revealed = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    if isinstance(revealed, bytes):
+        return revealed.decode()
+    return "" if revealed is None or revealed is _ABSENT else str(revealed)

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from django.apps import apps
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import request_started
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
+from vaultconfig.django.installation import require_application
 from vaultconfig.django.signals import vault_refreshed
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.live import Change, LiveSettings
@@ -70,7 +73,10 @@ def load(
     if _loaded is not None:
         _loaded.live.close()
     _loaded = Loaded(settings_cls, arguments, live)
+    live.on_change(_follow)  # on its own, so that no receiver of the signal can prevent it
     live.on_change(_tell)
+    request_started.connect(start_refreshing, dispatch_uid="vaultconfig")
+    checks.register(_check, "vaultconfig")
     return settings
 
 
@@ -83,8 +89,10 @@ def current_live() -> LiveSettings[Any]:
     """Return the live settings of the project.
 
     Raises:
-        django.core.exceptions.ImproperlyConfigured: settings.py has not loaded any (yet).
+        django.core.exceptions.ImproperlyConfigured: settings.py has not loaded any (yet), or
+            our application is missing and needed.
     """
+    require_application()
     if _loaded is None:
         raise ImproperlyConfigured(
             "no settings have been loaded: call vaultconfig.django.load(Settings) in settings.py,"
@@ -95,16 +103,27 @@ def current_live() -> LiveSettings[Any]:
 
 def start_refreshing(**_: object) -> None:
     """Refresh from now on, in this process; a receiver of ``request_started``."""
-    if _loaded is not None:
-        with suppress(VaultConfigError):  # expired: whoever reads them is told
-            _ = _loaded.live.current
+    from vaultconfig.django import databases
+
+    with suppress(VaultConfigError):  # expired: whoever reads them is told
+        _ = current_live().current
+    databases.follow_all()
+
+
+def _check(**_: Any) -> list[checks.CheckMessage]:
+    from vaultconfig.django.checks import check_settings  # most processes run no checks
+
+    return check_settings()
+
+
+def _follow(_: Change[Any]) -> None:
+    from vaultconfig.django import databases
+
+    if apps.apps_ready:  # until then there may be no DATABASES
+        databases.follow_all()
 
 
 def _tell(change: Change[Any]) -> None:
-    from vaultconfig.django import databases
-
-    if apps.ready:
-        databases.apply(change.new)
     vault_refreshed.send_robust(sender=type(change.new), change=change)
 
 

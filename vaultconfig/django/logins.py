@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from vaultconfig.django import databases
-from vaultconfig.django.loading import loaded
+from vaultconfig.django.loading import current_live
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
@@ -28,17 +27,17 @@ def log_in(
     Raises:
         Exception: What *connect* raised last.
     """
-    before = databases.applied()
     connection, error = _attempt(connect, parameters)
-    if error is None:
-        return connection  # type: ignore[return-value]  # there is one where there is no error
-    if is_refusal(error) and _catch_up(before):
+    if error is not None and is_refusal(error):
         latest = renewed()
+        if dict(latest) == dict(parameters):
+            _catch_up()
+            latest = renewed()
         if dict(latest) != dict(parameters):
             connection, error = _attempt(connect, latest)
     if error is not None:
         raise error
-    return connection  # type: ignore[return-value]  # likewise
+    return connection  # type: ignore[return-value]  # there is one where there is no error
 
 
 def is_refusal(error: Exception) -> bool:
@@ -63,12 +62,7 @@ def _attempt(
     return None, failure
 
 
-def _catch_up(before: object) -> bool:
-    """Have the databases' settings follow the vault, which is asked at most once a crowd."""
-    project = loaded()
-    if project is None or before is None:
-        return False
-    latest = project.live.catch_up(before)
-    if latest is not databases.applied():
-        databases.apply(latest)  # the thread that tells the listeners may not have come to it
-    return True
+def _catch_up() -> None:
+    """Have the vault asked for newer settings, at most once a crowd."""
+    live = current_live()
+    live.catch_up(live.newest)

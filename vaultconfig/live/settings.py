@@ -123,6 +123,16 @@ class LiveSettings(Generic[T]):
             return self._settings  # type: ignore[return-value]  # set before it can be read
         return self._current()
 
+    @property
+    def newest(self) -> T:
+        """The newest settings that were read, whatever their age; it starts and waits for nothing.
+
+        Raises:
+            ConfigurationError: They have not been loaded.
+        """
+        self._require_loaded()
+        return self._refresher.snapshot.settings
+
     def start(self) -> None:
         """Load the settings, and keep them fresh from now on; does nothing where that is so.
 

@@ -10,24 +10,44 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
+from vaultconfig.django.databases import follow, is_followed
+from vaultconfig.django.installation import require_application
 from vaultconfig.django.logins import Parameters, log_in
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's, which asks the vault when a login is refused."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a wrapper, without a connection.
+
+        Raises:
+            django.core.exceptions.ImproperlyConfigured: Our application is not installed.
+        """
+        require_application()
+        super().__init__(*args, **kwargs)
+
     @property
     def pool(self) -> Any:
         """The pool of connections, if there is one; it logs in as we do."""
         pool = super().pool
-        if pool is not None and not isinstance(pool.connection_class, _Logins):
-            pool.connection_class = _Logins(pool, pool.connection_class)  # nobody has opened it yet
+        if pool is None or isinstance(pool.connection_class, _Logins):
+            return pool
+        if is_followed(self.settings_dict):
+            pool.connection_class = _Logins(self, pool.connection_class)  # nobody has opened it yet
         return pool
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what the next connection is opened with: the newest that there is."""
+        require_application()  # once more: this may have been made before Django was set up
+        follow(self.settings_dict)
+        parameters: dict[str, Any] = super().get_connection_params()
+        return parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Open a connection, or take one from the pool."""
         inherited = super().get_new_connection
-        if self.pool is not None:
+        if self.pool is not None or not is_followed(self.settings_dict):
             return inherited(conn_params)
         return log_in(
             lambda parameters: inherited(dict(parameters)),
@@ -40,7 +60,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 class _Logins:
     """Stands for the class of a pool's connections, of which the pool only wants `connect`."""
 
-    pool: Any
+    wrapper: DatabaseWrapper
     connection_class: Any
 
     def connect(self, conninfo: str = "", **parameters: Any) -> Any:
@@ -49,4 +69,7 @@ class _Logins:
         def connect(given: Parameters) -> Any:
             return self.connection_class.connect(conninfo, **given)
 
-        return log_in(connect, parameters, renewed=lambda: {**parameters, **self.pool.kwargs})
+        def latest() -> Parameters:
+            return {**parameters, **self.wrapper.get_connection_params()}
+
+        return log_in(connect, latest(), renewed=latest)
