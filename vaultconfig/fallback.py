@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -20,7 +21,13 @@ NOT_FOUND = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)
 
 
 class NoCredentialsError(ConfigurationError):
-    """Nothing is configured to show to the vault."""
+    """Nothing is configured to show to the vault.
+
+    Attributes:
+        fields: The dotted names of those for which it would have been asked.
+    """
+
+    fields: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,9 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
                 resolve_values=self._option("vault_resolve_values", default=True),
                 extra=self.config.get("extra") == "allow",
             )
+        except NoCredentialsError as error:
+            error.fields = [slot.name for slot, _ in load.claims]
+            raise
         except UnresolvedSettingsError as error:
             failures = error.failures
             hint = None if self.fallback else self._hint(failures, rule)

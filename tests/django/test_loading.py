@@ -199,6 +199,28 @@ def test_static_files_are_collected_without_a_vault(tmp_path: Path, sqlite: dict
     assert "static files copied" in done.stdout
 
 
+@pytest.mark.parametrize("environment", [{}, {"VAULTCONFIG_ENVIRONMENT": "development"}])
+def test_a_build_names_the_fields_without_a_stand_in(
+    tmp_path: Path, sqlite: dict[str, str], environment: dict[str, str]
+) -> None:
+    """A build is not told to get credentials, but to complete ``when_building``."""
+    del sqlite["SCAIVAULT_TOKEN"], sqlite["VAULTCONFIG_ENVIRONMENT"]
+    more = (
+        "    other: Annotated[str, 'vault:site#other']\n\nvault = load(Settings, when_building={})"
+    )
+    own_site(tmp_path, SETTINGS.replace("\nvault = load(Settings)", more))
+    done = python(
+        *("manage.py", "collectstatic", "--noinput"),
+        environment=sqlite | environment | {"VAULTCONFIG_BUILD": "1"},
+        directory=tmp_path,
+    )
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith(
+        "when_building in settings.py has no value for key, other: add one for each"
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from vaultconfig.django.installation import require_application
 from vaultconfig.django.signals import vault_refreshed
-from vaultconfig.errors import VaultConfigError
+from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
+from vaultconfig.fallback import NoCredentialsError
 from vaultconfig.live import Change, LiveSettings
 
 T = TypeVar("T", bound=BaseSettings)
@@ -153,7 +154,16 @@ def is_build(argv: Sequence[str], commands: Collection[str]) -> bool:
 
 
 def _described(error: Exception) -> str:
+    if os.environ.get(BUILD_SWITCH) and (fields := ", ".join(_fields_without_credentials(error))):
+        return f"when_building in settings.py has no value for {fields}: add one for each"
     if not isinstance(error, ValidationError):
         return str(error)
     mistakes = error.errors(include_input=False, include_context=False, include_url=False)
     return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in mistakes)
+
+
+def _fields_without_credentials(error: Exception) -> Sequence[str]:
+    if isinstance(error, NoCredentialsError):
+        return error.fields
+    failures = error.failures if isinstance(error, UnresolvedSettingsError) else ()
+    return [failure.field for failure in failures if isinstance(failure.error, NoCredentialsError)]
