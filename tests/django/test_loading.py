@@ -127,11 +127,17 @@ told = []
 def bad(change, **_):
     raise RuntimeError(change.new.key.get_secret_value())
 
+def leaving(change, **_):
+    sys.exit(change.new.key.get_secret_value())
+
+async def awaited(change, **_):
+    told.append(["awaited"])
+
 def good(sender, change, **_):
     told.append([sender.__name__, sorted(change.fields), change.versions])
 
-vault_refreshed.connect(bad)
-vault_refreshed.connect(good)
+for receiver in (bad, leaving, good, awaited):
+    vault_refreshed.connect(receiver)
 import os
 httpx.put(os.environ["SCAIVAULT_URL"] + "/v1/secrets/environments/production/site/web",
     headers={"Authorization": "Bearer " + os.environ["SCAIVAULT_TOKEN"]},
@@ -141,8 +147,9 @@ print(json.dumps(told))
 """
     done = run_script(tmp_path, sqlite, code)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [["Settings", ["key"], {WEB: 2}]]
+    assert json.loads(done.stdout) == [["Settings", ["key"], {WEB: 2}], ["awaited"]]
     assert "the receiver bad raised RuntimeError" in done.stderr
+    assert "the receiver leaving raised SystemExit" in done.stderr
     assert "canary" not in done.stderr
 
 
