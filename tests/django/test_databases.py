@@ -23,38 +23,56 @@ from pydantic import BaseModel, SecretStr
 from vaultconfig import VaultSettings
 from vaultconfig.django import load
 
+{head}
 class Login(BaseModel):
     user: str
-    password: SecretStr
+    password: {password}
     port: int = 5432
+    name: str = "a"
+    host: str = "a.internal"
 
 class Settings(VaultSettings):
-    database: Annotated[Login, "vault:environments/{{environment}}/site/database"]
+    database: Annotated[{database}, "vault:environments/{{environment}}/site/database"]
 
 vault = load(Settings)
 SECRET_KEY = "x" * 50
 INSTALLED_APPS = ["vaultconfig.django"]
-DATABASES = {{"default": {{
-    "ENGINE": {engine!r}, "NAME": "postgres", "HOST": "127.0.0.1", "OPTIONS": {options},
-    "PORT": os.environ.get("PORT", ""),
-}}}}
+DATABASES = {{
+    "default": {{
+        "ENGINE": {engine!r}, "NAME": "postgres", "HOST": "127.0.0.1", "OPTIONS": {options},
+        "PORT": os.environ.get("PORT", ""),
+    }},
+    "other": {{
+        "ENGINE": {other!r}, "NAME": "postgres", "HOST": "127.0.0.1", "USER": "nobody",
+        "PORT": os.environ.get("PORT", ""),
+    }},
+}}
 VAULTCONFIG_DATABASES = {mapping}
 """
 LOGIN = {"default": {"USER": "database.user", "PASSWORD": "database.password"}}
 STOCK, OURS = "django.db.backends.postgresql", "vaultconfig.django.postgresql"
 SQLITE = "django.db.backends.sqlite3"
+USUAL = {
+    "engine": SQLITE,
+    "other": SQLITE,
+    "options": {},
+    "mapping": LOGIN,
+    "database": "Login",
+    "password": "SecretStr",
+    "head": "",
+}
 START = """
 import json, os, sys, threading, django
 django.setup()
 from django.db import connection, connections
 from vaultconfig.django import live
 
-def write(password):
+def write(password, **more):
     import httpx
     httpx.put(
         os.environ["SCAIVAULT_URL"] + "/v1/secrets/environments/production/site/database",
         headers={"Authorization": "Bearer " + os.environ["SCAIVAULT_TOKEN"]},
-        json={"data": {"user": os.environ.get("ROLE", "me"), "password": password}},
+        json={"data": {"user": os.environ.get("ROLE", "me"), "password": password, **more}},
     ).raise_for_status()
 
 def meet():
@@ -95,11 +113,9 @@ class Site:
         self.directory = directory
         self.environment = variables(vault, directory, DJANGO_SETTINGS_MODULE="project.settings")
 
-    def write(
-        self, *, engine: str = SQLITE, options: object = None, mapping: object = LOGIN
-    ) -> None:
-        text = SETTINGS.format(engine=engine, options=options or {}, mapping=mapping)
-        own_site(self.directory, text)
+    def write(self, **parts: object) -> None:
+        """Write the project; *parts* stand in the braces of its settings."""
+        own_site(self.directory, SETTINGS.format(**(USUAL | parts)))
 
     def run(self, code: str, **environment: str) -> str:
         done = python(
@@ -240,13 +256,160 @@ except OperationalError as error:
         assert "password authentication failed" in process.goes_on()
 
 
+def test_only_what_came_from_the_vault_is_written(site: Site) -> None:
+    """What others put in its place stays; copies under other names follow; some may have gone."""
+    names = {"NAME": "database.name", "HOST": "database.host"}
+    site.write(mapping={"default": {**LOGIN["default"], **names}}, other=SQLITE)
+    code = """
+import copy, pickle
+databases = connections.settings
+default = databases["default"]
+databases["tenant"] = {**copy.deepcopy(default), "NAME": "tenant"}
+databases["worker"] = pickle.loads(pickle.dumps(default))
+default["NAME"] = "test_" + default["NAME"]
+default["USER"] = "changed"
+del databases["other"]
+write("canary-2", name="b", host="b.internal", user="you")
+live.refresh()
+print(json.dumps({
+    alias: [str(database[key]) for key in ("NAME", "HOST", "USER", "PASSWORD")]
+    for alias, database in databases.items()
+}))
+"""
+    assert json.loads(site.run(code)) == {
+        "default": ["test_a", "a.internal", "changed", "canary-2"],
+        "tenant": ["tenant", "a.internal", "you", "canary-2"],
+        "worker": ["b", "b.internal", "you", "canary-2"],
+    }
+
+
+def test_threads_out_of_order_leave_the_newest(site: Site) -> None:
+    """A thread that still holds an older snapshot writes it, notices, and writes the newest."""
+    site.write(password="Annotated[object, AfterValidator(Slow)]", head=SLOW)
+    code = """
+from project.settings import Slow
+from vaultconfig.django import databases
+late = threading.Thread(target=databases.follow_all)
+Slow.holds = late
+late.start()
+assert Slow.entered.wait(20)
+write("canary-2")
+live.refresh()
+databases.follow_all()
+Slow.go_on.set()
+late.join()
+print(connections.settings["default"]["PASSWORD"])
+"""
+    assert site.run(code) == "canary-2\n"
+
+
+SLOW = """
+import threading
+from pydantic import AfterValidator
+
+class Slow:
+    holds, entered, go_on = None, threading.Event(), threading.Event()
+
+    def __init__(self, text):
+        self.text = text
+
+    def __str__(self):
+        if threading.current_thread() is self.holds and not self.entered.is_set():
+            self.entered.set()
+            assert self.go_on.wait(20)
+        return self.text
+"""
+
+
+def test_a_receiver_that_hangs_holds_no_login_back(site: Site) -> None:
+    """Each request brings the databases up to date, whatever became of the listeners."""
+    site.write()
+    code = """
+from django.core.signals import request_started
+from vaultconfig.django import vault_refreshed
+reached = threading.Event()
+
+def hangs(**_):
+    reached.set()
+    threading.Event().wait()
+
+vault_refreshed.connect(hangs)
+write("canary-2")
+threading.Thread(target=live.refresh, daemon=True).start()
+assert reached.wait(20)
+write("canary-3")
+live.refresh()
+request_started.send(None)
+print(connections.settings["default"]["PASSWORD"])
+"""
+    assert site.run(code) == "canary-3\n"
+
+
+@pytest.mark.parametrize("kind", ["SecretBytes", "Secret[str]", "bytes", "str"])
+def test_secrets_of_every_type_are_revealed(site: Site, kind: str) -> None:
+    """No database is asked to let asterisks in."""
+    site.write(password=kind, head="from pydantic import Secret, SecretBytes")
+    assert site.run("print(connections.settings['default']['PASSWORD'])") == "canary-1\n"
+
+
+@pytest.mark.parametrize("name", ["database", "database.password", "database.absent"])
+def test_a_field_that_holds_many_values(site: Site, name: str) -> None:
+    """A mapping is not written into a login, and its keys are no fields."""
+    site.write(mapping={"default": {"PASSWORD": name}}, database="dict[str, str]")
+    done = python("manage.py", "check", environment=site.environment, directory=site.directory)
+    assert f"{name} is not a single value: name a field that is one" in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_a_copied_connection_has_a_second_try(
+    site: Site, make_role: Callable[..., Role], vault: DevServer, postgres: Postgres
+) -> None:
+    """Its settings are a dictionary of its own, which follows as well."""
+    role = make_role(vault)
+    site.write(engine=OURS)
+    code = """
+copied = connection.copy()
+meet()
+with copied.cursor() as cursor:
+    cursor.execute("SELECT current_user")
+    print(cursor.fetchone()[0])
+copied.close()
+with connection._nodb_cursor() as cursor:
+    cursor.execute("SELECT current_database()")
+    print(cursor.fetchone()[0])
+"""
+    with site.running(code, PORT=str(postgres.port), ROLE=role.name) as process:
+        process.meet()
+        role.put()
+        role.alter()
+        assert process.goes_on() == f"{role.name}\npostgres\n"
+
+
+def test_a_database_that_does_not_follow_asks_nothing(
+    site: Site, make_role: Callable[..., Role], vault: DevServer, postgres: Postgres
+) -> None:
+    """A rejected login beside the vault's is an error at once, without a read."""
+    role = make_role(vault)
+    site.write(engine=OURS, other=OURS)
+    code = """
+from django.db import OperationalError
+try:
+    connections["other"].ensure_connection()
+except OperationalError as error:
+    print(error)
+"""
+    more = {"PORT": str(postgres.port), "ROLE": role.name, "PGPASSWORD": "wrong"}
+    assert "password authentication failed" in site.run(code, **more)
+    assert len([r for r in vault.requests if r.path.startswith("/v1/secrets")]) == 1
+
+
 def test_all_mistakes_in_the_mapping_are_told_at_once(site: Site) -> None:
     """Django does not start, in plain words with the places and a number."""
     wrong = {"PASS": "database.password", "NAME": 1, "USER": "database.word", "HOST": "database"}
-    last = site.refusal({"other": {"PASSWORD": "db"}, "default": wrong})
+    last = site.refusal({"absent": {"PASSWORD": "db"}, "default": wrong})
     assert "(vaultconfig.E001)" in last
     for words in (
-        "names 'other', which is not in DATABASES",
+        "names 'absent', which is not in DATABASES",
         "['PASSWORD']: Settings has no field 'db': it has database",
         "['PASS']: only NAME, USER, PASSWORD, HOST, PORT can come from the vault",
         "['NAME'] is not the dotted name of a field",
