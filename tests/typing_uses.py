@@ -87,6 +87,7 @@ def report(error: Exception) -> None: ...
 
 live = LiveSettings(Settings)
 assert_type(live.current, Settings)
+assert_type(live.newest, Settings)
 assert_type(live.current.password.get_secret_value(), str)
 assert_type(live.health(), Health)
 assert_type(live.health().next_refresh, float | None)

@@ -1,4 +1,4 @@
-"""System checks: what loads, but is unwise. They ask the vault nothing and show no value.
+"""System checks: settings that load but are unwise. They ask no vault and show no value.
 
 ==== ==============================================
 W001 A secret is typed ``str``.
@@ -101,7 +101,7 @@ def _published(project: Loaded) -> Iterator[checks.CheckMessage]:
                 problem = "is tracked by git" if found == "tracked" else "is not ignored by git"
                 yield checks.Warning(
                     f"{file} {problem}",
-                    hint="Name it in .gitignore, and rotate what has been committed.",
+                    hint="Add it to .gitignore, and rotate the secrets that were committed.",
                     id="vaultconfig.W002",
                 )
 
@@ -128,7 +128,7 @@ def _without_environment(project: Loaded) -> Iterator[checks.CheckMessage]:
     if environment.name is None:
         yield checks.Warning(
             "no environment is set, which counts as production",
-            hint=f"Export {VARIABLE}, such as production, or development on your own machine.",
+            hint=f"Set {VARIABLE}: production, or development on your own machine.",
             id="vaultconfig.W004",
         )
 

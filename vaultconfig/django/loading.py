@@ -26,7 +26,7 @@ T = TypeVar("T", bound=BaseSettings)
 
 BUILD_SWITCH: Final = "VAULTCONFIG_BUILD"
 BUILD_COMMANDS: Final = frozenset({"collectstatic", "compilemessages", "compress"})
-"""What builds an image, and serves nobody."""
+"""Commands that build an image and serve no requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,13 @@ def load(
 
     Args:
         settings_cls: The settings class.
-        when_building: Values of fields to go by instead of asking the vault, such as
-            ``{"secret_key": "only-for-the-build"}``. They count with ``VAULTCONFIG_BUILD=1``
-            alone, with which nothing but ``collectstatic``, ``compilemessages`` and ``compress``
-            runs.
+        when_building: Stand-ins for fields that the vault would fill, such as
+            ``{"secret_key": "only-for-the-build"}``. They are used with ``VAULTCONFIG_BUILD=1``
+            only, and with it only ``collectstatic``, ``compilemessages`` and ``compress`` run.
         arguments: Further keywords for ``settings_cls()``, the same at each refresh.
 
     Raises:
-        django.core.exceptions.ImproperlyConfigured: They can't be had; it says why.
+        django.core.exceptions.ImproperlyConfigured: They can't be loaded; it says why.
     """
     global _loaded  # noqa: PLW0603 - a Django process has one settings module
     if os.environ.get(BUILD_SWITCH):
@@ -129,18 +128,20 @@ def _tell(change: Change[Any]) -> None:
 
 
 def _stand_ins(when_building: Mapping[str, Any] | None, argv: Sequence[str]) -> Mapping[str, Any]:
-    """Return the values for a build, where this is one and nothing else."""
+    """Return the stand-ins, if this process runs a command of a build."""
     if os.environ[BUILD_SWITCH] != "1":
-        raise ImproperlyConfigured(f"{BUILD_SWITCH} is neither 1 nor unset: make it one of them")
+        raise ImproperlyConfigured(
+            f"{BUILD_SWITCH} is neither 1 nor unset: set it to 1, or unset it"
+        )
     if not is_build(argv, BUILD_COMMANDS):
         allowed = ", ".join(sorted(BUILD_COMMANDS))
         raise ImproperlyConfigured(
-            f"{BUILD_SWITCH} is set, with which only {allowed} may run: unset it, since the "
-            "stand-ins for secrets that it switches on are no secrets"
+            f"{BUILD_SWITCH} is set, with which only {allowed} may run: unset it, because it "
+            "replaces secrets by the stand-ins in settings.py"
         )
     if when_building is None:
         raise ImproperlyConfigured(
-            f"{BUILD_SWITCH} is set, and settings.py does not say what stands in for secrets: "
+            f"{BUILD_SWITCH} is set, and settings.py has no stand-ins for secrets: "
             "give load() the argument when_building"
         )
     return when_building

@@ -1,4 +1,4 @@
-"""A second try for a login that was refused, with what the vault says by then.
+"""A second try for a login that was rejected, with what the vault has by then.
 
 No password may be seen in a traceback from here, so errors leave without their frames.
 """
@@ -17,7 +17,7 @@ Parameters = Mapping[str, Any]
 def log_in(
     connect: Callable[[Parameters], T], parameters: Parameters, *, renewed: Callable[[], Parameters]
 ) -> T:
-    """Connect; where the login is refused and there are other parameters by then, once more.
+    """Connect; if the login is rejected and there are other parameters by then, try once more.
 
     Args:
         connect: Opens a connection.
@@ -41,7 +41,7 @@ def log_in(
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether a server has refused a login, as far as is known.
+    """Whether the server has rejected a login, as far as can be known.
 
     libpq gives no SQLSTATE for it, and words that depend on the server's language. That a
     password was asked for and the connection failed comes near.
@@ -49,7 +49,7 @@ def is_refusal(error: Exception) -> bool:
     session = getattr(error, "pgconn", None)
     if session is not None:
         return bool(session.used_password)
-    return "authentication failed" in str(error)  # psycopg2 has but the words
+    return "authentication failed" in str(error)  # psycopg2 has the words only
 
 
 def _attempt(

@@ -1,4 +1,4 @@
-"""``ENGINE = "vaultconfig.django.postgresql"``: a refused login is tried once more.
+"""``ENGINE = "vaultconfig.django.postgresql"``: the newest login, and a second try.
 
 Only how connections are opened is ours; everything else is Django's.
 """
@@ -16,7 +16,7 @@ from vaultconfig.django.logins import Parameters, log_in
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's, which asks the vault when a login is refused."""
+    """Django's, which asks the vault when a login is rejected."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make a wrapper, without a connection.

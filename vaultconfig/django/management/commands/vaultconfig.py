@@ -37,7 +37,7 @@ def _named(project: Loaded) -> list[str]:
     """Return the arguments that tell the command line what `load` was told."""
     cls = project.settings_cls
     if "<locals>" in cls.__qualname__:
-        raise CommandError(f"{cls.__name__} is made inside a function: move it to a module")
+        raise CommandError(f"{cls.__name__} is defined inside a function: move it to a module")
     environment = project.arguments.get("_vault_environment")
     target = f"{cls.__module__}:{cls.__qualname__}"
     return [target] if environment is None else ["-e", environment, target]
