@@ -68,6 +68,7 @@ def test_what_is_unwise_has_a_number(
     assert numbers(told) == ["W001", "W002", "W004", "W005"]
     assert "Settings keeps secrets as plain str: key, other, login.password\n" in told
     assert ".env is not ignored by git" in told
+    assert "use .get_secret_value() in settings.py" in told
     assert "the password of the database 'default' can't follow" in told
     assert "canary" not in told
     (tmp_path / ".gitignore").write_text(".env\n")
