@@ -62,7 +62,7 @@ USUAL = {
     "head": "",
 }
 START = """
-import json, os, sys, threading, django
+import json, os, sys, threading, time, django
 django.setup()
 from django.db import connection, connections
 from vaultconfig.django import live
@@ -74,6 +74,12 @@ def write(password, **more):
         headers={"Authorization": "Bearer " + os.environ["SCAIVAULT_TOKEN"]},
         json={"data": {"user": os.environ.get("ROLE", "me"), "password": password, **more}},
     ).raise_for_status()
+
+def eventually(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
 
 def meet():
     print("here", flush=True)
@@ -167,6 +173,7 @@ mine = connections["default"].settings_dict
 found.append([mine["USER"], str(mine["PASSWORD"])])
 write("canary-2")
 live.refresh()
+eventually(lambda: mine["PASSWORD"] != "canary-1")
 found.append([mine["USER"], str(mine["PASSWORD"])])
 other = []
 thread = threading.Thread(target=lambda: other.append(connections["default"].settings_dict))
@@ -196,6 +203,9 @@ connection.close()
 meet()
 if "REFRESH" in os.environ:
     live.refresh()
+    password = live.current.database.password.get_secret_value()
+    of_pool = lambda: connection.pool.kwargs if connection.pool else {"password": password}
+    eventually(lambda: connection.settings_dict["PASSWORD"] == of_pool()["password"] == password)
 if connection.pool:
     connection.pool.drain()
 print(query())
@@ -271,6 +281,7 @@ default["USER"] = "changed"
 del databases["other"]
 write("canary-2", name="b", host="b.internal", user="you")
 live.refresh()
+eventually(lambda: {str(database["PASSWORD"]) for database in databases.values()} == {"canary-2"})
 print(json.dumps({
     alias: [str(database[key]) for key in ("NAME", "HOST", "USER", "PASSWORD")]
     for alias, database in databases.items()

@@ -83,7 +83,8 @@ class Case(TransactionTestCase):
         (HERE / f"here-{os.getpid()}").touch()
         eventually((HERE / "rotated").exists)
         if os.environ["FOLLOWS"]:
-            eventually(lambda: live.current.database.user == os.environ["NEXT"])
+            eventually(lambda: {database["USER"] for database in connections.settings.values()}
+                == {os.environ["NEXT"]})
         self.assertEqual(self.stands(), [(database, os.environ["NEXT"])] * 2)
         Group.objects.create(name="one")
         self.assertEqual(Group.objects.count(), 1)

@@ -73,7 +73,7 @@ def load(
     if _loaded is not None:
         _loaded.live.close()
     _loaded = Loaded(settings_cls, arguments, live)
-    live.on_change(_follow)  # on its own, so that no receiver of the signal can prevent it
+    live.on_change(_follow)  # on its own, too: a receiver of the signal may never return
     live.on_change(_tell)
     request_started.connect(start_refreshing, dispatch_uid="vaultconfig")
     checks.register(_check, "vaultconfig")
@@ -124,6 +124,7 @@ def _follow(_: Change[Any]) -> None:
 
 
 def _tell(change: Change[Any]) -> None:
+    _follow(change)  # first: a receiver may connect anew
     vault_refreshed.send_robust(sender=type(change.new), change=change)
 
 
