@@ -21,10 +21,9 @@ from pydantic import ValidationError
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live import LiveSettings
 from vaultconfig.live.health import describe
+from vaultconfig.log import say
 
 __all__ = ["health_router", "lifespan"]
-
-logger = logging.getLogger("vaultconfig")
 
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
@@ -141,7 +140,7 @@ async def _say_at_the_end(sentence: str) -> None:
     """Log *sentence* when the loop ends and cancels its tasks, or soon if it goes on."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(_SOON)
-    logger.critical(sentence)
+    say(logging.CRITICAL, sentence)
 
 
 def _uncached(status: int, content: dict[str, Any]) -> JSONResponse:

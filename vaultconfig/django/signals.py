@@ -9,7 +9,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-logger = logging.getLogger("vaultconfig")
+from vaultconfig.log import say
 
 
 class _DiscreetSignal(Signal):
@@ -18,7 +18,7 @@ class _DiscreetSignal(Signal):
     def _log_robust_failure(self, receiver: Callable[..., Any], err: BaseException) -> None:
         # Django logs the message, which may quote a value that the receiver was given.
         name = getattr(receiver, "__qualname__", type(receiver).__name__)
-        logger.error("the receiver %s raised %s", name, type(err).__name__)
+        say(logging.ERROR, "the receiver %s raised %s", name, type(err).__name__)
 
     def _live_receivers(self, sender: object) -> tuple[Any, ...]:
         called, *awaited = super()._live_receivers(sender)
