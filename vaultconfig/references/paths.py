@@ -17,19 +17,20 @@ CONTROL: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
 _SEPARATE: Final = r"\s:|$?#{}"  # what has, or might be mistaken for, a meaning of its own
 _NAME: Final = r"\{([^\W\d]\w*)\}"
 
-# The possessive repeat keeps 10 MB of braces from filling the stack.
-PATH = re.compile(rf"(?:[^{CONTROL}{_SEPARATE}]+|{_NAME})*+")
+MAX_LENGTH: Final = 512
+_MAX_LEVELS: Final = 10
+
+# It stops behind a path that is too long, which keeps 10 MB of braces from filling the stack.
+# A possessive repeat would do so too, but Python 3.11.2 gets one around a group wrong.
+PATH = re.compile(rf"(?:[^{CONTROL}{_SEPARATE}]|{_NAME}){{0,{MAX_LENGTH + 1}}}")
 _PLACEHOLDER = re.compile(_NAME)
 _VARIABLE = re.compile(rf"[^{CONTROL}{_SEPARATE}/]+")
-
-_MAX_LEVELS: Final = 10
-_MAX_LENGTH: Final = 512
 
 
 def find_flaw(path: str) -> tuple[int, str] | None:
     """Return the offset of what is wrong with the shape of *path*, and what was expected."""
-    if len(path) > _MAX_LENGTH:
-        return _MAX_LENGTH, f"a path of at most {_MAX_LENGTH} characters"
+    if len(path) > MAX_LENGTH:
+        return MAX_LENGTH, f"a path of at most {MAX_LENGTH} characters"
     at = 0
     for level, segment in enumerate(path.split("/"), start=1):
         if level > _MAX_LEVELS:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from vaultconfig.errors import InvalidReferenceError
 from vaultconfig.references.options import EXPECTED, parse_option
-from vaultconfig.references.paths import CONTROL, PATH, find_flaw
+from vaultconfig.references.paths import CONTROL, MAX_LENGTH, PATH, find_flaw
 
 # In a template a bar or a brace ends what comes before it.
 _OPTION = re.compile(r"[^&#]*")
@@ -68,10 +68,11 @@ class Reader:
     def _path(self) -> str:
         start = self.at
         path = self._take(PATH)
-        if self._next == "{":
-            self._fail("a placeholder such as {environment}")
-        if self._next not in ("?#|}" if self._inside else "?#"):
-            self._fail("a character of a path, '?', '#' or the end")
+        if len(path) <= MAX_LENGTH:  # else it may go on, which makes no difference
+            if self._next == "{":
+                self._fail("a placeholder such as {environment}")
+            if self._next not in ("?#|}" if self._inside else "?#"):
+                self._fail("a character of a path, '?', '#' or the end")
         flaw = find_flaw(path)
         if flaw:
             self._fail(flaw[1], at=start + flaw[0])
