@@ -132,19 +132,6 @@ def literals_of(info: FieldInfo) -> tuple[Any, ...]:
     return get_args(info.annotation)
 
 
-def check_default(name: str, default: object) -> None:
-    """Refuse a reference that stands as a default, where nothing would resolve it.
-
-    Raises:
-        ConfigurationError: *default*, of the field called *name*, is one.
-    """
-    if isinstance(default, str) and isinstance(_reference(default), (VaultRef, Template)):
-        raise ConfigurationError(
-            f"a reference stands as the default of {name}, where nothing resolves it:"
-            f" write {name}: Annotated[…, {default!r}] instead"
-        )
-
-
 def _reference(item: object) -> Declared | ConfigurationError | None:
     if isinstance(item, VaultRef):
         return item

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from types import new_class
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
@@ -50,19 +52,21 @@ def arranged(
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
     files = (s.env_file for s in others if isinstance(s, DotEnvSettingsSource) and s.env_file)
     env_file = next(files, env_file)
-    others = [source for source in others if not _is_empty(source)]
     if not _orders_sources_itself(settings_cls):
         _put_arguments_first(others)
+    resolving = settings_cls.model_config.get("vault_resolve_values") is not False
     layer_names: dict[str, str] = {}
+    views: list[PydanticBaseSettingsSource] = []
     for source in others:
-        if settings_cls.model_config.get("vault_resolve_values") is not False:
-            _let_references_pass(source)
-        _name_apart(source, layer_names)
-        layer_names[_name(source)] = _layer_name(source)
+        name = _name(source)
+        if name in layer_names:  # pydantic-settings keeps the data of one source a name
+            name = f"{name}[{len(layer_names)}]"
+        layer_names[name] = _layer_name(source)
+        views.append(_view(source, name, resolving=resolving))
     ours = VaultSettingsSource(
         settings_cls, environment=environment, env_file=env_file or (), layer_names=layer_names
     )
-    return (*others, ours, *defaults)
+    return (*views, ours, *defaults)
 
 
 def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:
@@ -75,27 +79,45 @@ def _orders_sources_itself(settings_cls: type[BaseSettings]) -> bool:
     return next(cls for cls in settings_cls.__mro__ if hook in vars(cls)) is not BaseSettings
 
 
-def _is_empty(source: PydanticBaseSettingsSource) -> bool:
-    """Whether it is a `.env` that is not there: calling it costs as much as the environment."""
-    return type(source) is DotEnvSettingsSource and not source.env_vars
+def _view(
+    source: PydanticBaseSettingsSource, name: str, *, resolving: bool
+) -> PydanticBaseSettingsSource:
+    """Return *source* as this load is to see it, under *name*; the source stays as it is.
+
+    A source can outlive a load and be in use by another thread, so the view is an object of its
+    own: of a class that is derived from the source's, and with the same attributes.
+    """
+    kind = type(source)
+    if not isinstance(source, PydanticBaseSettingsSource):  # any callable may be one
+        named = partial(source)
+        vars(named)["__name__"] = name
+        return named
+    if kind.__basicsize__ != PydanticBaseSettingsSource.__basicsize__:
+        return source  # it has attributes elsewhere than in its `__dict__`
+    # Calling the source for a `.env` that is not there would cost as much as the environment.
+    is_empty = isinstance(source, DotEnvSettingsSource) and not source.env_vars
+    is_empty &= kind is DotEnvSettingsSource
+    view = object.__new__(_view_class(kind, name, resolving=resolving, is_empty=is_empty))
+    view.__dict__ = vars(source)
+    return view
 
 
-def _let_references_pass(source: PydanticBaseSettingsSource) -> None:
-    """Have *source* take a reference for a complex field, which it would try to read as JSON."""
-    decode = source.decode_complex_value
-
-    def decode_complex_value(field_name: str, field: FieldInfo, value: Any) -> Any:
+@lru_cache(maxsize=256)
+def _view_class(
+    kind: type[Any], name: str, *, resolving: bool, is_empty: bool
+) -> type[PydanticBaseSettingsSource]:
+    def decode_complex_value(self: Any, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Take a reference for a complex field, which would be read as JSON."""
         if isinstance(value, str) and is_reference(value):
             return {REFERENCE_KEY: value}
-        return decode(field_name, field, value)
+        return kind.decode_complex_value(self, field_name, field, value)
 
-    vars(source)["decode_complex_value"] = decode_complex_value
-
-
-def _name_apart(source: PydanticBaseSettingsSource, taken: Collection[str]) -> None:
-    """Name the second source of a class: pydantic-settings keeps the data of one a name."""
-    if _name(source) in taken:
-        vars(source)["__name__"] = f"{_name(source)}[{len(taken)}]"
+    changed: dict[str, Any] = {"__name__": name, "__module__": kind.__module__}
+    if resolving:
+        changed["decode_complex_value"] = decode_complex_value
+    if is_empty:
+        changed["__call__"] = lambda _: {}
+    return new_class(kind.__name__, (kind,), exec_body=lambda names: names.update(changed))
 
 
 def _name(source: PydanticBaseSettingsSource) -> str:
@@ -104,6 +126,8 @@ def _name(source: PydanticBaseSettingsSource) -> str:
 
 def _layer_name(source: PydanticBaseSettingsSource) -> str:
     """Return what *source* counts as: files and cloud vaults derive from the same classes."""
+    if not isinstance(source, PydanticBaseSettingsSource):
+        return _name(source)
     kind = next((kind for kind in _KINDS if isinstance(source, kind)), type(source))
     if kind not in _KINDS and _reads_the_environment(source):
         kind = EnvSettingsSource

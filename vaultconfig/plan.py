@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
-from functools import cached_property
 from types import NoneType
 from typing import Any, cast, get_type_hints
 from weakref import WeakKeyDictionary
@@ -53,14 +52,17 @@ class FieldPlan:
         self.labels = {
             m.annotation: t.tag for m in models for t in m.metadata if isinstance(t, Tag)
         }
+        self._bears_references: bool | None = None
 
     def __repr__(self) -> str:
         return f"<FieldPlan of {self.name}>"
 
-    @cached_property
+    @property
     def bears_references(self) -> bool:
         """Whether the vault is to fill it, or anything inside it."""
-        return _bears_references(self, frozenset())
+        if self._bears_references is None:
+            self._bears_references = _bears_references(self, frozenset())
+        return self._bears_references
 
 
 def fields_of(model: type) -> tuple[FieldPlan, ...]:
@@ -121,20 +123,46 @@ def _field_infos(model: type) -> list[tuple[str, FieldInfo]]:
     )
     if declared is not None:
         return list(declared.items())
-    problem = ""
-    try:
-        hints = get_type_hints(model, include_extras=True)
-    except NameError as error:
-        problem = str(error)
-    if problem:
-        raise ConfigurationError(
-            f"the annotations of the dataclass {model.__qualname__} can't be read ({problem}):"
-            " define it, and what it names, at the top of a module"
-        )
+    hints = hints_of(model)
     return [
         (field.name, _dataclass_field(hints[field.name], field))
         for field in dataclass_fields(model)
     ]
+
+
+def hints_of(model: type) -> dict[str, Any]:
+    """Return the annotations of a class that is none of pydantic's.
+
+    One that names what only some function knows counts as `object`.
+
+    Raises:
+        ConfigurationError: A reference stands in such an annotation.
+    """
+    try:
+        return get_type_hints(model, include_extras=True)
+    except NameError:
+        pass
+    hints: dict[str, Any] = {}
+    for base in reversed(model.__mro__):
+        for name, annotation in getattr(base, "__annotations__", {}).items():
+            hints[name] = _hint(base, name, annotation)
+    return hints
+
+
+def _hint(owner: type, name: str, annotation: Any) -> Any:
+    alone = type(owner.__name__, (), {"__annotations__": {name: annotation}})
+    alone.__module__ = owner.__module__
+    problem = ""
+    try:
+        return get_type_hints(alone, localns=dict(vars(owner)), include_extras=True)[name]
+    except NameError as error:
+        problem = str(error)
+    if "vault" not in str(annotation).lower():
+        return object
+    raise ConfigurationError(
+        f"the annotation of {owner.__qualname__}.{name} can't be read ({problem}):"
+        f" define {owner.__qualname__}, and what it names, at the top of a module"
+    )
 
 
 def _dataclass_field(hint: Any, field: Field[Any]) -> FieldInfo:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import io
+import traceback
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Unpack
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from vaultconfig.annotations import check_default
 from vaultconfig.arrangement import arranged
-from vaultconfig.environment import check_declared
-from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.checks import check_class, complete, failures_of_factories
+from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.fallback import FallbackMode
 from vaultconfig.masking import mask, unmask
 from vaultconfig.origins import LoadRecord, Provenance, fixed_in, provenance_of
@@ -26,6 +27,8 @@ _OPTIONS: Final = {
 }
 """The arguments of ``Settings()`` that are pydantic-settings', not fields."""
 
+
+_RECORD: Final = "_vaultconfig_record"
 
 _loading: ContextVar[VaultSettingsSource | None] = ContextVar("vaultconfig_loading", default=None)
 
@@ -70,7 +73,9 @@ class VaultSettings(BaseSettings):
     )
 
     # It is there before any validator of the class can print the settings.
-    _record: LoadRecord = PrivateAttr(default_factory=lambda: _record_of(_loading.get()))
+    _vaultconfig_record: LoadRecord = PrivateAttr(
+        default_factory=lambda: _record_of(_loading.get())
+    )
 
     def __init__(
         self,
@@ -102,34 +107,46 @@ class VaultSettings(BaseSettings):
             failure = error.with_traceback(None)
         finally:
             _loading.reset(token)
+        if failure is None:
+            failures = failures_of_factories(type(self), source.current_state, self)
+            failure = UnresolvedSettingsError(failures) if failures else None
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure
         _unmask_fields(self, source.record.from_vault())
 
+    def __init_subclass__(cls, **options: Unpack[VaultConfigDict]) -> None:
+        """Take our keys where they stand as class keywords; pydantic has taken its own."""
+        values: dict[str, Any] = dict(options)
+        ours = {name: values.pop(name) for name in options if name.startswith("vault_")}
+        super().__init_subclass__(**values)
+        vars(cls)["model_config"].update(ours)
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a class that says it runs in development, or whose default is a reference."""
+        """Reject what can be told to be wrong already: see `vaultconfig.checks`."""
         super().__pydantic_init_subclass__(**kwargs)
-        check_declared(cls.model_config.get("vault_environment"))
-        for name, info in cls.model_fields.items():
-            check_default(name, info.default)
+        ours, theirs = (c.__private_attributes__[_RECORD] for c in (VaultSettings, cls))
+        if theirs is not ours:
+            raise ConfigurationError(f"the private attribute {_RECORD} is taken: choose another")
+        check_class(cls)
 
     @classmethod
     def _settings_init_sources(  # type: ignore[override]  # its arguments differ by version
         cls, *, _vault_environment: str | None = None, **options: Any
     ) -> tuple[tuple[PydanticBaseSettingsSource, ...], dict[str, Any]]:
         """Put our source last, whatever ``settings_customise_sources`` of a subclass says."""
+        complete(cls)
         env_file = options.get("_env_file", cls.model_config.get("env_file"))
         if env_file is DEFAULT_ENV_FILE:
             rule = fallback_rule(cls.model_config, _vault_environment)
             options["_env_file"] = env_file if rule.is_possible else None
-        offset: int | None = None
+        problem = ""
         try:
             sources, init_kwargs = super()._settings_init_sources(**options)
         except UnicodeDecodeError as error:
-            offset = error.start
-        if offset is not None:  # out here, because the exception holds the whole file
-            raise ConfigurationError(f"{env_file} is not UTF-8 at byte {offset}: convert it")
+            problem = f"{_file_read_in(error)} at byte {error.start}"
+        if problem:  # out here, because the exception holds the whole file
+            raise ConfigurationError(f"{problem}: convert it, or name the encoding that it has")
         arrangement = arranged(cls, sources, environment=_vault_environment, env_file=env_file)
         return arrangement, init_kwargs
 
@@ -139,7 +156,7 @@ class VaultSettings(BaseSettings):
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            secret = self._record.from_vault()
+            secret = self._vaultconfig_record.from_vault()
             texts = secret_texts(vars(self).items(), secret)
             failure = clean_error(error, type(self), [mask(text) for text in texts])
         if failure is not None:
@@ -147,7 +164,7 @@ class VaultSettings(BaseSettings):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""
-        record = getattr(self, "_record", None)
+        record = getattr(self, _RECORD, None)
         if record is None:  # half-built, as in the traceback of a load that failed
             return ()
         return masked_args(
@@ -159,16 +176,26 @@ class VaultSettings(BaseSettings):
 
 def provenance(settings: VaultSettings) -> dict[str, Provenance]:
     """Return where the value of each field came from, by dotted name; never a value."""
-    return provenance_of(type(settings), settings._record)
+    return provenance_of(type(settings), settings._vaultconfig_record)
 
 
 def fixed_fields(settings: VaultSettings) -> list[str]:
     """Name the fields with a reference in their annotation that a higher source has given."""
-    return fixed_in(type(settings), settings._record)
+    return fixed_in(type(settings), settings._vaultconfig_record)
 
 
 def _record_of(source: VaultSettingsSource | None) -> LoadRecord:
     return LoadRecord() if source is None else source.record
+
+
+def _file_read_in(error: UnicodeDecodeError) -> str:
+    """Say which file is not in which encoding; only the frames of *error* know the file."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    held = [item for frame in frames for item in frame.f_locals.values()]
+    files = [item for item in held if isinstance(item, io.IOBase) and hasattr(item, "name")]
+    file = files[-1] if files else None
+    name, encoding = getattr(file, "name", "a file"), getattr(file, "encoding", error.encoding)
+    return f"{name} is not {encoding}"
 
 
 def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from vaultconfig.checks import complete
 from vaultconfig.connection import (
     CONNECTION_VARIABLES,
     DEADLINE,
@@ -83,6 +84,14 @@ def _files(env_file: DotEnvFiles) -> Sequence[Path | str]:
     return [env_file] if isinstance(env_file, (str, Path)) else env_file or []
 
 
+class _Given(threading.local):
+    """What the other sources gave to a load, which runs in one thread."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        self.data: dict[str, dict[str, Any]] = {}
+
+
 class VaultSettingsSource(PydanticBaseSettingsSource):
     """Fills the fields that carry references; the last source of a settings class.
 
@@ -112,15 +121,33 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         layer_names: Mapping[str, str] = LAYER_NAMES,
     ) -> None:
         super().__init__(settings_cls)
+        complete(settings_cls)
         named = self.config.get("env_file") or DEFAULT_ENV_FILE
         self._env_file: DotEnvFiles = named if env_file is None else env_file
         self._environment = environment
         self._layer_names = layer_names
+        self._of_thread = _Given()
         self.fallback: FallbackMode | None = None
         self.ask: Ask | None = None
         self.load: Load | None = None
         self.record = LoadRecord()
         self.values: Sequence[Any] = ()
+
+    def _set_current_state(self, state: dict[str, Any]) -> None:
+        self._of_thread.state = state  # one source may serve several loads at a time
+
+    def _set_settings_sources_data(self, states: dict[str, dict[str, Any]]) -> None:
+        self._of_thread.data = states
+
+    @property
+    def current_state(self) -> dict[str, Any]:
+        """What the sources before this one gave to the load of this thread, merged."""
+        return self._of_thread.state
+
+    @property
+    def settings_sources_data(self) -> dict[str, dict[str, Any]]:
+        """The same, by source."""
+        return self._of_thread.data
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return nothing: fields are filled together, not one by one."""
@@ -180,9 +207,9 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             if key not in fields and key not in load.given:
                 self.current_state.pop(key, None)
 
-    @cached_property
+    @property
     def _rule(self) -> FallbackRule:
-        """When `.env` may stand in, as long as this load takes."""
+        """When `.env` may stand in; not kept, because a source can outlive a load."""
         rule = fallback_rule(self.config, self._environment)
         return rule if self.fallback is None else replace(rule, mode=self.fallback)
 

@@ -130,7 +130,7 @@ def test_another_name_in_the_env_file(
 def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     """The error names the file and the place, and does not hold what is in it."""
     (tmp_path / ".env").write_bytes(b"SCAIVAULT_TOKEN=" + CANARY.encode() + b"\nNAME=M\xfcller\n")
-    with pytest.raises(ConfigurationError, match="not UTF-8 at byte") as caught:
+    with pytest.raises(ConfigurationError, match="env is not utf-8 at byte") as caught:
         Settings()
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert CANARY not in "".join(shown.format())

@@ -4,6 +4,7 @@ The only place that knows the grammar, which docs/references.md explains to user
 prints, fills in placeholders and picks fields out of secrets; it fetches nothing.
 """
 
+from vaultconfig.references.near_misses import meant_by
 from vaultconfig.references.options import parse_duration
 from vaultconfig.references.picking import as_text, pick
 from vaultconfig.references.reference import VaultRef
@@ -15,6 +16,7 @@ __all__ = [
     "VaultRef",
     "as_text",
     "is_reference",
+    "meant_by",
     "parse",
     "parse_duration",
     "pick",

@@ -1,0 +1,328 @@
+"""What is rejected as soon as a class is made, and what a default factory makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+import pytest
+from pydantic import BaseModel, Field, RootModel, SecretStr, create_model
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing_extensions import TypedDict
+
+from tests.settings.loading import unresolved
+from vaultconfig import VaultConfigDict, VaultSettings, VaultSettingsSource
+from vaultconfig.checks import OPTIONS
+from vaultconfig.devserver import DevServer
+from vaultconfig.errors import ConfigurationError
+
+TOKEN = "vault:app#token"
+
+
+@pytest.fixture(autouse=True)
+def app(vault_env: DevServer) -> DevServer:
+    vault_env.put("app", {"token": "from vault"})
+    return vault_env
+
+
+def rejected(annotation: Any, default: Any = ..., **options: Any) -> str:
+    """Return what is said when a class with a field ``x`` is made."""
+    with pytest.raises(ConfigurationError) as caught:
+        create_model("S", __base__=VaultSettings, x=(annotation, default), **options)
+    return str(caught.value)
+
+
+class Nested(BaseModel):
+    inner: Annotated[SecretStr, "valut:app#token"]
+
+
+class TestNearMisses:
+    """A text in an annotation that is nearly a reference."""
+
+    @pytest.mark.parametrize(
+        "text", ["valut:app#key", "Vault:app#key", "vault//app#key", "app/db#key"]
+    )
+    @pytest.mark.parametrize(
+        "annotate",
+        [
+            lambda text: Annotated[str, text],
+            lambda text: Annotated[str | None, Field(min_length=1), text],
+            lambda text: list[Annotated[str, text]],
+            lambda text: dict[str, Annotated[str, text] | None],
+        ],
+    )
+    def test_a_near_miss(self, annotate: Callable[[str], Any], text: str) -> None:
+        """It is rejected with the field, the text and what was meant, though there is a default."""
+        told = rejected(annotate(text), "dev-only")
+        assert told.startswith(f"the annotation of x holds {text!r}")
+        assert "write 'vault:" in told
+
+    @pytest.mark.parametrize(
+        "text", ["default: 5 s", "value: 1 to 5", "acme/shop#42", "see docs/config#database"]
+    )
+    def test_prose(self, text: str) -> None:
+        """Other texts mean nothing to us, and descriptions may say what they like."""
+
+        class Settings(VaultSettings):
+            one: Annotated[str, text] = "1"
+            two: str = Field("2", description="valut:app#key", examples=["app/db#key"])
+            three: Annotated[str, Field(description="vault:app#token")] = "3"
+
+        assert Settings().model_dump() == {"one": "1", "two": "2", "three": "3"}
+
+    def test_in_a_nested_model(self) -> None:
+        """The field is named with the way to it."""
+        told = rejected(list[Nested] | None, None)
+        assert told.startswith("the annotation of x.inner holds 'valut:app#token'")
+
+    def test_in_a_class_that_is_completed_later(self) -> None:
+        """A forward reference does not hide it: it is found before the first load."""
+        with pytest.raises(ConfigurationError, match=r"inner\.inner holds 'valut"):
+            Forward()
+
+    def test_with_a_deferred_build(self) -> None:
+        """Nor does ``defer_build``."""
+        config = VaultConfigDict(defer_build=True)
+        with pytest.raises(ConfigurationError, match="nearly a reference"):
+
+            class Settings(VaultSettings):
+                model_config = config
+                token: Annotated[str, "valut:app#key"] = ""
+
+    def test_in_a_class_that_is_not_ours(self) -> None:
+        """It is found when our source is made."""
+
+        class Plain(BaseSettings):
+            token: Annotated[str, "valut:app#key"] = ""
+
+        with pytest.raises(ConfigurationError, match="nearly a reference"):
+            VaultSettingsSource(Plain)
+
+
+class Forward(VaultSettings):
+    inner: LateInner
+
+
+class LateInner(BaseModel):
+    inner: Annotated[str, "valut:app#token"] = "dev-only"
+
+
+class Login(TypedDict, total=False):
+    user: str
+    password: Annotated[str, TOKEN]
+
+
+class Pair(NamedTuple):
+    user: str = ""
+    password: Annotated[str, TOKEN] | None = None
+
+
+class Root(RootModel[Annotated[str, TOKEN]]):
+    pass
+
+
+class Model(BaseModel):
+    token: Annotated[str, TOKEN] = ""
+
+
+class Deep(TypedDict):
+    models: list[Model]
+
+
+class TestUnfillable:
+    """A reference in a type that nothing fills."""
+
+    @pytest.mark.parametrize("kind", [Login, Pair, Root, Deep, RootModel[list[Model]]])
+    @pytest.mark.parametrize("within", [lambda k: k, lambda k: k | None, lambda k: dict[str, k]])
+    def test_it_is_rejected(self, kind: Any, within: Callable[[Any], Any]) -> None:
+        """The field and the type are named, however deep it is."""
+        told = rejected(within(kind), None)
+        assert told.startswith("x.")
+        assert f"a reference inside {kind.__qualname__} fills nothing" in told
+
+    def test_a_malformed_one(self) -> None:
+        """It is no excuse that the reference is malformed."""
+        kind = TypedDict("kind", {"x": Annotated[str, "vault:/x"]})  # noqa: UP013  # a local one
+        assert "fills nothing" in rejected(kind)
+
+    def test_types_without_references(self) -> None:
+        """All others are pydantic's business, and the vault may fill them as a whole."""
+
+        class Plain(TypedDict):
+            token: str
+
+        class Settings(VaultSettings):
+            whole: Annotated[Plain, "vault:app"]
+            root: RootModel[list[int]] = RootModel[list[int]]([1])
+
+        assert Settings().whole == {"token": "from vault"}
+
+
+@dataclass
+class Standard:
+    token: str = TOKEN
+
+
+@pydantic_dataclass
+class Pydantic:
+    token: str = TOKEN
+
+
+class Inside(BaseModel):
+    token: SecretStr = SecretStr(TOKEN)
+
+
+class Text(BaseModel):
+    token: str
+
+
+class TestDefaults:
+    """A default is no source: a reference there would be passed on as text."""
+
+    @pytest.mark.parametrize(
+        ("annotation", "default"),
+        [
+            (str, TOKEN),
+            (SecretStr, SecretStr(TOKEN)),
+            (list[str], ["x", TOKEN]),
+            (dict[str, Any], {"a": {"b": (TOKEN,)}}),
+            (str, "x-${vault:app#token}"),
+            (Text, Text(token=TOKEN)),
+            (Annotated[str, TOKEN], TOKEN),
+        ],
+    )
+    def test_of_the_class(self, annotation: Any, default: Any) -> None:
+        """Whatever it is wrapped in."""
+        told = rejected(annotation, default)
+        assert told.startswith("a reference stands as the default of x, where nothing resolves it")
+
+    @pytest.mark.parametrize("kind", [Standard, Pydantic, Inside])
+    def test_of_a_nested_model(self, kind: Any) -> None:
+        """Models and dataclasses are no exception."""
+        assert "the default of x.token" in rejected(kind, None)
+
+    def test_literals(self) -> None:
+        """What is no reference, or escaped, is a default like any other."""
+
+        class Settings(VaultSettings):
+            prefix: str = "vault:"
+            escaped: SecretStr = SecretStr("vault::x")
+            ciphertext: str = "vault:v1:abc"
+
+        assert Settings().prefix == "vault:"
+
+
+def made() -> str:
+    return TOKEN
+
+
+@dataclass
+class StandardMaking:
+    tags: list[str] = field(default_factory=lambda: [TOKEN])
+
+
+class Making(BaseModel):
+    token: str = Field(default_factory=made)
+
+
+class TestFactories:
+    """What a default factory makes is known only when it has run."""
+
+    def test_a_reference(self) -> None:
+        """The load fails, and names the fields."""
+
+        class Settings(VaultSettings):
+            a: str = Field(default_factory=made)
+            b: SecretStr = Field(default_factory=lambda data: SecretStr(f"<${{{made()}}}>"))
+            c: Making
+            d: StandardMaking
+            e: list[Making] = Field(default_factory=lambda: [Making()])
+            f: str = Field(default_factory=lambda: "plain")
+
+        error = unresolved(lambda: Settings(c={}, d={}))
+        names = [failure.field for failure in error.failures]
+        assert names == ["a", "b", "c.token", "d.tags", "e"]
+        assert "its default factory returns a reference" in str(error)
+
+    def test_what_a_source_gives(self, app: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A secret or a literal that looks like a reference was not made by the factory."""
+        app.put("odd", {"ref": TOKEN})
+        monkeypatch.setenv("LITERAL", "vault::app#token")
+
+        class Settings(VaultSettings):
+            odd: Annotated[str, "vault:odd#ref"] = Field(default_factory=str)
+            literal: str = Field(default_factory=str)
+            inner: Making
+
+        settings = Settings(inner={"token": "vault::app#token"})
+        assert settings.odd == settings.literal == settings.inner.token == TOKEN
+
+
+class TestOptions:
+    """Keys of ``model_config`` that begin with ``vault_``."""
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            ({"vault_fallbak": "never"}, "vault_fallbak .* write vault_fallback"),
+            ({"vault_env": "x"}, "vault_env .* write vault_environment"),
+            ({"vault_fallback": "sometimes"}, "expected 'development' or 'always' or 'never'"),
+            ({"vault_fallback": None}, "vault_fallback has a wrong value"),
+            ({"vault_fallback": ["never"]}, "vault_fallback has a wrong value"),
+            ({"vault_environment": 1}, "vault_environment has a wrong value: expected a name"),
+            ({"vault_environment": "Dev"}, "would ship to production"),
+            ({"vault_variables": "region"}, "vault_variables has a wrong value"),
+            ({"vault_variables": {"shard": 3}}, "vault_variables has a wrong value"),
+            ({"vault_resolve_values": "no"}, "expected True or False"),
+        ],
+    )
+    def test_a_wrong_one(self, options: Any, told: str) -> None:
+        """It is rejected in a class, as a class keyword, inherited, and with our source alone."""
+        with pytest.raises(ConfigurationError, match=told):
+
+            class InConfig(VaultSettings):
+                model_config = VaultConfigDict(**options)
+
+        with pytest.raises(ConfigurationError, match=told):
+
+            class AsKeyword(VaultSettings, **options):
+                pass
+
+        class Plain(BaseSettings):
+            model_config = SettingsConfigDict(**options)
+
+        with pytest.raises(ConfigurationError, match=told):
+            VaultSettingsSource(Plain)
+
+    def test_class_keywords(self) -> None:
+        """They count, beside pydantic's own, over ``model_config``, and are inherited."""
+
+        class Settings(
+            VaultSettings, env_prefix="X_", vault_variables={"path": "app"}, vault_fallback="never"
+        ):
+            model_config = VaultConfigDict(vault_fallback="always", frozen=True)
+            token: Annotated[str, "vault:{path}#token"]
+
+        class Derived(Settings, vault_resolve_values=False):
+            pass
+
+        assert Settings().token == Derived().token == "from vault"
+        assert Derived.model_config["vault_fallback"] == "never"
+        assert Derived.model_config["env_prefix"] == "X_"
+        assert VaultSettings.model_config["vault_fallback"] == "development"
+
+    def test_fields_of_the_users_own(self) -> None:
+        """A field may begin with ``vault_``."""
+
+        class Settings(VaultSettings):
+            vault_address: str = "x"
+
+        assert Settings().vault_address == "x"
+
+    def test_the_keys_are_those_of_the_type(self) -> None:
+        """What type checkers know is what is accepted."""
+        assert set(OPTIONS) == {
+            name for name in VaultConfigDict.__annotations__ if name.startswith("vault_")
+        }

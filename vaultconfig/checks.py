@@ -1,0 +1,243 @@
+"""What is wrong with a settings class as far as the class itself tells. Pure.
+
+`check_class` runs when a `VaultSettings` is made. It runs before the first load of a class that was
+incomplete then, or that isn't one of ours: see `complete`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, is_dataclass
+from dataclasses import fields as dataclass_fields
+from difflib import get_close_matches
+from typing import Any, Final, get_args, get_origin
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel, RootModel, SecretStr
+from pydantic_settings import BaseSettings
+
+from vaultconfig.annotations import declared_in, is_model, parts_in
+from vaultconfig.environment import check_declared
+from vaultconfig.errors import ConfigurationError, SettingFailure
+from vaultconfig.fallback import FallbackMode
+from vaultconfig.inputs import ABSENT, get_at, parts_of
+from vaultconfig.plan import FieldPlan, fields_of, hints_of
+from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
+
+
+def _is_mapping_of_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(text, str) for item in value.items() for text in item
+    )
+
+
+_MODES: Final = get_args(FallbackMode)
+OPTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "vault_environment": (lambda value: value is None or isinstance(value, str), "a name"),
+    "vault_fallback": (lambda value: value in _MODES, " or ".join(map(repr, _MODES))),
+    "vault_variables": (_is_mapping_of_texts, "a mapping of texts to texts"),
+    "vault_resolve_values": (lambda value: isinstance(value, bool), "True or False"),
+}
+"""Our keys of ``model_config``: what each may be, and how that is called."""
+
+_checked: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+"""The classes that are right, and whether any field in them has a default factory."""
+
+
+def check_class(settings_cls: type[BaseSettings]) -> None:
+    """Check the keys, the annotations and the defaults of *settings_cls*, once.
+
+    Raises:
+        ConfigurationError: A key that begins with ``vault_`` is unknown or has a wrong value, a
+            text in an annotation is nearly a reference, or a reference stands where nothing
+            fills it.
+    """
+    if settings_cls in _checked:
+        return
+    _check_options(settings_cls.model_config)
+    walk = _Walk()
+    walk.model(settings_cls, "")
+    if settings_cls.__pydantic_complete__:
+        _checked[settings_cls] = walk.has_factories
+
+
+def complete(settings_cls: type[BaseSettings]) -> None:
+    """Resolve what forward references are left in *settings_cls*, and check it, once.
+
+    Pydantic resolves them as well, but not before it validates: then our part would be over.
+
+    Raises:
+        ConfigurationError: See `check_class`.
+    """
+    if not settings_cls.__pydantic_complete__:
+        settings_cls.model_rebuild(raise_errors=False)
+    check_class(settings_cls)
+
+
+def failures_of_factories(
+    settings_cls: type[BaseSettings], given: Mapping[str, Any], settings: BaseSettings
+) -> list[SettingFailure]:
+    """Return a failure for each field whose default factory has made a reference.
+
+    Args:
+        settings_cls: The settings class.
+        given: What its sources gave; what is not in there was made by the factory.
+        settings: What pydantic made of that.
+    """
+    if not _checked.get(settings_cls, True):
+        return []
+    problem = "its default factory returns a reference, which nothing resolves: annotate the field"
+    names = _made_by_factories(settings_cls, given, settings)
+    return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
+
+
+def _check_options(config: Mapping[str, Any]) -> None:
+    for name in [name for name in config if name.startswith("vault_")]:
+        if name not in OPTIONS:
+            (close,) = get_close_matches(name, OPTIONS, n=1, cutoff=0.0)
+            raise ConfigurationError(f"{name} is not a key of VaultConfigDict: write {close}")
+        is_right, expected = OPTIONS[name]
+        if not is_right(config[name]):
+            raise ConfigurationError(f"{name} has a wrong value: expected {expected}")
+    check_declared(config.get("vault_environment"))
+
+
+class _Walk:
+    """Goes through the fields of a class, and of all that they are made of."""
+
+    def __init__(self) -> None:
+        self.has_factories = False
+        self._seen: set[tuple[type, str | None]] = set()
+
+    def model(self, model: type, prefix: str, *, within: str | None = None) -> None:
+        """Check the fields of *model*, which stands *within* what nothing fills, or doesn't."""
+        if (model, within) in self._seen:
+            return
+        self._seen.add((model, within))
+        for field in fields_of(model):
+            self.has_factories |= field.info.default_factory is not None
+            _check_default(prefix + field.name, field.info.default)
+            metadata = tuple(field.info.metadata)
+            self._annotation(field.info.annotation, metadata, prefix + field.name, within)
+        if is_dataclass(model):
+            self._defaults(model, prefix)
+
+    def _defaults(self, model: type, prefix: str) -> None:
+        for field in dataclass_fields(model):
+            self.has_factories |= field.default_factory is not MISSING
+            _check_default(prefix + field.name, field.default)
+
+    def _annotation(
+        self, annotation: Any, metadata: tuple[Any, ...], name: str, within: str | None
+    ) -> None:
+        parts = list(parts_in(annotation, metadata))
+        for text in (item for part in parts for item in part.metadata if type(item) is str):
+            _check_text(name, text)
+        if within is not None and declared_in(parts) is not None:
+            raise ConfigurationError(
+                f"{name}: a reference inside {within} fills nothing: make {within} a model"
+            )
+        for part in parts:
+            kind = get_origin(part.annotation) or part.annotation
+            if is_model(part.annotation):
+                self.model(part.annotation, f"{name}.", within=within)
+            elif _is_record(kind) and (kind, "") not in self._seen:
+                self._seen.add((kind, ""))
+                self._record(kind, f"{name}.", within or kind.__qualname__)
+
+    def _record(self, kind: type, prefix: str, within: str) -> None:
+        """Check what pydantic takes apart, but we do not."""
+        if issubclass(kind, RootModel):
+            root = kind.model_fields["root"]
+            self._annotation(root.annotation, tuple(root.metadata), f"{prefix}root", within)
+            return
+        for name, hint in hints_of(kind).items():
+            self._annotation(hint, (), prefix + name, within)
+
+
+def _is_record(kind: object) -> bool:
+    """Whether it is a TypedDict, a NamedTuple or a root model."""
+    if not isinstance(kind, type):
+        return False
+    is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")
+    is_named_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return is_typed_dict or is_named_tuple or issubclass(kind, RootModel)
+
+
+def _check_text(name: str, text: str) -> None:
+    meant = meant_by(text)
+    if meant is not None:
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        raise ConfigurationError(
+            f"the annotation of {name} holds {shown!r}, which is nearly a reference: write"
+            f" {meant[:86]!r}, or a description as Field(description=…)"
+        )
+
+
+def _check_default(name: str, default: object) -> None:
+    """Refuse a reference that stands as a default, where nothing would resolve it."""
+    found = next(_references_in(default), None)
+    if found is not None:
+        shown = repr(found) if isinstance(parse(found), VaultRef) else "'${vault:…}'"
+        raise ConfigurationError(
+            f"a reference stands as the default of {name}, where nothing resolves it:"
+            f" write {name}: Annotated[…, {shown}] instead"
+        )
+
+
+def _references_in(value: object) -> Iterator[str]:
+    """Yield the texts in *value* that are references, but for what a load has made already."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, str):
+        if is_reference(value) and _is_well_formed(value):
+            yield value
+        return
+    inner: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = list(value.values())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        inner = list(value)
+    elif isinstance(value, BaseModel) and not isinstance(value, BaseSettings):
+        inner = list(vars(value).values())
+    elif is_dataclass(value) and not isinstance(value, type):
+        inner = [getattr(value, field.name, None) for field in dataclass_fields(value)]
+    for item in inner:
+        yield from _references_in(item)
+
+
+def _is_well_formed(text: str) -> bool:
+    try:
+        return isinstance(parse(text), (VaultRef, Template))
+    except ConfigurationError:
+        return False
+
+
+def _made_by_factories(
+    model: type, given: Mapping[Any, Any], made: object, prefix: str = ""
+) -> Iterator[str]:
+    for field in fields_of(model):
+        name, value = prefix + field.name, getattr(made, field.name, None)
+        found = (get_at(given, place) for place in field.places)
+        source = next((item for item in found if item is not ABSENT), ABSENT)
+        if source is not ABSENT:
+            yield from _made_inside(source, value, name)
+        elif _has_factory(model, field) and any(_references_in(value)):
+            yield name
+
+
+def _made_inside(source: object, value: Any, name: str) -> Iterator[str]:
+    if isinstance(source, dict) and is_model(type(value)):
+        yield from _made_by_factories(type(value), source, value, f"{name}.")
+    elif isinstance(source, (dict, list)) and isinstance(value, type(source)):
+        for step, item in parts_of(source):
+            yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")
+
+
+def _has_factory(model: type, field: FieldPlan) -> bool:
+    if is_dataclass(model):
+        return any(
+            inner.name == field.name and inner.default_factory is not MISSING
+            for inner in dataclass_fields(model)
+        )
+    return field.info.default_factory is not None
