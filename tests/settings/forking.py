@@ -58,7 +58,7 @@ def main() -> None:
     ended.set()
     for thread in threads:
         thread.join()
-    print(f"{failed} of 200 failed")
+    print(f"{failed} of 200 failed")  # noqa: T201
 
 
 main()
