@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from pathlib import Path
 from types import new_class
 from typing import Any, Final
 
@@ -50,8 +52,7 @@ def arranged(
     """
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
-    files = (s.env_file for s in others if isinstance(s, DotEnvSettingsSource) and s.env_file)
-    env_file = next(files, env_file)
+    env_file = _files_of(others) or env_file
     if not _orders_sources_itself(settings_cls):
         _put_arguments_first(others)
     resolving = settings_cls.model_config.get("vault_resolve_values") is not False
@@ -67,6 +68,16 @@ def arranged(
         settings_cls, environment=environment, env_file=env_file or (), layer_names=layer_names
     )
     return (*views, ours, *defaults)
+
+
+def _files_of(sources: Sequence[PydanticBaseSettingsSource]) -> list[Path | str]:
+    """Return the `.env` files that are read, the one that counts most as the last."""
+    named = [s.env_file for s in sources if isinstance(s, DotEnvSettingsSource) and s.env_file]
+    return [
+        file
+        for files in reversed(named)
+        for file in ([files] if isinstance(files, (str, os.PathLike)) else files)
+    ]
 
 
 def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -19,8 +21,9 @@ from pydantic_settings import (
 )
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.inputs import parts_of
 from vaultconfig.masking import mask
-from vaultconfig.references import parse_duration
+from vaultconfig.references import parse_duration, without_quotes
 
 DEADLINE, DEVELOPMENT_DEADLINE = 10.0, 2.0
 SET_CREDENTIALS = (
@@ -152,17 +155,69 @@ def stored_connection_variables(env_file: DotEnvFiles) -> list[str]:
 CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
 
 
-def dotenv_variables(env_file: DotEnvFiles) -> dict[str, str]:
-    """Read the variables of a `.env`, as they are written there, if it can be read.
-
-    Nothing is expanded: ``${NAME}`` would bring in what the process environment holds.
-    """
+def regular_files(env_file: DotEnvFiles) -> list[Path]:
+    """Return which of *env_file* can be read at any time: no pipe, which may block or end."""
     files = [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
+    paths = [Path(file).expanduser() for file in files]
+    return [path for path in paths if os.path.isfile(path)]
+
+
+def dotenv_variables(env_file: DotEnvFiles, *, interpolate: bool = False) -> dict[str, str]:
+    """Read the variables of a `.env`, if it can be read.
+
+    Args:
+        env_file: What is not a regular file is left alone.
+        interpolate: Whether ``${NAME}`` is expanded, as pydantic-settings has it; that brings in
+            what the process environment holds.
+    """
     found: dict[str, str | None] = {}
-    for file in files:
+    for file in regular_files(env_file):
         with suppress(UnicodeDecodeError, OSError):  # whoever needs the file says so
-            found |= dotenv_values(Path(file).expanduser(), interpolate=False)
+            found |= dotenv_values(file, interpolate=interpolate)
     return {name: value for name, value in found.items() if value}
+
+
+def expanded_texts(env_file: DotEnvFiles) -> dict[str, str]:
+    """Return each text in a `.env` that ``${NAME}`` was expanded in, and how it is written there.
+
+    A text inside of JSON counts by itself.
+    """
+    found: dict[str, str] = {}
+    expanded = dotenv_variables(env_file, interpolate=True)
+    for name, text in dotenv_variables(env_file).items():
+        before, after = _strings_in(text), _strings_in(expanded.get(name, ""))
+        if len(before) != len(after):
+            before = [text] * len(after)
+        found |= {new: old for new, old in zip(after, before, strict=True) if new != old}
+    return found
+
+
+def _strings_in(text: str) -> list[str]:
+    if not text.startswith(("{", "[")):
+        return [text]
+    try:
+        return list(_strings(json.loads(text)))
+    except (ValueError, RecursionError):
+        return [text]
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for _, item in parts_of(value):
+        yield from _strings(item)
+
+
+def unreadable_lines(env_file: DotEnvFiles) -> list[str]:
+    """Name the lines of a `.env` that python-dotenv passes over."""
+    found: list[str] = []
+    for file in regular_files(env_file):
+        with suppress(UnicodeDecodeError, OSError), file.open(encoding="utf-8") as stream:
+            for binding in parse_stream(stream):
+                text, line = binding.original
+                line += text[: len(text) - len(text.lstrip())].count("\n")
+                found += [f"line {line} of {file}"] if binding.error else []
+    return found
 
 
 def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
@@ -175,6 +230,8 @@ def _connection(
     given: tuple[tuple[str, str], ...], stored: tuple[tuple[str, str], ...]
 ) -> Connection:
     in_environment, in_file = dict(given), dict(stored)
+    for name, value in (*given, *stored):
+        check_quotes(name, value)
     _refuse_misplaced_credentials(in_environment, in_file)
     values = in_file | in_environment
     _refuse_ambiguous_credentials(values)
@@ -184,6 +241,19 @@ def _connection(
     except ValidationError as error:
         problems = [f"{_place(line['loc'])}: {_told(line['msg'])}" for line in error.errors()]
     raise ConfigurationError("; ".join(problems))
+
+
+def check_quotes(name: str, value: str) -> None:
+    """Refuse quotes around the value of the variable *name*, which something has kept there.
+
+    Raises:
+        ConfigurationError: There are; the value is not shown.
+    """
+    if without_quotes(value) != value:
+        raise ConfigurationError(
+            f"{name} has quotes around its value, which are not part of it: remove them"
+            " (docker's --env-file takes them literally)"
+        )
 
 
 def _place(loc: tuple[Any, ...]) -> str:

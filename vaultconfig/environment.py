@@ -35,9 +35,14 @@ def current_environment(
         argument: ``_vault_environment`` of ``Settings()``.
         declared: ``vault_environment`` of the class.
         environ: The process environment; never what a `.env` file says.
+
+    Raises:
+        ConfigurationError: The name stands in quotes, which something has kept there.
     """
     for name in (argument, environ.get(VARIABLE), declared):
         if name is not None and name.strip():
+            if name.strip()[0] in "\"'":
+                raise ConfigurationError(f"{VARIABLE} has quotes around its value: remove them")
             return Environment(name.strip().lower())
     return Environment(None)
 

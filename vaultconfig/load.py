@@ -34,7 +34,7 @@ from vaultconfig.placeholders import Placeholders
 from vaultconfig.plan import fields_of
 from vaultconfig.references import Template, VaultRef
 from vaultconfig.resolver import Resolved
-from vaultconfig.settling import Claim, Filled, Settled, Settling, by_place, references_of
+from vaultconfig.settling import Claim, Filled, Settled, Settling, by_place
 from vaultconfig.slots import (
     REFERENCE_KEY,
     Default,
@@ -42,6 +42,7 @@ from vaultconfig.slots import (
     Slot,
     annotated_slots,
     describe,
+    references_of,
     value_slots,
 )
 from vaultconfig.values import Answers
@@ -59,6 +60,7 @@ class Load:
         layers: The other sources, highest first.
         rule: When `.env` may stand in.
         variable_of: The environment variable that holds a text, if one does.
+        written: How a text stands in `.env` where variables were expanded in it, else None.
 
     Attributes:
         given: What stands above the vault.
@@ -75,7 +77,9 @@ class Load:
         *,
         rule: FallbackRule,
         variable_of: Callable[[str], str | None],
+        written: Callable[[str], str | None],
     ) -> None:
+        self._written = written
         self._model = model
         self._rule = rule
         self._variable_of = variable_of
@@ -119,9 +123,14 @@ class Load:
         slots = [item for item in found if isinstance(item, Slot)]
         defaults = [item for item in found if isinstance(item, Default)]
         if resolve_values:
-            slots += self._allowed(slots, value_slots(self._model, state, extra=extra))
+            values = value_slots(self._model, state, extra=extra, written=self._written)
+            slots += self._allowed(slots, values)
         placeholders = Placeholders(
-            self._model, state, variables=variables, environment=self._rule.environment
+            self._model,
+            state,
+            variables=variables,
+            environment=self._rule.environment,
+            written=self._written,
         )
         self.claims = [(slot, _filled(slot, placeholders)) for slot in slots]
         references = {ref: None for _, declared in self.claims for ref in references_of(declared)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -11,7 +11,7 @@ from vaultconfig.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inputs import ABSENT, get_at
 from vaultconfig.plan import fields_of
-from vaultconfig.references import is_reference
+from vaultconfig.references import expanded_in, is_reference
 
 
 class Placeholders:
@@ -22,6 +22,7 @@ class Placeholders:
         state: What all sources but the vault gave for it.
         variables: ``vault_variables`` of the class.
         environment: Where we are.
+        written: How a text stands in `.env` where variables were expanded in it, else None.
     """
 
     def __init__(
@@ -31,7 +32,9 @@ class Placeholders:
         *,
         variables: Mapping[str, str],
         environment: Environment,
+        written: Callable[[str], str | None],
     ) -> None:
+        self._written = written
         self._model = model
         self._state = state
         self._variables = variables
@@ -70,6 +73,12 @@ class Placeholders:
             yield "vault_variables", self._normal(name, str(self._variables[name]))
         value = _field_value(self._model, self._state, name)
         if value is not None:
+            text = self._written(value)
+            if text is not None:  # it may be a token of the process
+                raise ConfigurationError(
+                    f"{{{name}}} would come from {expanded_in(text)}, which .env expands in the"
+                    f" field {name}: write the value there"
+                )
             yield f"the field {name}", self._normal(name, value)
 
     @staticmethod

@@ -12,9 +12,8 @@ from vaultconfig.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
 from vaultconfig.inputs import ABSENT, Place
 from vaultconfig.layers import Layers
 from vaultconfig.origins import DEFAULT, VAULT, Provenance
-from vaultconfig.references import Template, VaultRef
 from vaultconfig.resolver import Resolved
-from vaultconfig.slots import Default, Slot
+from vaultconfig.slots import Default, Slot, references_of
 from vaultconfig.values import Answers, fill
 
 Filled: TypeAlias = Declared | VaultConfigError | str
@@ -148,13 +147,6 @@ class Settling:
         if has_default or any(default.holds(slot.place) for default in self._defaults):
             return Settled(slot, ABSENT, Provenance(DEFAULT))
         return None
-
-
-def references_of(declared: Filled) -> Sequence[VaultRef]:
-    """Return the references in what fills a slot."""
-    if isinstance(declared, VaultRef):
-        return (declared,)
-    return declared.references if isinstance(declared, Template) else ()
 
 
 def by_place(claims: Iterable[Claim]) -> Iterable[list[Claim]]:

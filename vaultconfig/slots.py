@@ -6,7 +6,7 @@ and references that stand as values in what other sources gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from vaultconfig.plan import (
     default_of,
     fields_of,
 )
-from vaultconfig.references import is_reference, parse
+from vaultconfig.references import Template, VaultRef, expanded_in, is_reference, parse
 
 _DEEPEST: Final = 32  # levels of models that nobody mentions: one that requires itself has no end
 
@@ -107,11 +107,16 @@ def annotated_slots(
             yield from _nested_slots(plan, value, held, place=here, name=label)
 
 
-def value_slots(model: type, state: Mapping[str, Any], *, extra: bool) -> Iterator[Slot]:
+def value_slots(
+    model: type, state: Mapping[str, Any], *, extra: bool, written: Callable[[str], str | None]
+) -> Iterator[Slot]:
     """Yield the references that stand as values in *state*.
 
     Args:
+        model: The settings class.
+        state: What all sources gave.
         extra: Whether keys that are no field's count too.
+        written: How a text stands in `.env` where variables were expanded in it, else None.
     """
     keys = {str(place[0]): field for field in fields_of(model) for place in field.places}
     for key, value in state.items():
@@ -120,7 +125,8 @@ def value_slots(model: type, state: Mapping[str, Any], *, extra: bool) -> Iterat
             continue
         for place, text in _references_in(value, (key,)):
             name, plan = describe(model, place)
-            yield Slot(name, place, _parsed(text), plan, annotated=False, text=text)
+            declared = _parsed(text, written(text))
+            yield Slot(name, place, declared, plan, annotated=False, text=text)
 
 
 def _nested_slots(
@@ -220,11 +226,31 @@ def _references_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
             yield from _references_in(item, (*place, step))
 
 
-def _parsed(text: str) -> Declared | ConfigurationError | str:
+def _parsed(text: str, written: str | None) -> Declared | ConfigurationError | str:
+    if written is not None:
+        references = _references(written)
+        if references is None or references != _references(text):
+            # The value that was put into the reference, a token perhaps, must not show.
+            expected = "a reference in which .env expands no variable"
+            return InvalidReferenceError(expanded_in(written), column=1, expected=expected)
     try:
         return parse(text)
     except InvalidReferenceError as error:
         return error.with_traceback(None)
+
+
+def _references(text: str) -> Sequence[VaultRef] | None:
+    try:
+        return references_of(parse(text))
+    except InvalidReferenceError:
+        return None
+
+
+def references_of(declared: object) -> Sequence[VaultRef]:
+    """Return the references in what fills a slot."""
+    if isinstance(declared, VaultRef):
+        return (declared,)
+    return declared.references if isinstance(declared, Template) else ()
 
 
 def describe(model: type, place: Place) -> tuple[str, FieldPlan | None]:

@@ -32,12 +32,14 @@ from vaultconfig.connection import (
     DotEnvFiles,
     MisplacedCredentialsError,
     dotenv_variables,
+    expanded_texts,
     read_connection,
+    regular_files,
     stored_connection_variables,
+    unreadable_lines,
 )
 from vaultconfig.environment import VARIABLE, current_environment
 from vaultconfig.errors import (
-    ConfigurationError,
     SettingFailure,
     UnresolvedSettingsError,
     VaultConfigError,
@@ -46,7 +48,7 @@ from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.inputs import keys_only
 from vaultconfig.layers import DOTENV, Layer
 from vaultconfig.load import Ask, Load
-from vaultconfig.origins import LoadRecord, annotated_in, names_in, variable_name
+from vaultconfig.origins import LoadRecord, annotated_in, variable_name
 from vaultconfig.plan import fields_of
 from vaultconfig.references import VaultRef
 from vaultconfig.values import Answers
@@ -81,7 +83,7 @@ def fallback_rule(config: Mapping[str, Any], environment: str | None) -> Fallbac
 
 
 def _files(env_file: DotEnvFiles) -> Sequence[Path | str]:
-    return [env_file] if isinstance(env_file, (str, Path)) else env_file or []
+    return [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
 
 
 class _Given(threading.local):
@@ -90,6 +92,19 @@ class _Given(threading.local):
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
         self.data: dict[str, dict[str, Any]] = {}
+
+
+class _Written:
+    """Tells how a text stands in `.env` where variables were expanded in it, else None."""
+
+    def __init__(self, env_file: DotEnvFiles) -> None:
+        self._env_file = env_file
+        self._texts: Mapping[str, str] | None = None
+
+    def __call__(self, text: str) -> str | None:
+        if self._texts is None:
+            self._texts = expanded_texts(self._env_file)
+        return self._texts.get(text)
 
 
 class VaultSettingsSource(PydanticBaseSettingsSource):
@@ -175,7 +190,14 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             Layer(self._layer_names.get(name, name), data)
             for name, data in self.settings_sources_data.items()
         ]
-        load = Load(self.settings_cls, layers, rule=rule, variable_of=self._variable_of)
+        is_read = any(layer.source == DOTENV and layer.data for layer in layers)
+        load = Load(
+            self.settings_cls,
+            layers,
+            rule=rule,
+            variable_of=self._variable_of,
+            written=_Written(self._env_file if is_read else None),
+        )
         self.load, self.record, self.values = load, load.record, load.values
         self._drop_connection(load)
         hint = None
@@ -233,33 +255,35 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
 
     def _ask(self, references: Sequence[VaultRef]) -> Answers:
         rule = self._rule
-        in_development = rule.environment.is_development
+        failure: VaultConfigError
         try:
             connection = self.connection()
-            usual = DEVELOPMENT_DEADLINE if in_development else DEADLINE
-            deadline = connection.deadline or usual
-            return resolve(connection, references, deadline=deadline)
-        except VaultConfigError as error:
-            recoverable = not isinstance(error, ConfigurationError) or isinstance(
-                error, (MisplacedCredentialsError, NoCredentialsError)
-            )
-            if not recoverable or not rule.covers(error):
-                raise
+        except (MisplacedCredentialsError, NoCredentialsError) as error:
             failure = error.with_traceback(None)
+        else:
+            usual = DEVELOPMENT_DEADLINE if rule.environment.is_development else DEADLINE
+            try:
+                return resolve(connection, references, deadline=connection.deadline or usual)
+            except VaultConfigError as error:
+                failure = error.with_traceback(None)
+        if not rule.covers(failure):
+            raise failure
         return {reference: copy.copy(failure) for reference in references}
 
     def _no_credentials(self, connection: Connection, rule: FallbackRule) -> NoCredentialsError:
-        in_development = rule.environment.is_development
-        if in_development and rule.is_possible:
-            return NoCredentialsError("no credentials for the vault, and no value in .env")
+        where = self._where()
+        if rule.is_possible and rule.environment.is_development:
+            return NoCredentialsError(f"no credentials for the vault, and no value in {where}")
         message = f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}"
-        stored = [] if in_development else self._ignored_names()
+        if rule.is_possible:
+            return NoCredentialsError(message)
+        stored = [] if rule.environment.is_development else self._ignored_names()
         if stored:
-            message += f" ({', '.join(stored)} in .env: read in development only)"
+            message += f" ({', '.join(stored)} in {where}: used in development only)"
         if rule.environment.name is None:
             message += f"; {ON_YOUR_OWN_MACHINE}"
-        elif not in_development:
-            message += f"; in the environment {rule.environment.name!r} .env does not serve"
+        elif not rule.environment.is_development:
+            message += f"; in the environment {rule.environment.name!r} {where} is no substitute"
         return NoCredentialsError(message)
 
     def _ignored_names(self) -> list[str]:
@@ -271,20 +295,38 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
     def _hint(self, failures: Sequence[SettingFailure], rule: FallbackRule) -> str | None:
         """Say what to do about `.env`: fill it, or that it has what it may not provide here."""
         if rule.is_possible:
-            lacking = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
-            names = [variable_name(self.settings_cls, field) for field in lacking]
-            where = ", ".join(str(Path(file).absolute()) for file in _files(self._env_file))
-            return f"add {', '.join(names)} to {where}" if names else None
-        names = names_in(self.settings_cls, self._stored_keys())
+            return self._hint_to_fill(failures)
+        names = annotated_in(self.settings_cls, self._stored_keys())
         stray = [failure.field for failure in failures if failure.field in names]
         if not stray:
             return None
-        fields = ", ".join(stray)
-        return f".env has {fields}, which it provides in development only: {ON_YOUR_OWN_MACHINE}"
+        told = f"{self._where()} has {', '.join(stray)}"
+        if rule.mode == "never":
+            return f"{told}, which vault_fallback='never' leaves to the vault"
+        if self._env_file is not DEFAULT_ENV_FILE:
+            return f"{told}: fields with a reference are not taken from there in this environment"
+        return f"{told}, which it provides in development only: {ON_YOUR_OWN_MACHINE}"
+
+    def _hint_to_fill(self, failures: Sequence[SettingFailure]) -> str | None:
+        lacking = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
+        names = [variable_name(self.settings_cls, field) for field in lacking]
+        where = ", ".join(str(Path(file).absolute()) for file in _files(self._env_file))
+        if not names or not where:
+            return None
+        unreadable = unreadable_lines(self._env_file)
+        if unreadable:
+            lines = ", ".join(unreadable)
+            return f"fix {lines}, which cannot be read: {', '.join(names)} may stand there"
+        return f"add {', '.join(names)} to {where}"
+
+    def _where(self) -> str:
+        """Name the files that stand in for the vault, or would."""
+        return ", ".join(map(str, _files(self._env_file))) or ".env"
 
     def _stored_keys(self) -> dict[Any, Any]:
+        files = regular_files(self._env_file)
         try:
-            return keys_only(DotEnvSettingsSource(self.settings_cls, env_file=self._env_file)())
+            return keys_only(DotEnvSettingsSource(self.settings_cls, env_file=files)())
         except (SettingsError, UnicodeDecodeError, OSError):
             return {}
 

@@ -105,7 +105,7 @@ def test_production_says_that_dotenv_is_ignored(env_file: Any) -> None:
     """Without credentials the error names what `.env` has, fields and connection."""
     env_file("TOKEN=canary-value\nSCAIVAULT_TOKEN=canary-token\nDEBUG=1\n")
     told = without_credentials(Settings)
-    assert "(SCAIVAULT_TOKEN, token in .env: read in development only)" in told
+    assert "(SCAIVAULT_TOKEN, token in .env: used in development only)" in told
     assert "canary" not in told
 
 

@@ -33,8 +33,8 @@ from vaultconfig.load import Ask, Load
 from vaultconfig.origins import DEFAULT, VAULT, Provenance, provenance_of
 from vaultconfig.render.gathering import sources_of
 from vaultconfig.resolver import Resolved
-from vaultconfig.settling import Filled, references_of
-from vaultconfig.slots import Slot, describe
+from vaultconfig.settling import Filled
+from vaultconfig.slots import Slot, describe, references_of
 from vaultconfig.source import VaultSettingsSource
 from vaultconfig.validation import clean_error
 from vaultconfig.values import fill

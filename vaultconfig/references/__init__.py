@@ -8,16 +8,25 @@ from vaultconfig.references.near_misses import meant_by
 from vaultconfig.references.options import parse_duration
 from vaultconfig.references.picking import as_text, pick
 from vaultconfig.references.reference import VaultRef
-from vaultconfig.references.template import Insert, Template, is_reference, parse
+from vaultconfig.references.template import (
+    Insert,
+    Template,
+    expanded_in,
+    is_reference,
+    parse,
+    without_quotes,
+)
 
 __all__ = [
     "Insert",
     "Template",
     "VaultRef",
     "as_text",
+    "expanded_in",
     "is_reference",
     "meant_by",
     "parse",
     "parse_duration",
     "pick",
+    "without_quotes",
 ]

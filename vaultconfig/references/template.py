@@ -17,6 +17,7 @@ from vaultconfig.references.reader import Reader
 from vaultconfig.references.reference import VaultRef
 
 _INSERT = re.compile(r"\$(?<!\$\$)\{(?=vault:)")  # after another dollar it is a literal
+_VARIABLE = re.compile(r"\$\{(?!vault:)([^:}]*)")
 _TRANSIT = re.compile(r"vault:v[0-9]+:")  # HashiCorp's ciphertext, which is not ours
 
 
@@ -102,19 +103,44 @@ class Template:
 
 def is_reference(text: str) -> bool:
     """Whether `parse` would do anything but return *text* unchanged."""
+    if "vault:" not in text:
+        return False
+    text = without_quotes(text)
     if text.startswith("vault:"):
         return not _TRANSIT.match(text)
     return "${vault:" in text
+
+
+def without_quotes(text: str) -> str:
+    """Return *text* without the quotes around it that somebody's parser has left there."""
+    bare = text.strip()
+    mark = bare[:1]
+    inner = bare.strip(mark)
+    if len(bare) > 1 and mark in "\"'" and bare[-1] == mark and mark not in inner:
+        return without_quotes(inner)
+    return text
+
+
+def expanded_in(text: str) -> str:
+    """Return the first ``${NAME}`` in *text* that python-dotenv expands, without its default."""
+    match = _VARIABLE.search(text)
+    return f"${{{match[1]}}}" if match else "${…}"
 
 
 def parse(text: str) -> VaultRef | Template | str:
     """Return what *text* means: a reference, a template, or (a string) a literal.
 
     Raises:
-        InvalidReferenceError: It looks like one of ours and does not follow the grammar.
+        InvalidReferenceError: It looks like one of ours and does not follow the grammar, or stands
+            in quotes.
     """
     if not is_reference(text):
         return text
+    if without_quotes(text) != text:
+        at = text.find("vault:") + 1  # the text before it may be secret
+        raise InvalidReferenceError(
+            text, column=at, expected="a reference without quotes around it"
+        )
     if text.startswith("vault:") and not text.startswith("vault::"):
         return VaultRef(text)
     if "${vault:" not in text:
