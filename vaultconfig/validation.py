@@ -35,19 +35,49 @@ def clean_error(error: ValidationError, model: type, values: Iterable[Any]) -> V
     """
     texts = {text for value in values for text in _texts(value) if text}
     names = frozenset(_names(model, set()))
-    lines = [_clean_line(line, texts, names) for line in error.errors(include_input=False)]
+    details = error.errors(include_input=False)
+    quotations = Quotations(texts, [said for line in details for said in _said(line, names)])
+    lines = [_clean_line(line, quotations, names) for line in details]
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
 
 
-def quotes(text: str, value: str) -> bool:
-    """Whether *text* holds *value*, or a telling part of it."""
-    if len(value) < _WINDOW // 2:
-        return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
-    return any(
-        form in text
-        or any(form[end - _WINDOW : end] in text for end in range(_WINDOW, len(form) + 1))
-        for form in _written(str(value))
-    )
+class Quotations:
+    """Knows which of several texts quotes one of many values: one pass through all of them.
+
+    A short value counts as a whole word, a longer one as soon as a telling part of it is there.
+
+    Args:
+        values: What must not be quoted.
+        texts: Those that are going to be asked about.
+    """
+
+    def __init__(self, values: Iterable[str], texts: Iterable[str]) -> None:
+        everything = "\0".join(texts)
+        windows = set(_windows(everything))
+        self._parts: set[str] = set()
+        self._wholes: list[str] = []
+        self._words: list[re.Pattern[str]] = []
+        for value in values:
+            if len(value) < _WINDOW // 2:
+                if value in everything:
+                    self._words.append(re.compile(rf"(?<!\w){re.escape(value)}(?!\w)"))
+                continue
+            for form in _written(str(value)):
+                self._parts.update(windows.intersection(_windows(form)))
+                if len(form) < _WINDOW and form in everything:
+                    self._wholes.append(form)
+
+    def are_in(self, text: str) -> bool:
+        """Whether *text* holds a value, or a telling part of it."""
+        return (
+            not self._parts.isdisjoint(_windows(text))
+            or any(whole in text for whole in self._wholes)
+            or any(word.search(text) for word in self._words)
+        )
+
+
+def _windows(text: str) -> Iterator[str]:
+    return (text[end - _WINDOW : end] for end in range(_WINDOW, len(text) + 1))
 
 
 def _written(value: str) -> set[str]:
@@ -58,26 +88,25 @@ def _written(value: str) -> set[str]:
 
 
 def _clean_line(
-    line: ErrorDetails, texts: Collection[str], names: Collection[str]
+    line: ErrorDetails, quotations: Quotations, names: Collection[str]
 ) -> InitErrorDetails:
-    message = _clean(line["msg"], texts) if _may_quote(line) else line["msg"]
-    place = tuple(
-        step if isinstance(step, int) or step in names else _clean(step, texts)
-        for step in line["loc"]
-    )
-    kind = line["type"] if line["type"] in _PYDANTICS_OWN else _clean(line["type"], texts)
+    told = {said: WITHHELD for said in _said(line, names) if quotations.are_in(said)}
+    place = tuple(told.get(step, step) if isinstance(step, str) else step for step in line["loc"])
+    kind = line["type"] if line["type"] in _PYDANTICS_OWN else told.get(line["type"], line["type"])
+    message = told.get(line["msg"], line["msg"])
     # A custom error takes any type, and the message as it is.
     return InitErrorDetails(type=PydanticCustomError(kind, message), loc=place, input=None)
 
 
-def _may_quote(line: ErrorDetails) -> bool:
-    """Whether the message may hold input: a validator's own words, or the tag of a union."""
+def _said(line: ErrorDetails, names: Collection[str]) -> Iterator[str]:
+    """Yield what of *line* may hold input: keys, a validator's own words, the tag of a union."""
+    yield from (step for step in line["loc"] if isinstance(step, str) and step not in names)
+    is_own = line["type"] in _PYDANTICS_OWN
+    if not is_own:
+        yield line["type"]
     context = line.get("ctx", {})
-    return "error" in context or "tag" in context or line["type"] not in _PYDANTICS_OWN
-
-
-def _clean(text: str, values: Collection[str]) -> str:
-    return WITHHELD if any(quotes(text, value) for value in values) else text
+    if "error" in context or "tag" in context or not is_own:
+        yield line["msg"]
 
 
 def _texts(value: Any) -> Iterator[str]:

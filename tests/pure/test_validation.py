@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import subprocess
+import sys
 
-from vaultconfig.validation import quotes
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaultconfig.validation import Quotations
 
 
 @pytest.mark.parametrize(
@@ -26,4 +31,28 @@ from vaultconfig.validation import quotes
 )
 def test_quotations(text: str, value: str, quoted: bool) -> None:
     """A short value counts as a whole word, a longer one by any eight characters in a row."""
-    assert quotes(text, value) is quoted
+    assert Quotations([value], [text]).are_in(text) is quoted
+
+
+@given(
+    st.lists(st.text("ab\n'", max_size=12), max_size=4),
+    st.lists(st.text("ab\n'", max_size=24), max_size=4),
+)
+def test_each_by_itself(values: list[str], texts: list[str]) -> None:
+    """Many values and texts at a time give the same verdicts as one of each."""
+    values = [value for value in values if value]
+    together = Quotations(values, texts)
+    for text in texts:
+        alone = any(Quotations([value], [text]).are_in(text) for value in values)
+        assert together.are_in(text) is alone
+
+
+def test_a_megabyte_each() -> None:
+    """The cost is that of reading value and message, not their product, which would take hours."""
+    program = (
+        "import random; from vaultconfig.validation import Quotations\n"
+        "value, text = (random.Random(n).randbytes(10**6).decode('latin-1') for n in (1, 2))\n"
+        "assert not Quotations([value], [text]).are_in(text)\n"
+        "assert Quotations([value], [text, value[-9:]]).are_in(value[-9:])\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
