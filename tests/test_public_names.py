@@ -51,6 +51,21 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = vaultconfig.VaultSetings
 
 
+def test_a_mistake_of_a_dependency_shows(tmp_path: Path) -> None:
+    """An AttributeError inside of a module that is loaded late is not taken for a missing name."""
+    (tmp_path / "httpx.py").write_text("import os\nos.nothing_like_that()\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from vaultconfig import VaultClient"],
+        env={"PYTHONPATH": ":".join([str(tmp_path), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "httpx.py" in done.stderr
+    assert "has no attribute 'nothing_like_that'" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     "code",
     ["import vaultconfig", "from vaultconfig import VaultSettings, VaultSettingsSource, VaultRef"],

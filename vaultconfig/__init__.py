@@ -49,7 +49,10 @@ _MODULES: Final = {
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    try:
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    except AttributeError as error:  # of a dependency: an import would take it for ours
+        raise ImportError(f"{_MODULES[name]} can't be imported: {error}", name=name) from error
     return value
 
 

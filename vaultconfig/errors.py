@@ -19,6 +19,7 @@ VaultConfigError
 from __future__ import annotations
 
 import copyreg
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -191,15 +192,21 @@ class SettingFailure:
     variable: str | None = None
 
     def __str__(self) -> str:
+        return f"{self.setting}: {self.error}"
+
+    @property
+    def setting(self) -> str:
+        """The field, with its variable and reference as far as they are known."""
         variable = "" if self.variable is None else f" in {self.variable}"
         reference = "" if self.reference is None else f" ({self.reference})"
-        return f"{self.field}{variable}{reference}: {self.error}"
+        return f"{self.field}{variable}{reference}"
 
 
 class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]):
-    """Every setting that failed, one or many, so that all can be mended at once.
+    """Every setting that failed, one or many, so that all can be fixed at once.
 
-    ``str`` has a line for each. ``except*``, ``split`` and ``derive`` keep the types.
+    ``str`` has a line for each. A traceback prints the errors themselves, so that their lines are
+    left out of its head. ``except*``, ``split`` and ``derive`` keep the types.
 
     Attributes:
         failures: One for each setting.
@@ -217,14 +224,20 @@ class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]
             cls, f"{count} could not be resolved", [failure.error for failure in failures]
         )
         self.failures, self.hint = failures, hint
+        for failure in failures:
+            if failure.setting not in getattr(failure.error, "__notes__", ()):
+                failure.error.add_note(failure.setting)
         return self
 
     def __init__(self, failures: Iterable[SettingFailure], *, hint: str | None = None) -> None:
         """Do nothing: all is set by ``__new__``, as exception groups have it."""
 
     def __str__(self) -> str:
-        lines = [f"{self.message}:", *(f"  {failure}" for failure in self.failures)]
-        return "\n".join(lines if self.hint is None else [*lines, self.hint])
+        hint = [] if self.hint is None else [self.hint]
+        if _is_for_a_traceback():
+            fields = ", ".join(failure.field for failure in self.failures)
+            return "; ".join([f"{self.message}: {fields}", *hint])
+        return "\n".join([f"{self.message}:", *(f"  {f}" for f in self.failures), *hint])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.failures,), {"hint": self.hint}
@@ -238,6 +251,15 @@ class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]
 
 class SettingsExpiredError(VaultConfigError):
     """The last good snapshot is older than ``max_stale`` allows."""
+
+
+def _is_for_a_traceback() -> bool:
+    """Whether the caller's `str` is asked for by what prints the errors of the group next."""
+    try:
+        asking = sys._getframe(2).f_globals.get("__name__")
+    except ValueError:  # nothing but the interpreter, for an uncaught exception
+        return True
+    return asking in {"traceback", "threading"}
 
 
 def _up_to(reference: str, column: int) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 import traceback
 from typing import Annotated, Any, Literal
 
@@ -31,6 +33,7 @@ from vaultconfig.errors import (
     RateLimitedError,
     ResponseError,
     SecretNotFoundError,
+    SettingFailure,
     UnresolvedSettingsError,
     VaultUnavailableError,
 )
@@ -374,3 +377,55 @@ def test_an_error_that_is_no_value_error_passes() -> None:
 
     with pytest.raises(ZeroDivisionError):
         Model()
+
+
+UNCAUGHT = """
+import logging, sys, threading, traceback
+from vaultconfig.errors import *
+
+def fail():
+    missing = SettingFailure("gone", "vault:a#x", SecretNotFoundError("a"))
+    denied = SettingFailure("token", None, AccessDeniedError("b"), "TOKEN")
+    raise UnresolvedSettingsError([missing, denied], hint="do this")
+
+if sys.argv[1] == "thread":
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+elif sys.argv[1] == "log":
+    try:
+        fail()
+    except VaultConfigError:
+        logging.exception("failed")
+else:
+    fail()
+"""
+
+
+@pytest.mark.parametrize("way", ["main", "thread", "log"])
+def test_a_traceback_has_each_failure_once(way: str) -> None:
+    """Uncaught or logged, with the setting that it is about."""
+    command = [sys.executable, "-c", UNCAUGHT, way]
+    environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    told = done.stderr
+    assert told.count("there is no secret at a: create it") == 1
+    assert told.count("the vault denies access to b") == 1
+    assert "2 settings could not be resolved: gone, token; do this\n" in told
+    assert "| gone (vault:a#x)\n" in told
+    assert "| token in TOKEN\n" in told
+
+
+def test_parts_of_a_group_name_each_setting_once() -> None:
+    """``split`` and pickling add nothing to the errors."""
+    failure = SettingFailure("gone", "vault:a#x", SecretNotFoundError("a"))
+    group = UnresolvedSettingsError([failure, SettingFailure("b", None, AccessDeniedError("b"))])
+    found, rest = group.split(SecretNotFoundError)
+    assert isinstance(found, UnresolvedSettingsError)
+    assert isinstance(rest, UnresolvedSettingsError)
+    assert str(found) == (
+        "1 setting could not be resolved:\n"
+        "  gone (vault:a#x): there is no secret at a: create it, or correct the path"
+    )
+    again = pickle.loads(pickle.dumps(found))
+    assert again.exceptions[0].__notes__ == failure.error.__notes__ == ["gone (vault:a#x)"]
