@@ -50,6 +50,10 @@ class Settings(VaultSettings):
     user: Annotated[str, VaultRef("vault:shared/db#user", ttl=60)] = "app"
 
 
+class ByKeywords(VaultSettings, vault_fallback="always", vault_variables={"region": "eu"}):
+    region: str = "eu"
+
+
 class Plain(BaseSettings):
     debug: bool = False
 

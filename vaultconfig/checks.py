@@ -6,7 +6,7 @@ incomplete then, or that isn't one of ours: see `complete`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from dataclasses import fields as dataclass_fields
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, RootModel, SecretStr
 from pydantic_settings import BaseSettings
 
-from vaultconfig.annotations import declared_in, is_model, parts_in
+from vaultconfig.annotations import Part, declared_in, is_model, parts_in
 from vaultconfig.environment import check_declared
 from vaultconfig.errors import ConfigurationError, SettingFailure
 from vaultconfig.fallback import FallbackMode
@@ -117,8 +117,7 @@ class _Walk:
         for field in fields_of(model):
             self.has_factories |= field.info.default_factory is not None
             _check_default(prefix + field.name, field.info.default)
-            metadata = tuple(field.info.metadata)
-            self._annotation(field.info.annotation, metadata, prefix + field.name, within)
+            self._parts(field.parts, prefix + field.name, within)
         if is_dataclass(model):
             self._defaults(model, prefix)
 
@@ -127,10 +126,7 @@ class _Walk:
             self.has_factories |= field.default_factory is not MISSING
             _check_default(prefix + field.name, field.default)
 
-    def _annotation(
-        self, annotation: Any, metadata: tuple[Any, ...], name: str, within: str | None
-    ) -> None:
-        parts = list(parts_in(annotation, metadata))
+    def _parts(self, parts: Sequence[Part], name: str, within: str | None) -> None:
         for text in (item for part in parts for item in part.metadata if type(item) is str):
             _check_text(name, text)
         if within is not None and declared_in(parts) is not None:
@@ -148,11 +144,11 @@ class _Walk:
     def _record(self, kind: type, prefix: str, within: str) -> None:
         """Check what pydantic takes apart, but we do not."""
         if issubclass(kind, RootModel):
-            root = kind.model_fields["root"]
-            self._annotation(root.annotation, tuple(root.metadata), f"{prefix}root", within)
+            (root,) = fields_of(kind)
+            self._parts(root.parts, f"{prefix}root", within)
             return
         for name, hint in hints_of(kind).items():
-            self._annotation(hint, (), prefix + name, within)
+            self._parts(list(parts_in(hint)), prefix + name, within)
 
 
 def _is_record(kind: object) -> bool:
@@ -175,7 +171,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def _check_default(name: str, default: object) -> None:
-    """Refuse a reference that stands as a default, where nothing would resolve it."""
+    """Reject a reference that stands as a default, where nothing would resolve it."""
     found = next(_references_in(default), None)
     if found is not None:
         shown = repr(found) if isinstance(parse(found), VaultRef) else "'${vault:…}'"
@@ -185,7 +181,7 @@ def _check_default(name: str, default: object) -> None:
         )
 
 
-def _references_in(value: object) -> Iterator[str]:
+def _references_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str]:
     """Yield the texts in *value* that are references, but for what a load has made already."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
@@ -193,17 +189,21 @@ def _references_in(value: object) -> Iterator[str]:
         if is_reference(value) and _is_well_formed(value):
             yield value
         return
-    inner: list[Any] = []
+    if not any(value is outer for outer in above):  # objects may refer to each other
+        for item in _items_of(value):
+            yield from _references_in(item, (*above, value))
+
+
+def _items_of(value: object) -> Iterable[object]:
     if isinstance(value, Mapping):
-        inner = list(value.values())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        inner = list(value)
-    elif isinstance(value, BaseModel) and not isinstance(value, BaseSettings):
-        inner = list(vars(value).values())
-    elif is_dataclass(value) and not isinstance(value, type):
-        inner = [getattr(value, field.name, None) for field in dataclass_fields(value)]
-    for item in inner:
-        yield from _references_in(item)
+        return list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return value
+    if isinstance(value, BaseModel):
+        return () if isinstance(value, BaseSettings) else list(vars(value).values())
+    if is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name, None) for field in dataclass_fields(value)]
+    return ()
 
 
 def _is_well_formed(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where the vault is and who we are, read from the environment. Opens no connection."""
+"""Where the vault is, and the credentials for it, from the environment. Opens no connection."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def read_connection(environ: Mapping[str, str], *, env_file: DotEnvFiles = None)
 
     Args:
         environ: The process environment.
-        env_file: In development, the `.env` to look into for what *environ* lacks.
+        env_file: In development, the `.env` to look into for what is missing from *environ*.
 
     Raises:
         ConfigurationError: A value is malformed, there are two credentials or half of one,
@@ -172,7 +172,7 @@ def dotenv_variables(env_file: DotEnvFiles, *, interpolate: bool = False) -> dic
     """
     found: dict[str, str | None] = {}
     for file in regular_files(env_file):
-        with suppress(UnicodeDecodeError, OSError):  # whoever needs the file says so
+        with suppress(UnicodeDecodeError, OSError):  # what needs the file reports it
             found |= dotenv_values(file, interpolate=interpolate)
     return {name: value for name, value in found.items() if value}
 
@@ -232,9 +232,9 @@ def _connection(
     in_environment, in_file = dict(given), dict(stored)
     for name, value in (*given, *stored):
         check_quotes(name, value)
-    _refuse_misplaced_credentials(in_environment, in_file)
+    _reject_misplaced_credentials(in_environment, in_file)
     values = in_file | in_environment
-    _refuse_ambiguous_credentials(values)
+    _reject_ambiguous_credentials(values)
     problems: list[str] = []
     try:
         return Connection.model_validate(values)
@@ -244,7 +244,7 @@ def _connection(
 
 
 def check_quotes(name: str, value: str) -> None:
-    """Refuse quotes around the value of the variable *name*, which something has kept there.
+    """Reject quotes around the value of the variable *name*, which something has kept there.
 
     Raises:
         ConfigurationError: There are; the value is not shown.
@@ -264,7 +264,7 @@ def _told(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _refuse_misplaced_credentials(
+def _reject_misplaced_credentials(
     in_environment: Mapping[str, str], in_file: Mapping[str, str]
 ) -> None:
     """A cloned repository must not be able to send your token elsewhere, nor a file of yours."""
@@ -286,7 +286,7 @@ def _refuse_misplaced_credentials(
         )
 
 
-def _refuse_ambiguous_credentials(values: Mapping[str, str]) -> None:
+def _reject_ambiguous_credentials(values: Mapping[str, str]) -> None:
     kinds = [
         name
         for name in ("SCAIVAULT_TOKEN", "VAULTCONFIG_TOKEN_FILE", "SCAIKEY_CLIENT_ID")

@@ -13,7 +13,7 @@ DEVELOPMENT_NAMES = frozenset({"development", "dev", "local", "test"})
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The environment's name in lower case, or None where nobody set one."""
+    """The environment's name in lower case, or None where it is not set."""
 
     name: str | None
 
@@ -48,7 +48,7 @@ def current_environment(
 
 
 def check_declared(name: str | None) -> None:
-    """Refuse a development name in a class, which would ship with it.
+    """Reject a development name in a class, which would ship with it.
 
     Raises:
         ConfigurationError: *name* is one of `DEVELOPMENT_NAMES`.

@@ -34,7 +34,7 @@ class VaultConfigError(Exception):
 
 
 class ConfigurationError(VaultConfigError):
-    """Ours to fix: the environment, the settings class or an argument."""
+    """Something is wrong in the environment, the settings class or an argument."""
 
 
 class InvalidReferenceError(ConfigurationError):
@@ -56,7 +56,7 @@ class InvalidReferenceError(ConfigurationError):
 
 
 class SecretError(VaultConfigError):
-    """The vault answered, and this secret is not to be had.
+    """The vault answered, and does not give this secret.
 
     Attributes:
         path: The secret's path.
@@ -85,7 +85,7 @@ class VersionNotFoundError(SecretError):
 
     def __init__(self, path: str, version: int, *, request_id: str | None = None) -> None:
         super().__init__(
-            f"{path} has no version {version} (any more): pin one that exists, or none",
+            f"{path} has no version {version} (any more): pin another one, or none",
             path=path,
             request_id=request_id,
         )
@@ -93,7 +93,7 @@ class VersionNotFoundError(SecretError):
 
 
 class FieldNotFoundError(SecretError):
-    """The secret exists and lacks the field that the reference names, or the reference names none.
+    """The secret exists without the field of the reference, or the reference names no field.
 
     Attributes:
         field: The missing field, or None where the reference has to name one.
@@ -121,7 +121,7 @@ class FieldNotFoundError(SecretError):
 
 
 class AccessDeniedError(SecretError):
-    """The vault knows us and does not let us read (or write) this secret."""
+    """The credentials are valid, and may not read (or write) this secret."""
 
     def __init__(
         self, path: str, *, code: str = "access_denied", request_id: str | None = None
@@ -135,7 +135,7 @@ class AccessDeniedError(SecretError):
 
 
 class AuthenticationError(VaultConfigError):
-    """The vault refuses us altogether."""
+    """The vault rejected the credentials."""
 
     def __init__(
         self, message: str, *, code: str | None = None, request_id: str | None = None
@@ -154,7 +154,7 @@ class VaultUnavailableError(VaultConfigError):
 
 
 class RateLimitedError(VaultUnavailableError):
-    """The vault asks us to come back later.
+    """The vault asks for a pause.
 
     Attributes:
         retry_after: Seconds to wait, as the vault said, or None where it did not.

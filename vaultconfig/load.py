@@ -66,7 +66,7 @@ class Load:
         given: What stands above the vault.
         record: Where everything came from.
         values: What the vault gave, masked.
-        claims: What the vault was to fill, for who wants to know about all of it.
+        claims: What the vault was to fill, for callers that want to know about all of it.
         answers: What the vault said to the references in that.
     """
 
@@ -179,7 +179,7 @@ class Load:
             set_at(state, place, self._completed(item, state))
 
     def _note(self, item: Settled, over: Mapping[str, Any]) -> None:
-        """Record where the field that *item* fills came from, and the parts that *over* lacks."""
+        """Record where the field that *item* fills came from, and the parts missing from *over*."""
         if item.origin is None:
             return
         self.record.filled[item.slot.name] = item.origin

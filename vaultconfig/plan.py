@@ -27,6 +27,7 @@ class FieldPlan:
     Attributes:
         name: The attribute's name.
         info: As pydantic describes it.
+        parts: What its annotation is made of.
         places: Where pydantic looks for the value, the preferred place first.
         declared: The reference or template in its annotation, or what is wrong with it.
         models: What its value is made of: one model, several in a union, mostly none.
@@ -38,7 +39,7 @@ class FieldPlan:
     """
 
     def __init__(self, name: str, info: FieldInfo, config: Mapping[str, Any]) -> None:
-        parts = list(parts_in(info.annotation, tuple(info.metadata)))
+        self.parts = parts = list(parts_in(info.annotation, tuple(info.metadata)))
         models = [part for part in parts if is_model(part.annotation)]
         self.name = name
         self.info = info
@@ -131,7 +132,7 @@ def _field_infos(model: type) -> list[tuple[str, FieldInfo]]:
 
 
 def hints_of(model: type) -> dict[str, Any]:
-    """Return the annotations of a class that is none of pydantic's.
+    """Return the annotations of a class that pydantic has no fields of.
 
     One that names what only some function knows counts as `object`.
 

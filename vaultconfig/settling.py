@@ -75,7 +75,7 @@ class Settling:
         """Settle one place.
 
         Args:
-            claims: Whoever wants to fill it, the first before the others.
+            claims: What may fill it, the first before the others.
         """
         failure: SettingFailure | None = None
         is_expected = True
@@ -125,7 +125,7 @@ class Settling:
         return SettingFailure(slot.name, shown, error, variable)
 
     def _may_be_missing(self, declared: Filled) -> bool:
-        """Whether all that is amiss is that optional secrets do not exist."""
+        """Whether the only problem is that optional secrets do not exist."""
         answers = [(ref, self._answers[ref]) for ref in references_of(declared)]
         failed = [(ref, answer) for ref, answer in answers if not isinstance(answer, Resolved)]
         return bool(failed) and all(
@@ -133,7 +133,7 @@ class Settling:
         )
 
     def _covers(self, slot: Slot, error: VaultConfigError) -> bool:
-        # A malformed value is a mistake in what was given, not something the vault lacks.
+        # A malformed value is a mistake in what was given, not a secret that is missing.
         is_mistake = not slot.annotated and isinstance(error, InvalidReferenceError)
         return self._rule.covers(error) and not is_mistake
 

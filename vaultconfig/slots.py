@@ -23,7 +23,9 @@ from vaultconfig.plan import (
 )
 from vaultconfig.references import Template, VaultRef, expanded_in, is_reference, parse
 
-_DEEPEST: Final = 32  # levels of models that nobody mentions: one that requires itself has no end
+_DEEPEST: Final = (
+    32  # levels of models that no source mentions: one that requires itself has no end
+)
 
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
@@ -98,7 +100,7 @@ def annotated_slots(
             for other in plan.places:
                 if other != above and get_at(given, other) is ABSENT:
                     yield Eclipsed(place + other)
-        if held is not ABSENT and not _lacks_something(plan, held):
+        if held is not ABSENT and not _leaves_something(plan, held):
             continue
         here, label = place + where, f"{name}{plan.name}"
         if plan.declared is not None and (held is ABSENT or not plan.many):
@@ -137,7 +139,7 @@ def _nested_slots(
         return
     default = default_of(field.info) if value is ABSENT else None
     if default is None and value is ABSENT and field.nullable and field.declared is None:
-        return  # an optional model that nobody mentions stays None
+        return  # an optional model that no source mentions stays None
     if is_model(type(default)):
         yield Default(place, default)
     state = {} if value is ABSENT else value
@@ -169,7 +171,7 @@ def _look_up(field: FieldPlan, data: Mapping[Any, Any]) -> tuple[Place, Any]:
     return field.places[0], ABSENT
 
 
-def _lacks_something(field: FieldPlan, held: object) -> bool:
+def _leaves_something(field: FieldPlan, held: object) -> bool:
     """Whether *held*, what higher sources give for *field*, leaves something to the vault."""
     if field.many:
         return any(_is_incomplete(field, item) for _, item in parts_of(held))
@@ -187,7 +189,7 @@ def _is_incomplete(field: FieldPlan, held: object) -> bool:
         _, value = _look_up(part, held)
         if value is ABSENT:
             return True
-        if _lacks_something(part, value):
+        if _leaves_something(part, value):
             return True
     return False
 

@@ -122,7 +122,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         layer_names: For sources with names of their own, what they are to be taken for.
 
     Attributes:
-        fallback: A rule over that of the class, for who wants to know what the vault gives.
+        fallback: A rule over that of the class, for callers that want to know what the vault gives.
         ask: Reads references in the place of our own way to do it.
         load: What came of them.
     """
@@ -241,7 +241,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return default if value is None else value
 
     def connection(self) -> Connection:
-        """Return where the vault is and who we are, in development from `.env` too.
+        """Return the connection settings, in development from `.env` too.
 
         Raises:
             ConfigurationError: There are no credentials, or a setting is wrong.

@@ -203,6 +203,18 @@ class TestDefaults:
         """Models and dataclasses are no exception."""
         assert "the default of x.token" in rejected(kind, None)
 
+    def test_objects_that_refer_to_each_other(self) -> None:
+        """A default may go round in circles."""
+        circle: list[Any] = ["x"]
+        circle.append(circle)
+
+        class Settings(VaultSettings):
+            x: Any = circle
+
+        assert Settings.model_fields["x"].default is circle
+        circle.append(TOKEN)
+        assert "the default of x" in rejected(Any, circle)
+
     def test_literals(self) -> None:
         """What is no reference, or escaped, is a default like any other."""
 

@@ -22,7 +22,7 @@ def pick(secret: Secret, field: str | None) -> Any:
         field: A key, or a JSON Pointer (RFC 6901) that begins with a slash.
 
     Raises:
-        FieldNotFoundError: There is none; names what there is at the level where it failed.
+        FieldNotFoundError: It is missing; the error names what there is at that level.
     """
     node: Any = secret.data
     for token in _tokens(field):
@@ -36,7 +36,7 @@ def pick(secret: Secret, field: str | None) -> Any:
 
 
 def as_text(value: object) -> str | None:
-    """Return a scalar as the plain text that is inserted for it, or None where there is none.
+    """Return a scalar as the plain text that is inserted for it, or None for anything else.
 
     Text is taken as it is, numbers and booleans as JSON writes them.
     """
