@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.sources import DefaultSettingsSource
 
-from vaultconfig.connection import DotEnvFiles
+from vaultconfig.connection import DotEnvFiles, files_of
 from vaultconfig.references import is_reference
 from vaultconfig.slots import REFERENCE_KEY
 from vaultconfig.source import LAYER_NAMES, VaultSettingsSource
@@ -52,7 +51,7 @@ def arranged(
     """
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
-    env_file = _files_of(others) or env_file
+    env_file = _files_read(others) or env_file
     if not _orders_sources_itself(settings_cls):
         _put_arguments_first(others)
     resolving = settings_cls.model_config.get("vault_resolve_values") is not False
@@ -70,14 +69,10 @@ def arranged(
     return (*views, ours, *defaults)
 
 
-def _files_of(sources: Sequence[PydanticBaseSettingsSource]) -> list[Path | str]:
-    """Return the `.env` files that are read, the one that counts most as the last."""
-    named = [s.env_file for s in sources if isinstance(s, DotEnvSettingsSource) and s.env_file]
-    return [
-        file
-        for files in reversed(named)
-        for file in ([files] if isinstance(files, (str, os.PathLike)) else files)
-    ]
+def _files_read(sources: Sequence[PydanticBaseSettingsSource]) -> list[Path]:
+    """Return the `.env` files of *sources*, the one that counts most as the last."""
+    readers = [source for source in sources if isinstance(source, DotEnvSettingsSource)]
+    return [file for reader in reversed(readers) for file in files_of(reader.env_file)]
 
 
 def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:

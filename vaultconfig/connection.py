@@ -155,11 +155,15 @@ def stored_connection_variables(env_file: DotEnvFiles) -> list[str]:
 CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
 
 
+def files_of(env_file: DotEnvFiles) -> list[Path]:
+    """Return *env_file*, one or several, as a list."""
+    files = [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
+    return [Path(file).expanduser() for file in files]
+
+
 def regular_files(env_file: DotEnvFiles) -> list[Path]:
     """Return which of *env_file* can be read at any time: no pipe, which may block or end."""
-    files = [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
-    paths = [Path(file).expanduser() for file in files]
-    return [path for path in paths if os.path.isfile(path)]
+    return [file for file in files_of(env_file) if os.path.isfile(file)]
 
 
 def dotenv_variables(env_file: DotEnvFiles, *, interpolate: bool = False) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import io
 import traceback
@@ -195,7 +196,7 @@ def _file_read_in(error: UnicodeDecodeError) -> str:
     files = [item for item in held if isinstance(item, io.IOBase) and hasattr(item, "name")]
     file = files[-1] if files else None
     name, encoding = getattr(file, "name", "a file"), getattr(file, "encoding", error.encoding)
-    return f"{name} is not {encoding}"
+    return f"{name} is not {codecs.lookup(encoding).name}"
 
 
 def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:

@@ -33,6 +33,7 @@ from vaultconfig.connection import (
     MisplacedCredentialsError,
     dotenv_variables,
     expanded_texts,
+    files_of,
     read_connection,
     regular_files,
     stored_connection_variables,
@@ -80,10 +81,6 @@ def fallback_rule(config: Mapping[str, Any], environment: str | None) -> Fallbac
         environment, declared=config.get("vault_environment"), environ=os.environ
     )
     return FallbackRule(config.get("vault_fallback") or "development", current)
-
-
-def _files(env_file: DotEnvFiles) -> Sequence[Path | str]:
-    return [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
 
 
 class _Given(threading.local):
@@ -310,7 +307,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
     def _hint_to_fill(self, failures: Sequence[SettingFailure]) -> str | None:
         lacking = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
         names = [variable_name(self.settings_cls, field) for field in lacking]
-        where = ", ".join(str(Path(file).absolute()) for file in _files(self._env_file))
+        where = ", ".join(str(file.absolute()) for file in files_of(self._env_file))
         if not names or not where:
             return None
         unreadable = unreadable_lines(self._env_file)
@@ -321,7 +318,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
 
     def _where(self) -> str:
         """Name the files that stand in for the vault, or would."""
-        return ", ".join(map(str, _files(self._env_file))) or ".env"
+        return ", ".join(map(str, files_of(self._env_file))) or ".env"
 
     def _stored_keys(self) -> dict[Any, Any]:
         files = regular_files(self._env_file)
