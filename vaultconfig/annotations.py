@@ -40,18 +40,27 @@ ANYTHING = Target(Decoding.NEVER, takes_objects=True)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of an annotation, with the metadata that stands at it."""
+    """A part of an annotation, with the metadata that stands at it.
+
+    Attributes:
+        levels: How many lists, mappings and the like it is inside of.
+    """
 
     annotation: Any
     metadata: tuple[Any, ...]
-    contained: bool
+    levels: int
+
+    @property
+    def contained(self) -> bool:
+        """Whether it is what a list or mapping is made of, not the value itself."""
+        return self.levels > 0
 
 
 def parts_in(
     annotation: Any,
     metadata: tuple[Any, ...] = (),
     *,
-    contained: bool = False,
+    levels: int = 0,
     aliases: frozenset[int] = frozenset(),
 ) -> Iterator[Part]:
     """Walk through aliases, ``Annotated``, unions and containers down to plain types."""
@@ -62,16 +71,15 @@ def parts_in(
             return
         value = alias.__value__
         inner = value[get_args(annotation)] if get_args(annotation) else value
-        yield from parts_in(inner, metadata, contained=contained, aliases=aliases | {id(alias)})
+        yield from parts_in(inner, metadata, levels=levels, aliases=aliases | {id(alias)})
     elif origin is Annotated:
         inner, *more = get_args(annotation)
-        yield from parts_in(inner, (*metadata, *more), contained=contained, aliases=aliases)
+        yield from parts_in(inner, (*metadata, *more), levels=levels, aliases=aliases)
     else:
-        yield Part(annotation, metadata, contained)
+        yield Part(annotation, metadata, levels)
         for inner in get_args(annotation):
-            yield from parts_in(
-                inner, contained=contained or not _is_union(annotation), aliases=aliases
-            )
+            below = levels + (not _is_union(annotation))
+            yield from parts_in(inner, levels=below, aliases=aliases)
 
 
 def declared_in(parts: Sequence[Part]) -> Declared | ConfigurationError | None:

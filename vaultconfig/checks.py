@@ -131,12 +131,13 @@ class _Walk:
             _check_text(name, text)
         if within is not None and declared_in(parts) is not None:
             raise ConfigurationError(
-                f"{name}: a reference inside {within} fills nothing: make {within} a model"
+                f"{name}: a reference inside {within} fills nothing: use a model instead"
             )
         for part in parts:
             kind = get_origin(part.annotation) or part.annotation
             if is_model(part.annotation):
-                self.model(part.annotation, f"{name}.", within=within)
+                inside = "a list of lists, or the like," if part.levels > 1 else within
+                self.model(part.annotation, f"{name}.", within=within or inside)
             elif _is_record(kind) and (kind, "") not in self._seen:
                 self._seen.add((kind, ""))
                 self._record(kind, f"{name}.", within or kind.__qualname__)

@@ -142,6 +142,11 @@ class TestUnfillable:
         assert told.startswith("x.")
         assert f"a reference inside {kind.__qualname__} fills nothing" in told
 
+    @pytest.mark.parametrize("kind", [list[list[Model]], dict[str, list[Model] | None]])
+    def test_models_in_lists_of_lists(self, kind: Any) -> None:
+        """The items of a list are filled, but not those of lists in it."""
+        assert rejected(kind, None).startswith("x.token: a reference inside a list of lists")
+
     def test_a_malformed_one(self) -> None:
         """It is no excuse that the reference is malformed."""
         kind = TypedDict("kind", {"x": Annotated[str, "vault:/x"]})  # noqa: UP013  # a local one
