@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -51,7 +52,10 @@ def arranged(
     """
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
-    env_file = _files_read(others) or env_file
+    readers = [source for source in others if isinstance(source, DotEnvSettingsSource)]
+    # The first counts most, and of its files the last.
+    files = [file for reader in reversed(readers) for file in _files_read(reader)]
+    encodings = [reader.env_file_encoding for reader in readers]
     if not _orders_sources_itself(settings_cls):
         _put_arguments_first(others)
     resolving = settings_cls.model_config.get("vault_resolve_values") is not False
@@ -64,15 +68,24 @@ def arranged(
         layer_names[name] = _layer_name(source)
         views.append(_view(source, name, resolving=resolving))
     ours = VaultSettingsSource(
-        settings_cls, environment=environment, env_file=env_file or (), layer_names=layer_names
+        settings_cls,
+        environment=environment,
+        env_file=files or env_file or (),
+        encoding=next(filter(None, encodings), None),
+        layer_names=layer_names,
     )
     return (*views, ours, *defaults)
 
 
-def _files_read(sources: Sequence[PydanticBaseSettingsSource]) -> list[Path]:
-    """Return the `.env` files of *sources*, the one that counts most as the last."""
-    readers = [source for source in sources if isinstance(source, DotEnvSettingsSource)]
-    return [file for reader in reversed(readers) for file in files_of(reader.env_file)]
+def _files_read(reader: DotEnvSettingsSource) -> list[Path]:
+    """Return the `.env` files of *reader*, which may also look for them in outer directories."""
+    depth = getattr(reader, "env_file_depth", None) or 0
+    outer = list(Path.cwd().parents)[:depth] if depth else []
+    found: list[Path] = []
+    for file in files_of(reader.env_file):
+        places = (file, *(directory / file for directory in outer))
+        found.append(next((place for place in places if os.path.isfile(place)), file))
+    return found
 
 
 def _put_arguments_first(sources: list[PydanticBaseSettingsSource]) -> None:

@@ -130,12 +130,15 @@ class MisplacedCredentialsError(ConfigurationError):
     """A `.env` says where to send a credential that it does not itself hold."""
 
 
-def read_connection(environ: Mapping[str, str], *, env_file: DotEnvFiles = None) -> Connection:
+def read_connection(
+    environ: Mapping[str, str], *, env_file: DotEnvFiles = None, encoding: str | None = None
+) -> Connection:
     """Read the connection settings.
 
     Args:
         environ: The process environment.
         env_file: In development, the `.env` to look into for what is missing from *environ*.
+        encoding: Of that file; UTF-8 by default.
 
     Raises:
         ConfigurationError: A value is malformed, there are two credentials or half of one,
@@ -143,13 +146,13 @@ def read_connection(environ: Mapping[str, str], *, env_file: DotEnvFiles = None)
     """
     found = ((name, environ.get(name)) for name in CONNECTION_VARIABLES)
     given = tuple((name, mask(value)) for name, value in found if value)
-    stored = tuple(mask(_stored_variables(env_file)).items())
+    stored = tuple(mask(_stored_variables(env_file, encoding)).items())
     return _connection(given, stored)
 
 
-def stored_connection_variables(env_file: DotEnvFiles) -> list[str]:
+def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:
     """Name the connection settings that stand in a `.env`."""
-    return sorted(_stored_variables(env_file))
+    return sorted(_stored_variables(env_file, encoding))
 
 
 CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
@@ -166,29 +169,32 @@ def regular_files(env_file: DotEnvFiles) -> list[Path]:
     return [file for file in files_of(env_file) if os.path.isfile(file)]
 
 
-def dotenv_variables(env_file: DotEnvFiles, *, interpolate: bool = False) -> dict[str, str]:
+def dotenv_variables(
+    env_file: DotEnvFiles, encoding: str | None = None, *, interpolate: bool = False
+) -> dict[str, str]:
     """Read the variables of a `.env`, if it can be read.
 
     Args:
         env_file: What is not a regular file is left alone.
+        encoding: UTF-8 by default.
         interpolate: Whether ``${NAME}`` is expanded, as pydantic-settings has it; that brings in
             what the process environment holds.
     """
     found: dict[str, str | None] = {}
     for file in regular_files(env_file):
-        with suppress(UnicodeDecodeError, OSError):  # what needs the file reports it
-            found |= dotenv_values(file, interpolate=interpolate)
+        with suppress(UnicodeError, OSError):  # what needs the file reports it
+            found |= dotenv_values(file, interpolate=interpolate, encoding=encoding or "utf-8")
     return {name: value for name, value in found.items() if value}
 
 
-def expanded_texts(env_file: DotEnvFiles) -> dict[str, str]:
+def expanded_texts(env_file: DotEnvFiles, encoding: str | None = None) -> dict[str, str]:
     """Return each text in a `.env` that ``${NAME}`` was expanded in, and how it is written there.
 
     A text inside of JSON counts by itself.
     """
     found: dict[str, str] = {}
-    expanded = dotenv_variables(env_file, interpolate=True)
-    for name, text in dotenv_variables(env_file).items():
+    expanded = dotenv_variables(env_file, encoding, interpolate=True)
+    for name, text in dotenv_variables(env_file, encoding).items():
         before, after = _strings_in(text), _strings_in(expanded.get(name, ""))
         if len(before) != len(after):
             before = [text] * len(after)
@@ -212,11 +218,11 @@ def _strings(value: object) -> Iterator[str]:
         yield from _strings(item)
 
 
-def unreadable_lines(env_file: DotEnvFiles) -> list[str]:
+def unreadable_lines(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:
     """Name the lines of a `.env` that python-dotenv passes over."""
     found: list[str] = []
     for file in regular_files(env_file):
-        with suppress(UnicodeDecodeError, OSError), file.open(encoding="utf-8") as stream:
+        with suppress(UnicodeError, OSError), file.open(encoding=encoding or "utf-8") as stream:
             for binding in parse_stream(stream):
                 text, line = binding.original
                 line += text[: len(text) - len(text.lstrip())].count("\n")
@@ -224,8 +230,8 @@ def unreadable_lines(env_file: DotEnvFiles) -> list[str]:
     return found
 
 
-def _stored_variables(env_file: DotEnvFiles) -> dict[str, str]:
-    stored = dotenv_variables(env_file)
+def _stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:
+    stored = dotenv_variables(env_file, encoding)
     return {name: stored[name] for name in CONNECTION_VARIABLES if name in stored}
 
 

@@ -94,13 +94,13 @@ class _Given(threading.local):
 class _Written:
     """Tells how a text stands in `.env` where variables were expanded in it, else None."""
 
-    def __init__(self, env_file: DotEnvFiles) -> None:
-        self._env_file = env_file
+    def __init__(self, env_file: DotEnvFiles, encoding: str | None) -> None:
+        self._env_file, self._encoding = env_file, encoding
         self._texts: Mapping[str, str] | None = None
 
     def __call__(self, text: str) -> str | None:
         if self._texts is None:
-            self._texts = expanded_texts(self._env_file)
+            self._texts = expanded_texts(self._env_file, self._encoding)
         return self._texts.get(text)
 
 
@@ -116,6 +116,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         environment: The environment's name, over `VAULTCONFIG_ENVIRONMENT` and the class.
         env_file: The `.env` that may hold the connection in development; the class's own
             where None is given, else the one in the working directory.
+        encoding: Of that file; the class's own where None is given.
         layer_names: For sources with names of their own, what they are to be taken for.
 
     Attributes:
@@ -130,12 +131,14 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         *,
         environment: str | None = None,
         env_file: DotEnvFiles = None,
+        encoding: str | None = None,
         layer_names: Mapping[str, str] = LAYER_NAMES,
     ) -> None:
         super().__init__(settings_cls)
         complete(settings_cls)
         named = self.config.get("env_file") or DEFAULT_ENV_FILE
         self._env_file: DotEnvFiles = named if env_file is None else env_file
+        self._encoding: str | None = encoding or self.config.get("env_file_encoding")
         self._environment = environment
         self._layer_names = layer_names
         self._of_thread = _Given()
@@ -193,7 +196,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             layers,
             rule=rule,
             variable_of=self._variable_of,
-            written=_Written(self._env_file if is_read else None),
+            written=_Written(self._env_file if is_read else None, self._encoding),
         )
         self.load, self.record, self.values = load, load.record, load.values
         self._drop_connection(load)
@@ -245,7 +248,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         """
         rule = self._rule
         env_file = self._env_file if rule.environment.is_development else None
-        connection = read_connection(os.environ, env_file=env_file)
+        connection = read_connection(os.environ, env_file=env_file, encoding=self._encoding)
         if not connection.has_credentials:
             raise self._no_credentials(connection, rule)
         return connection
@@ -286,8 +289,9 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
     def _ignored_names(self) -> list[str]:
         """Name what `.env` has for the vault's part, and may provide in development only."""
         fields = annotated_in(self.settings_cls, self._stored_keys())
-        is_named = VARIABLE in map(str.upper, dotenv_variables(self._env_file))
-        return stored_connection_variables(self._env_file) + [VARIABLE] * is_named + fields
+        file, encoding = self._env_file, self._encoding
+        is_named = VARIABLE in map(str.upper, dotenv_variables(file, encoding))
+        return stored_connection_variables(file, encoding) + [VARIABLE] * is_named + fields
 
     def _hint(self, failures: Sequence[SettingFailure], rule: FallbackRule) -> str | None:
         """Say what to do about `.env`: fill it, or that it has what it may not provide here."""
@@ -310,7 +314,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         where = ", ".join(str(file.absolute()) for file in files_of(self._env_file))
         if not names or not where:
             return None
-        unreadable = unreadable_lines(self._env_file)
+        unreadable = unreadable_lines(self._env_file, self._encoding)
         if unreadable:
             lines = ", ".join(unreadable)
             return f"fix {lines}, which cannot be read: {', '.join(names)} may stand there"
@@ -321,14 +325,17 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return ", ".join(map(str, files_of(self._env_file))) or ".env"
 
     def _stored_keys(self) -> dict[Any, Any]:
-        files = regular_files(self._env_file)
+        files, encoding = regular_files(self._env_file), self._encoding
         try:
-            return keys_only(DotEnvSettingsSource(self.settings_cls, env_file=files)())
-        except (SettingsError, UnicodeDecodeError, OSError):
+            source = DotEnvSettingsSource(
+                self.settings_cls, env_file=files, env_file_encoding=encoding
+            )
+            return keys_only(source())
+        except (SettingsError, UnicodeError, OSError):
             return {}
 
     def _variable_of(self, text: str) -> str | None:
-        variables = {**dotenv_variables(self._env_file), **os.environ}
+        variables = {**dotenv_variables(self._env_file, self._encoding), **os.environ}
         exact = (name for name, value in variables.items() if value == text)
         within = (name for name, value in variables.items() if text in value)
         return next(exact, None) or next(within, None)

@@ -171,6 +171,27 @@ class TestExpansion:
         assert CANARY not in shown
         assert CANARY not in str([request.path for request in app.requests])
 
+    def test_in_a_file_that_is_read_in_another_way(
+        self, load: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither another encoding nor a file further out keeps us from seeing it."""
+
+        class Latin(Settings):
+            model_config = VaultConfigDict(env_file_encoding="latin-1")
+
+        (tmp_path / "app.env").write_bytes(b"# M\xfcller\nTOKEN=vault:\xfc${SCAIVAULT_TOKEN}#x\n")
+        assert "expands no variable" in failing(Latin)["token"]
+
+        class Outer(Settings):
+            model_config = VaultConfigDict(env_file_depth=2)
+
+        (tmp_path / "app.env").write_text("TOKEN=vault:${SCAIVAULT_TOKEN}#x\n")
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "a" / "b")
+        if "env_file_depth" not in VaultConfigDict.__annotations__:
+            pytest.skip("this pydantic-settings looks in one directory")
+        assert "expands no variable" in failing(Outer)["token"]
+
     def test_the_text_of_a_template(self, load: Callable[..., Any]) -> None:
         """What stands around the references of a template is text, and may be expanded."""
         settings = load("HOST=h\nTOKEN='postgres://${HOST}:${vault:app#token}@$${HOST}'")
