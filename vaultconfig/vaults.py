@@ -6,13 +6,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import RLock
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from vaultconfig.connection import Connection
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.forks import on_fork
+from vaultconfig.forks import import_undisturbed, on_fork
 from vaultconfig.references import VaultRef
 from vaultconfig.resolver import Reader, Resolved, Vault
+
+_NEEDED: Final = ("vaultconfig.connect", "certifi", "encodings.idna")
+"""What is imported for the first request; the last two by httpx and by Python itself, late."""
 
 StandIn: TypeAlias = Callable[
     [Vault, Collection[VaultRef], float], Mapping[VaultRef, Resolved | VaultConfigError]
@@ -75,6 +78,7 @@ on_fork(after_in_child=_forget_vaults)
 
 
 def _connect(connection: Connection) -> Reader:
+    import_undisturbed(_NEEDED)
     from vaultconfig.connect import connect  # loads httpx
 
     return connect(connection)

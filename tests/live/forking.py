@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 from vaultconfig import LiveSettings, VaultSettings
@@ -125,16 +126,17 @@ class SlowImport(importlib.abc.MetaPathFinder):
             time.sleep(0.3)
 
 
-def during_an_import() -> None:
-    """Fork while another thread is in the middle of the first import of httpx."""
+def during_an_import(load: Callable[[], object]) -> None:
+    """Fork while another thread, which loads, is in the middle of the first import of httpx."""
     slow = SlowImport()
     sys.meta_path.insert(0, slow)
     assert "httpx" not in sys.modules
-    starting = threading.Thread(target=live.start)
+    starting = threading.Thread(target=load)
     starting.start()
     slow.begun.wait()
     children = fork_children(3)
     starting.join()
+    live.start()
     follow("parent")
     for pid in children:
         os.waitpid(pid, 0)
@@ -146,7 +148,8 @@ if __name__ == "__main__":
         "os.fork": by_os_fork,
         "fork": lambda: by_multiprocessing("fork"),
         "spawn": lambda: by_multiprocessing("spawn"),
-        "import": during_an_import,
+        "import": lambda: during_an_import(live.start),
+        "import settings": lambda: during_an_import(Settings),
     }[sys.argv[1]]()
     live.close()
     say("left", len(sockets()))

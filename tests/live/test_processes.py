@@ -113,10 +113,10 @@ def test_a_fork_in_the_middle_of_a_refresh(vault: DevServer, run: Run, _: int) -
     assert len(sockets) == len(set(sockets)) >= 4
 
 
-@pytest.mark.parametrize("_", range(3))
-def test_a_fork_in_the_middle_of_an_import(vault: DevServer, run: Run, _: int) -> None:
+@pytest.mark.parametrize("mode", ["import", "import settings"] * 2)
+def test_a_fork_in_the_middle_of_an_import(vault: DevServer, run: Run, mode: str) -> None:
     """os.fork while another thread imports httpx for the first time: the child can use it."""
-    program = run("import")
+    program = run(mode)
     program.hear_all("first")
     run_to_the_end(program, vault)
 

@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import VaultConfigError, VaultUnavailableError
-from vaultconfig.live.processes import import_client
 from vaultconfig.references import VaultRef
 from vaultconfig.resolver import Lifetime, Resolved, Vault, picked
 from vaultconfig.secret import Secret, SecretKey
@@ -112,7 +111,6 @@ class _Asked:
             if reference.key in self._known:
                 self.readings[reference.key] = self._known[reference.key]
         if unknown:
-            import_client()
             self._ask(vault, unknown, deadline)
         return {ref: picked(self.readings[ref.key].answer, ref) for ref in references}
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-import threading
-from importlib import import_module
-from typing import Final, Protocol
+from typing import Protocol
 from weakref import WeakSet, ref
 
 from vaultconfig.forks import on_fork
@@ -29,9 +27,6 @@ class Alive(Protocol):
 
 
 _alive: WeakSet[Alive] = WeakSet()
-_importing = threading.RLock()
-_NEEDED: Final = ("vaultconfig.connect", "certifi", "encodings.idna")
-"""What is imported for the first request; the last two by httpx and by Python itself, late."""
 
 
 def follow(alive: Alive) -> None:
@@ -61,18 +56,7 @@ def others_use(vault: object) -> bool:
     return any(alive.uses(vault) for alive in list(_alive))
 
 
-def import_client() -> None:
-    """Import all that a request needs, while no other thread can fork.
-
-    A child would wait for ever for the thread that was importing, which it does not have.
-    """
-    with _importing:
-        for module in _NEEDED:
-            import_module(module)
-
-
 def _after_fork() -> None:
-    _importing.release()
     for alive in list(_alive):
         alive.after_fork()
 
@@ -82,9 +66,5 @@ def _close_all() -> None:
         alive.close()
 
 
-on_fork(
-    before=_importing.acquire,
-    after_in_parent=_importing.release,
-    after_in_child=_after_fork,
-)
+on_fork(after_in_child=_after_fork)
 atexit.register(_close_all)
