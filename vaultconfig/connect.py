@@ -24,7 +24,8 @@ def connect(connection: Connection) -> VaultClient:
 
 def _credentials(connection: Connection) -> StaticToken | TokenFile | ClientCredentials:
     if connection.token is not None:
-        return StaticToken(connection.token.get_secret_value())
+        name = f"the token from {connection.source_of('SCAIVAULT_TOKEN')}"
+        return StaticToken(connection.token.get_secret_value(), name=name)
     if connection.token_file is not None:
         return TokenFile(connection.token_file)
     if connection.client_id is not None and connection.client_secret is not None:
@@ -35,5 +36,7 @@ def _credentials(connection: Connection) -> StaticToken | TokenFile | ClientCred
             scope=connection.scope,
             style=connection.client_auth,
             allow_http=connection.allow_http,
+            name="the token for the client credentials"
+            f" ({connection.source_of('SCAIKEY_CLIENT_ID')})",
         )
     raise ConfigurationError(f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}")

@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -107,6 +114,7 @@ class Connection(BaseSettings):
     max_stale: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] = Field(
         86400.0, alias="VAULTCONFIG_MAX_STALE"
     )
+    _stored: frozenset[str] = PrivateAttr(default=frozenset())
 
     @classmethod
     def settings_customise_sources(
@@ -124,6 +132,10 @@ class Connection(BaseSettings):
     def has_credentials(self) -> bool:
         """Whether there is anything to show to the vault."""
         return any((self.token, self.token_file, self.client_id))
+
+    def source_of(self, variable: str) -> str:
+        """Return how messages name *variable*, by where it was found."""
+        return f"{variable} in .env" if variable in self._stored else variable
 
 
 class MisplacedCredentialsError(ConfigurationError):
@@ -247,9 +259,12 @@ def _connection(
     _reject_ambiguous_credentials(values)
     problems: list[str] = []
     try:
-        return Connection.model_validate(values)
+        connection = Connection.model_validate(values)
     except ValidationError as error:
         problems = [f"{_place(line['loc'])}: {_told(line['msg'])}" for line in error.errors()]
+    else:
+        connection._stored = frozenset(in_file) - frozenset(in_environment)
+        return connection
     raise ConfigurationError("; ".join(problems))
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from tests.client.scripted import Reply
+from tests.client.scripted import Reply, envelope
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile
 from vaultconfig.client.deadline import Deadline
@@ -20,6 +20,8 @@ OK = Reply(body={"version": 1, "data": {}})
 
 class Issuer:
     """A vault with a token endpoint: issues t1, t2, … and lets in what *accepts* says."""
+
+    no = envelope("token_invalid", status=401)
 
     def __init__(self, vault, *, expires_in=3600, accepts=lambda token: True):
         self.issued, self.expires_in, self.accepts = 0, expires_in, accepts
@@ -33,7 +35,10 @@ class Issuer:
             token = {"access_token": f"t{self.issued}", "token_type": "Bearer"}
             return Reply(body=token | {"expires_in": self.expires_in})
         token = asked.headers["Authorization"].removeprefix("Bearer ")
-        return OK if self.accepts(token) else Reply(401)
+        return OK if self.accepts(token) else self.no
+
+
+PAGES = [Reply(401, b"<html>CANARY"), Reply(401, {"message": "CANARY"}), Reply(401, b"")]
 
 
 @pytest.fixture
@@ -116,6 +121,33 @@ def test_a_refused_token_is_renewed_once(vault, connect, credentials):
     assert issuer.issued == 3
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_anybodys_401_renews_the_token(vault, connect, credentials, page):
+    """Whoever sent the 401, a new token is tried once; a page in its place is an outage."""
+    issuer = Issuer(vault, accepts=lambda token: token == "t2")
+    issuer.no = page
+    client = connect(credentials=credentials())
+    assert client.read("a/b").version == 1
+    issuer.accepts = lambda token: False
+    with pytest.raises(errors.VaultUnavailableError, match="something between us and the vault"):
+        client.read("a/b")
+    assert tokens(vault) == ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_anybodys_401_reads_the_token_file_again(vault, connect, tmp_path, page):
+    """Whoever sent the 401, a token that has changed in its file is tried once."""
+    file = tmp_path / "token"
+    file.write_text("t1")
+
+    def respond(asked):
+        file.write_text("t2")
+        return OK if asked.headers["Authorization"] == "Bearer t2" else page
+
+    vault.respond = respond
+    assert connect(credentials=TokenFile(file)).read("a/b").version == 1
+
+
 def test_threads_share_one_fetch(vault, connect, credentials):
     """Eight threads that ask while a token is being fetched cause one fetch."""
     issuer = Issuer(vault)
@@ -182,7 +214,12 @@ def test_a_refused_request_gives_its_connection_back(credentials):
         (Reply(403, {"error": {"code": "forbidden"}}), errors.AuthenticationError),
         (Reply(429, b"", {"Retry-After": "99"}), errors.RateLimitedError),
         (Reply(503, b"<html>"), errors.VaultUnavailableError),
-        (Reply(404, b"<html>"), errors.ResponseError),
+        (Reply(403, {"error": "access_denied"}), errors.AuthenticationError),
+        (Reply(403, b"<html>"), errors.VaultUnavailableError),
+        (Reply(403, {"message": "no"}), errors.VaultUnavailableError),
+        (Reply(404, b"<html>"), errors.VaultUnavailableError),
+        (Reply(404, {"error": {"code": "not_found"}}), errors.ResponseError),
+        (Reply(405, b"<html>"), errors.ResponseError),
         (Reply(302, b"", {"Location": "https://elsewhere"}), errors.ResponseError),
         (Reply(200, b"<html>"), errors.ResponseError),
         (Reply(200, {"access_token": 7}), errors.ResponseError),
@@ -200,6 +237,16 @@ def test_what_the_token_endpoint_answers(vault, connect, credentials, reply, kin
         connect(credentials=credentials()).read_many(["a/b"], retry=False)
     assert type(caught.value) is kind
     assert {asked.target for asked in vault.asked} == {"/token"}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_proxys_page_for_the_token_endpoint(vault, connect, credentials, status):
+    """A page that is not the token endpoint's is an outage after one attempt, and says where."""
+    vault.script(Reply(status, b"<html>CANARY"))
+    with pytest.raises(errors.VaultUnavailableError, match=f"answered {status}") as caught:
+        connect(credentials=credentials()).read("a/b")
+    assert f"{vault.url}/token" in str(caught.value)
+    assert len(vault.asked) == 1
 
 
 def test_an_unavailable_token_endpoint_is_retried(vault, connect, credentials, clock):
@@ -263,7 +310,7 @@ def test_a_token_file_that_changes_meanwhile(vault, connect, tmp_path):
 
     def respond(asked):
         file.write_text("t2")
-        return Reply(401)
+        return envelope("token_invalid", status=401)
 
     vault.respond = respond
     client = connect(credentials=TokenFile(str(file)))
@@ -274,12 +321,14 @@ def test_a_token_file_that_changes_meanwhile(vault, connect, tmp_path):
 
 
 def test_token_files_that_cannot_be_read(vault, connect, tmp_path):
-    """A file that is missing, empty or none is named."""
+    """A file that is missing, empty, too large or not a file is named."""
     (tmp_path / "empty").touch()
+    (tmp_path / "large").write_bytes(b"x" * (64 * 1024 + 1))
     os.mkfifo(tmp_path / "pipe")
     for name, reason in [
         ("missing", "No such file"),
         ("empty", "is empty"),
+        ("large", "is larger than 64 KiB"),
         ("pipe", "not a regular file"),
         (".", "not a regular file"),
     ]:
@@ -287,6 +336,57 @@ def test_token_files_that_cannot_be_read(vault, connect, tmp_path):
             connect(credentials=TokenFile(tmp_path / name)).read("a/b")
         assert str(tmp_path / name) in str(caught.value)
     assert vault.asked == []
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_token_of_64_kib(vault, connect, tmp_path, end):
+    """The largest token that is read is sent whole, with a line end behind it or not."""
+    file = tmp_path / "token"
+    file.write_bytes(b"x" * (64 * 1024 - len(end)) + end)
+    found = connect(credentials=TokenFile(file)).read_many(["a/b"])
+    assert "431" in str(found["a/b"])  # that is all that this server has to say to it
+
+
+def test_a_rejected_token_is_named(vault, connect, credentials, tmp_path):
+    """The error says which token the vault rejected, and where; never the token."""
+    (tmp_path / "token").write_text("s3cret")
+    Issuer(vault, accepts=lambda token: False)
+    for given, name in [
+        (StaticToken("s3cret"), "the token"),
+        (StaticToken("s3cret", name="the token from SCAIVAULT_TOKEN"), None),
+        (TokenFile(tmp_path / "token"), f"the token from the token file {tmp_path / 'token'}"),
+        (credentials(name="the token for X"), "the token for X"),
+    ]:
+        with pytest.raises(errors.AuthenticationError) as caught:
+            connect(credentials=given).read("a/b")
+        expected = f"the vault rejected {name or given.name} (token_invalid) at {vault.url}: "
+        assert str(caught.value).startswith(expected)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_denial_of_everything_is_named(vault, connect):
+    """A denial of the whole request names the token and the place as well."""
+    vault.script(envelope("insufficient_scope", status=403))
+    with pytest.raises(errors.AuthenticationError, match="denied whoami to the token") as caught:
+        connect(credentials=StaticToken("t")).whoami()
+    assert f"(insufficient_scope) at {vault.url}: ask for a token with the scope" in str(
+        caught.value
+    )
+
+
+class Theirs(httpx.Auth):
+    """Credentials of a user's own."""
+
+    def auth_flow(self, request):
+        request.headers["Authorization"] = "Bearer t"
+        yield request
+
+
+def test_credentials_of_a_users_own(vault, connect):
+    """Any httpx.Auth will do; what it does not name is "the token"."""
+    vault.script(envelope("token_expired", status=401))
+    with pytest.raises(errors.AuthenticationError, match=r"rejected the token \(token_expired"):
+        connect(credentials=Theirs()).read("a/b")
 
 
 def test_a_token_endpoint_that_repeats_the_secret(vault, connect, credentials):

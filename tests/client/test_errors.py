@@ -77,22 +77,117 @@ def test_a_version_that_is_gone(vault, client):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, errors.AuthenticationError),
-        (403, errors.AccessDeniedError),
-        (404, errors.SecretError),
+        (401, errors.VaultUnavailableError),
+        (403, errors.VaultUnavailableError),
+        (404, errors.VaultUnavailableError),
+        (407, errors.VaultUnavailableError),
         (413, errors.SecretError),
         (204, errors.ResponseError),
         (304, errors.ResponseError),
     ],
 )
 def test_bodies_of_somebody_else(vault, client, status, kind):
-    """A proxy's error page counts by its status; its 404 is no word about the secret."""
+    """A proxy's page is no verdict about the token or the secret; what it is, its status says."""
     body = b"" if status in (204, 304) else b"<html>CANARY</html>"
     vault.script(Reply(status, body, {"X-Request-ID": "from-header"}))
     with pytest.raises(errors.VaultConfigError) as caught:
         client.read("a/b")
     assert type(caught.value) is kind
     assert caught.value.request_id == "from-header"
+
+
+BODIES = [
+    b"<html>CANARY</html>",
+    b"",
+    b"null",
+    b"[]",
+    b'"CANARY"',
+    b'{"error": "access_denied"}',
+    b'{"error": null}',
+    b'{"error": {}}',
+    b'{"error": {"code": 403, "message": "CANARY"}}',
+    b'{"error": {"code": "Forbidden"}}',
+    b'{"error": {"code": "ACCESS_DENIED"}}',
+    b'{"error": {"code": "access-denied"}}',
+    b'{"error": {"code": ""}}',
+    b'{"error": {"code": ["access_denied"]}}',
+    b'{"error": [{"code": "access_denied"}]}',
+    b'{"code": "access_denied"}',
+    b'{"detail": "Not Found"}',
+    b'{"message": "no Route matched with those values"}',
+]
+OPERATIONS = [
+    lambda client: client.read("a/b"),
+    lambda client: client.read("a/b", 3),
+    lambda client: client.read_many(["a/b", "a/c"]),
+    lambda client: client.whoami(),
+    lambda client: client.write("a/b", {"k": "v"}),
+    lambda client: client.delete("a/b"),
+    lambda client: list(client.list()),
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_verdict_needs_the_envelope(vault, client, clock, status, body):
+    """Without ScaiVault's envelope 401, 403 and 404 are an outage, after one attempt each."""
+    vault.script(Reply(status, body))
+    for operation in OPERATIONS:
+        vault.asked.clear()
+        with pytest.raises(errors.VaultUnavailableError) as caught:
+            operation(client)
+        assert f"something between us and the vault answered {status}" in str(caught.value)
+        assert vault.url in str(caught.value)
+        assert "CANARY" not in str(caught.value)
+        paths = {(asked.method, asked.target) for asked in vault.asked}
+        assert len(paths) == len(vault.asked)  # a batch's 404 means single reads, too
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("access_denied", "ask for a policy"),
+        ("forbidden", "ask for a policy"),
+        ("something_new", "ask for a policy"),
+        ("insufficient_scope", "a token with the scope"),
+        ("mfa_required", "a second factor"),
+        ("ip_not_allowed", "the address of this machine"),
+        ("time_window_violation", "at certain times only"),
+        ("tenant_access_denied", "SCAIVAULT_TENANT_ID"),
+    ],
+)
+def test_each_denial_has_advice_that_fits(vault, client, code, advice):
+    """What to do depends on why the vault denies access."""
+    vault.script(envelope(code, status=403))
+    with pytest.raises(errors.AccessDeniedError, match=advice) as caught:
+        client.read("a/b")
+    is_policy = advice == "ask for a policy"
+    assert ("ask for a policy that allows it" in str(caught.value)) == is_policy
+
+
+def test_a_wait_is_not_silent(connect, caplog):
+    """A call that is tried again says so once: what failed, and for how long it goes on."""
+    client = connect(url="http://127.0.0.1:1")
+    for _ in range(2):
+        caplog.clear()
+        with pytest.raises(errors.VaultUnavailableError):
+            client.read_many([("a", 1), ("b", 1), ("c", 1)])
+        (record,) = caplog.records
+        assert (record.levelname, record.name) == ("WARNING", "vaultconfig.client")
+        assert "http://127.0.0.1:1: no connection (Connection refused)" in record.message
+        assert record.message.endswith("; trying again for up to 10 s")
+
+
+def test_a_short_wait_is_silent(connect, vault, caplog):
+    """Nothing is said where nobody waits: one attempt, or two seconds at most."""
+    client = connect(url="http://127.0.0.1:1")
+    for options in ({"deadline": 2}, {"retry": False}):
+        with pytest.raises(errors.VaultUnavailableError):
+            client.read_many(["a"], **options)
+    vault.script(OK)
+    assert connect().read("a/b").version == 1
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -161,6 +162,42 @@ def test_a_vault_without_batch(vault, client, refusal):
     assert [asked.method for asked in vault.asked[before:]] == ["GET"] * 3
 
 
+@pytest.mark.parametrize("refusal", [Reply(404, b"<html>"), Reply(405), Reply(501)])
+def test_a_missing_batch_is_remembered_once_a_read_works(vault, client, refusal):
+    """A proxy's page to everything does not cost the batch for good; its absence alone does."""
+    vault.script(refusal)
+    with suppress(errors.VaultUnavailableError):
+        client.read_many(["a", "b"])
+    vault.asked.clear()
+    vault.respond = either
+    client.read_many(["a", "b"])
+    assert [asked.method for asked in vault.asked] == ["POST"]
+    vault.respond = lambda asked: refusal if asked.method == "POST" else single_of(asked)
+    client.read_many(["a", "b"])
+    vault.asked.clear()
+    client.read_many(["a", "b"])
+    assert [asked.method for asked in vault.asked] == ["GET", "GET"]
+
+
+def test_a_page_in_place_of_some_secrets(vault, client):
+    """In a vault without batch a proxy's page is no word about a secret; the vault's own is."""
+
+    def respond(asked):
+        if asked.method == "POST":
+            return Reply(404, b"<html>")
+        if asked.target.endswith("/page"):
+            return Reply(404, b"<html>")
+        if asked.target.endswith("/gone"):
+            return envelope("secret_not_found", status=404)
+        return single_of(asked)
+
+    vault.respond = respond
+    found = client.read_many(["a/ok", "a/gone", "a/page"])
+    assert isinstance(found["a/ok"], Secret)
+    assert type(found["a/gone"]) is errors.SecretNotFoundError
+    assert type(found["a/page"]) is errors.VaultUnavailableError
+
+
 def test_a_batch_that_speaks_of_a_secret(vault, client):
     """A 404 in the vault's words about a secret is no word about the batch read."""
     no = envelope("secret_not_found", status=404)
@@ -212,7 +249,7 @@ def test_a_refusal_of_the_whole_batch(vault, client):
 
 def test_a_refused_token_among_single_reads(vault, client):
     """A 401 to one of several requests stops the others that have not begun."""
-    vault.script(Reply(401))
+    vault.script(envelope("token_invalid", status=401))
     with pytest.raises(errors.AuthenticationError):
         client.read_many([("a", i) for i in range(1, 200)])
     assert len(vault.asked) < 100

@@ -203,19 +203,24 @@ def is_inside(thread: threading.Thread, function: str) -> bool:
 
 FORK = """
 import os, sys, threading, warnings
+import vaultconfig.client.auth
 from vaultconfig.client import ClientCredentials, VaultClient
 warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads is what we test
 url = sys.argv[1]
 credentials = ClientCredentials("i", "s", token_url=url + "/token", scope="")
 client = VaultClient(url, credentials=credentials, deadline=5)
 assert client.read("a/b").version == 1
-with credentials._lock.get(), client._wire._client._locks[os.getpid()]:  # as another thread may
+renewal = vaultconfig.client.auth._Renewal()  # as another thread may
+renewal.thread = None
+credentials._renewals[os.getpid()] = renewal
+with client._wire._client._locks[os.getpid()]:
     child = os.fork()
     if child == 0:
         ok = client.read("a/b").version == 1
         client.close()
         os._exit(0 if ok else 1)
     assert os.waitpid(child, 0)[1] == 0
+credentials.abandon()
 assert client.read("a/b").version == 1
 """
 

@@ -25,9 +25,12 @@ _KNOWN_CODE = re.compile(
     "|invalid_(client|grant|scope)|unauthorized_client|unsupported_grant_type"
     "|server_error|temporarily_unavailable"
 )
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_CODE = re.compile(r"[a-z_]{1,64}")
 _UNKNOWN_CODE = "unknown_code"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+UNNAMED = "the token"
+"""A credential whose source has no name."""
 
 LONGEST_PAUSE = 3600.0
 """Seconds of a Retry-After that we honour: a slip of the server's is not to stop us for good."""
@@ -43,12 +46,16 @@ class Problem:
             the body is somebody else's.
         request_id: To look it up in the audit log.
         retry_after: Seconds to wait.
+        server: The vault's URL, for messages.
+        credential: What was sent, by the name of its source.
     """
 
     status: int | None
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    server: str = ""
+    credential: str = UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,16 @@ class Answer:
 
     Attributes:
         sent: The credential that was sent, in case the server repeats it; empty for none.
+        server: See `Problem`.
+        credential: See `Problem`.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     sent: str = field(default="", repr=False)
+    server: str = ""
+    credential: str = UNNAMED
 
     @property
     def request_id(self) -> str | None:
@@ -90,8 +101,12 @@ class Answer:
 
     def problem(self) -> Problem:
         """Return what went wrong; bodies that are not the envelope are somebody else's."""
-        payload = _masked_json(self.body)
-        error = payload.get("error") if isinstance(payload, dict) else None
+        error = self._error()
+        return self.problem_of(error if isinstance(error, dict) else {}, status=self.status)
+
+    def oauth_problem(self) -> Problem:
+        """Return what went wrong at a token endpoint, which may use RFC 6749's form as well."""
+        error = self._error()
         envelope = error if isinstance(error, dict) else {"code": error}
         return self.problem_of(envelope, status=self.status)
 
@@ -102,7 +117,13 @@ class Answer:
             code=_code_in(error.get("code")),
             request_id=self._id_in(error.get("request_id")) or self.request_id,
             retry_after=self._retry_after(),
+            server=self.server,
+            credential=self.credential,
         )
+
+    def _error(self) -> object:
+        payload = _masked_json(self.body)
+        return payload.get("error") if isinstance(payload, dict) else None
 
     def _id_in(self, value: object) -> str | None:
         if not isinstance(value, str) or not _REQUEST_ID.fullmatch(value):

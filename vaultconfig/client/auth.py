@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import base64
 import math
-import threading
+import os
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import get_ident
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote_plus, urlencode
 
 import httpx
 
-from vaultconfig.client.answer import Answer, text
-from vaultconfig.client.failures import rate_limited, unavailable
-from vaultconfig.client.process import PerProcess
+from vaultconfig.client.answer import UNNAMED, Answer, text
+from vaultconfig.client.failures import (
+    Failure,
+    FailureError,
+    Retry,
+    foreign,
+    rate_limited,
+    unavailable,
+)
+from vaultconfig.client.latch import Latch
 from vaultconfig.client.urls import checked_url, origin
 from vaultconfig.errors import (
     AuthenticationError,
@@ -44,13 +51,18 @@ Style: TypeAlias = Literal["form", "basic"]
 class StaticToken(httpx.Auth):
     """A token that stays as it is.
 
+    Args:
+        token: The token.
+        name: What errors call it.
+
     Raises:
         ConfigurationError: It is empty, or holds what no token can.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, name: str = UNNAMED) -> None:
         token = mask(token)
-        self._token = _checked(token, where="the token")
+        self.name = name
+        self._token = _checked(token, where=name)
 
     def auth_flow(self, request: httpx.Request) -> Flow:
         """Sign *request*."""
@@ -62,9 +74,10 @@ class TokenFile(httpx.Auth):
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
+        self.name = f"the token from the token file {self._path}"
 
     def auth_flow(self, request: httpx.Request) -> Flow:
-        """Sign *request*; where the vault refuses it and the file has changed, once again.
+        """Sign *request*; where the vault rejects it and the file has changed, once again.
 
         Raises:
             ConfigurationError: There is no such file, or no token in it.
@@ -81,6 +94,8 @@ class TokenFile(httpx.Auth):
         content = _file_text(self._path)
         if isinstance(content, OSError):
             raise ConfigurationError(f"{where} can't be read ({content.strerror})")
+        if len(content) > _LONGEST_TOKEN:
+            raise ConfigurationError(f"{where} is larger than 64 KiB, which no token is")
         return _checked(content, where=where)
 
 
@@ -90,11 +105,29 @@ class _Grant:
     due: float  # on the clock of the credentials
 
 
+class _Renewal:
+    """A token that is being fetched."""
+
+    def __init__(self) -> None:
+        self.thread = get_ident()
+        self.over = Latch()
+
+
 class ClientCredentials(httpx.Auth):
     """OAuth 2.0 client credentials (RFC 6749 section 4.4).
 
     A token is fetched once however many threads ask, renewed a minute before it ends, and once
-    when the vault refuses it.
+    when the vault rejects it.
+
+    Args:
+        client_id: The id.
+        client_secret: The secret.
+        token_url: Where tokens are issued.
+        scope: For which scope; empty for what is usual there.
+        style: Whether id and secret go in the ``form``, or by HTTP ``basic``.
+        allow_http: Whether plain HTTP may go to other machines.
+        clock: Seconds that only grow.
+        name: What errors call the token.
 
     Raises:
         ConfigurationError: Something is empty, or the token URL is not one to send a secret to.
@@ -110,8 +143,10 @@ class ClientCredentials(httpx.Auth):
         style: Style = "form",
         allow_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        name: str = UNNAMED,
     ) -> None:
         client_secret = mask(client_secret)
+        self.name = name
         if not client_id or not client_secret:
             raise ConfigurationError("client credentials need both an id and a secret")
         if not (client_id.isprintable() and client_secret.isprintable()):
@@ -123,35 +158,60 @@ class ClientCredentials(httpx.Auth):
         self._client_id, self._client_secret = client_id, client_secret
         self._token_url = checked_url(token_url, what="token URL", allow_http=allow_http)
         self._scope, self._style, self._clock = scope, style, clock
-        self._lock = PerProcess(threading.Lock)
         self._grant: _Grant | None = None
+        self._renewals: dict[int, _Renewal] = {}  # by process: a forked child has not its own yet
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Sign *request*, after fetching a token where one is due.
 
         Raises:
-            AuthenticationError: The token endpoint refuses the credentials.
+            AuthenticationError: The token endpoint rejects the credentials.
             VaultUnavailableError: It gives no usable answer in time.
             ResponseError: Its answer breaks the protocol.
         """
-        grant = yield from self._current(request, refused=None)
+        grant = yield from self._current(request, rejected=None)
         response = yield _signed(request, grant.token)
         if response.status_code == 401:
             response.read()  # frees the connection, which the token's request may need
-            grant = yield from self._current(request, refused=grant)
+            grant = yield from self._current(request, rejected=grant)
             yield _signed(request, grant.token)
 
+    def abandon(self) -> None:
+        """Let nobody wait for a renewal any more; the one that it was may have been interrupted."""
+        for process, renewal in self._renewals.copy().items():
+            self._renewals.pop(process, None)
+            renewal.over.open()
+
     def _current(
-        self, request: httpx.Request, *, refused: _Grant | None
+        self, request: httpx.Request, *, rejected: _Grant | None
     ) -> Generator[httpx.Request, httpx.Response, _Grant]:
-        with _held(self._lock.get(), request):
-            grant = self._grant
-            if grant is None or grant is refused or grant.due <= self._clock():
-                asked = self._clock()
-                response = yield self._token_request(request)
-                response.read()
-                self._grant = grant = self._granted(self._answer(response), asked=asked)
+        # Without a lock, which a signal could leave locked, and its handler could wait for.
+        own, process = _Renewal(), os.getpid()
+        try:
+            while (grant := self._usable(rejected)) is None:
+                running = self._renewals.setdefault(process, own)
+                if running.thread != own.thread:
+                    _wait_for(running, request)
+                elif (grant := self._usable(rejected)) is None:  # nor has another brought one
+                    self._grant = grant = yield from self._fetched(request)
+                    break
             return grant
+        finally:
+            if self._renewals.get(process) is own:
+                del self._renewals[process]
+            own.over.open()
+
+    def _usable(self, rejected: _Grant | None) -> _Grant | None:
+        grant = self._grant
+        if grant is None or grant is rejected or grant.due <= self._clock():
+            return None
+        return grant
+
+    def _fetched(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, _Grant]:
+        asked = self._clock()
+        response = yield self._token_request(request)
+        response.read()
+        return self._granted(self._answer(response), asked=asked)
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
         form = {"grant_type": "client_credentials"} | (
@@ -182,7 +242,7 @@ class ClientCredentials(httpx.Auth):
 
     def _granted(self, answer: Answer, *, asked: float) -> _Grant:
         if answer.status != 200:
-            raise _refusal(answer, server=f"the token endpoint {origin(self._token_url)}")
+            raise FailureError(_rejection(answer, server=f"the token endpoint {self._token_url}"))
         payload = answer.json()
         token, kind = payload.get("access_token"), text(payload.get("token_type")) or "bearer"
         if not isinstance(token, str) or _token_problem(token) or kind.lower() != "bearer":
@@ -193,7 +253,7 @@ class ClientCredentials(httpx.Auth):
 
 
 def _useful(expires_in: Any) -> float:
-    """Return how long a token is to be used; one without an end, until the vault refuses it."""
+    """Return how long a token is to be used; one without an end, until the vault rejects it."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
         return math.inf
     if not 0 < expires_in < _NO_END:
@@ -201,30 +261,27 @@ def _useful(expires_in: Any) -> float:
     return max(expires_in - EARLY, expires_in / 2)
 
 
-def _refusal(
-    answer: Answer, *, server: str
-) -> AuthenticationError | VaultUnavailableError | ResponseError:
-    problem = answer.problem()
+def _rejection(answer: Answer, *, server: str) -> Failure:
+    problem = answer.oauth_problem()
     said = problem.code or f"status {problem.status}"
-    if answer.status in (400, 401, 403):
-        message = f"{server} refuses the client credentials ({said}): check id, secret and scope"
-        return AuthenticationError(message, code=problem.code, request_id=problem.request_id)
+    if answer.status in (400, 401) or (answer.status == 403 and problem.code):
+        message = f"{server} rejected the client credentials ({said}): check id, secret and scope"
+        return Failure(
+            AuthenticationError(message, code=problem.code, request_id=problem.request_id)
+        )
+    if answer.status in (403, 404, 407) and problem.code is None:
+        return Failure(foreign(problem, server=server))
     if answer.status == 429:
-        return rate_limited(problem, server=server)
+        return Failure(rate_limited(problem, server=server), Retry.BACKOFF)
     if answer.status >= 500:
-        return unavailable(problem, server=server)
-    return ResponseError(f"{server} answers {said}: check the token URL")
+        return Failure(unavailable(problem, server=server), Retry.BACKOFF)
+    return Failure(ResponseError(f"{server} answers {said}: check the token URL"))
 
 
-@contextmanager
-def _held(lock: threading.Lock, request: httpx.Request) -> Iterator[None]:
+def _wait_for(renewal: _Renewal, request: httpx.Request) -> None:
     left = request.extensions["timeout"]["read"].remaining()
-    if not lock.acquire(timeout=max(left, 0.0)):
+    if not renewal.over.wait(left):
         raise VaultUnavailableError("no token in time: another thread still waits for one")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _signed(request: httpx.Request, token: str) -> httpx.Request:
@@ -254,7 +311,7 @@ def _file_text(path: Path) -> str | OSError:
             path.stat()  # says why
             return OSError(0, "not a regular file")
         with path.open("rb") as file:
-            content = file.read(_LONGEST_TOKEN)
+            content = file.read(_LONGEST_TOKEN + 1)
     except OSError as exc:
         return exc.with_traceback(None)
     masked: str = mask(content.decode("latin-1").rstrip("\r\n"))

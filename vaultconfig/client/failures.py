@@ -1,6 +1,7 @@
 """From what went wrong to the error that a caller gets, and whether to try again. Pure.
 
-The codes are those of ScaiVault's error envelope; the status counts where there is no code.
+The codes are those of ScaiVault's error envelope. A verdict (denied, not found, a rejected token)
+needs one: by its status alone a page may be that of a proxy, and says nothing about a secret.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
     VersionNotFoundError,
+    advice_on,
 )
 
 
@@ -43,12 +45,20 @@ class Failure:
         return self.error.retry_after if isinstance(self.error, RateLimitedError) else None
 
 
+class FailureError(Exception):
+    """Carries a failure through httpx, where credentials can do nothing but raise."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__()
+        self.failure = failure
+
+
 @dataclass(frozen=True, slots=True)
 class BatchMissing(Failure):
-    """The server does not know the batch read, or refuses it as a whole: read one by one.
+    """The server does not know the batch read, or rejects it as a whole: read one by one.
 
     Attributes:
-        for_good: Whether to remember it.
+        for_good: Whether to remember it, once a single read has worked.
     """
 
     for_good: bool = True
@@ -62,6 +72,7 @@ class _Kind(Enum):
     RATE_LIMITED = auto()
     INTERNAL = auto()
     UNAVAILABLE = auto()
+    FOREIGN = auto()
     REFUSED = auto()
 
 
@@ -94,7 +105,7 @@ _BY_CODE = {
     "service_unavailable": _Kind.UNAVAILABLE,
     "internal_error": _Kind.INTERNAL,
 }
-# No status stands for "not found": a proxy's 404 says nothing about the secret.
+# What a code of the vault's that we don't know counts as, and a page without one.
 _BY_STATUS = {
     401: _Kind.AUTHENTICATION,
     403: _Kind.DENIED,
@@ -104,6 +115,7 @@ _BY_STATUS = {
     503: _Kind.UNAVAILABLE,
     504: _Kind.UNAVAILABLE,
 }
+_VERDICTS = (401, 403, 404, 407)  # which are the vault's with a code alone
 
 
 def failure_of_secret(problem: Problem, *, path: str, version: int | None = None) -> Failure:
@@ -118,7 +130,7 @@ def failure_of_secret(problem: Problem, *, path: str, version: int | None = None
         case _Kind.VERSION_NOT_FOUND if version is not None:
             return Failure(VersionNotFoundError(path, version, request_id=request_id))
         case _Kind.REFUSED | _Kind.VERSION_NOT_FOUND if (problem.status or 400) // 100 == 4:
-            message = f"the vault refuses {path} ({_said(problem)})"
+            message = f"the vault rejected the request for {path} ({_said(problem)})"
             if problem.code is None:
                 message += ": it may not be the vault that answers, so check its address"
             return Failure(SecretError(message, path=path, request_id=request_id))
@@ -127,22 +139,21 @@ def failure_of_secret(problem: Problem, *, path: str, version: int | None = None
 
 def failure_of_request(problem: Problem, *, what: str) -> Failure:
     """Return what *problem* means for a request as a whole; *what* names it in the message."""
-    said, request_id = _said(problem), problem.request_id
     match _kind(problem):
         case _Kind.AUTHENTICATION | _Kind.DENIED:
-            message = f"the vault refuses us ({said}): check the credentials, scopes and tenant"
-            return Failure(AuthenticationError(message, code=problem.code, request_id=request_id))
+            return Failure(_rejection(problem, what=what))
+        case _Kind.FOREIGN:
+            return Failure(foreign(problem, server="the vault"))
         case _Kind.RATE_LIMITED:
             return Failure(rate_limited(problem, server="the vault"), Retry.BACKOFF)
-        case _Kind.INTERNAL:
-            return Failure(unavailable(problem, server="the vault"), Retry.ONCE)
-        case _Kind.UNAVAILABLE:
-            return Failure(unavailable(problem, server="the vault"), Retry.BACKOFF)
+        case (_Kind.INTERNAL | _Kind.UNAVAILABLE) as kind:
+            retry = Retry.ONCE if kind is _Kind.INTERNAL else Retry.BACKOFF
+            return Failure(unavailable(problem, server="the vault"), retry)
     if problem.status is not None and problem.status >= 500:
         return Failure(unavailable(problem, server="the vault"))
     hint = "redirects are not followed" if _is_redirect(problem) else "unexpected"
-    message = f"the answer to {what} is {said}: {hint}; check the vault's URL"
-    return Failure(ResponseError(message, request_id=request_id))
+    message = f"the answer to {what} is {_said(problem)}: {hint}; check the vault's URL"
+    return Failure(ResponseError(message, request_id=problem.request_id))
 
 
 def failure_of_batch(problem: Problem) -> Failure:
@@ -153,9 +164,16 @@ def failure_of_batch(problem: Problem) -> Failure:
         return BatchMissing(error, for_good=not about_a_secret)
     if problem.status in (400, 422) and problem.code in ("invalid_path", "validation_error"):
         # One path of them is bad; alone it gets an error of its own, and the others are read.
-        error = ResponseError("the vault refuses the batch", request_id=problem.request_id)
+        error = ResponseError("the vault rejected the batch", request_id=problem.request_id)
         return BatchMissing(error, for_good=False)
     return failure_of_request(problem, what="the batch read")
+
+
+def failure_of_creation(problem: Problem, *, name: str) -> Failure:
+    """Return what *problem* means for a new subscription; not every vault has them."""
+    if problem.status == 404 and problem.code is None:
+        return Failure(ResponseError("the vault has no subscriptions"))
+    return failure_of_subscription(problem, name=name)
 
 
 def failure_of_subscription(problem: Problem, *, name: str) -> Failure:
@@ -165,6 +183,15 @@ def failure_of_subscription(problem: Problem, *, name: str) -> Failure:
         denied = AccessDeniedError(f"subscription {name}", code=code, request_id=problem.request_id)
         return Failure(denied)
     return failure_of_request(problem, what=f"the subscription {name}")
+
+
+def foreign(problem: Problem, *, server: str) -> VaultUnavailableError:
+    """Return an error that says that *server* itself has not answered."""
+    return VaultUnavailableError(
+        f"something between us and {server} answered {problem.status}{_at(problem)}: "
+        "check the address and the proxies on the way",
+        request_id=problem.request_id,
+    )
 
 
 def rate_limited(problem: Problem, *, server: str) -> RateLimitedError:
@@ -184,11 +211,28 @@ def unavailable(problem: Problem, *, server: str) -> VaultUnavailableError:
     )
 
 
+def _rejection(problem: Problem, *, what: str) -> AuthenticationError:
+    is_denial = _kind(problem) is _Kind.DENIED
+    verdict = f"denied {what} to" if is_denial else "rejected"
+    advice = advice_on(problem.code, otherwise="check the credentials, scopes and tenant")
+    return AuthenticationError(
+        f"the vault {verdict} {problem.credential} ({problem.code}){_at(problem)}: {advice}",
+        code=problem.code,
+        request_id=problem.request_id,
+    )
+
+
 def _kind(problem: Problem) -> _Kind:
-    if problem.status == 401:
+    status = problem.status or 0
+    if problem.code is None and status in _VERDICTS:
+        return _Kind.FOREIGN
+    if status == 401:  # whatever the code
         return _Kind.AUTHENTICATION
-    by_status = _BY_STATUS.get(problem.status or 0, _Kind.REFUSED)
-    return _BY_CODE.get(problem.code or "", by_status)
+    return _BY_CODE.get(problem.code or "", _BY_STATUS.get(status, _Kind.REFUSED))
+
+
+def _at(problem: Problem) -> str:
+    return f" at {problem.server}" if problem.server else ""
 
 
 def _said(problem: Problem) -> str:

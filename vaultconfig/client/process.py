@@ -14,23 +14,24 @@ class PerProcess(Generic[T]):
     """Something made when it is first needed, and made anew in a forked child.
 
     What the parent made is dropped in the child without being closed: its sockets are the
-    parent's. Its lock may be held by a thread that the child does not have, hence one a process.
+    parent's. Its lock may be held by a thread that the child does not have, hence one a process;
+    or by a thread that a signal has interrupted, whose handler may come in.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._made: dict[int, T] = {}
-        self._locks: dict[int, threading.Lock] = {}
+        self._locks: dict[int, threading.RLock] = {}
 
     def get(self) -> T:
         """Return this process's own, made by the first thread that asks."""
         pid = os.getpid()
         made = self._made.get(pid)
         if made is None:
-            with self._locks.setdefault(pid, threading.Lock()):
+            with self._locks.setdefault(pid, threading.RLock()):
                 made = self._made.get(pid)
                 if made is None:
-                    made = self._made[pid] = self._make()
+                    made = self._made.setdefault(pid, self._make())
         return made
 
     def peek(self) -> T | None:

@@ -51,8 +51,11 @@ class Reader:
         outcomes = _done(self._jobs(keys, terms))
         missing = {key: o for key, o in outcomes.items() if isinstance(o, BatchMissing)}
         if missing:
-            self._has_batch = not any(failure.for_good for failure in missing.values())
-            outcomes |= _done([self._single_job(key, terms) for key in missing])
+            found = _done([self._single_job(key, terms) for key in missing])
+            outcomes |= found
+            # A proxy's page may say the same: only beside a single read that works is it true.
+            if any(isinstance(outcome, Secret) for outcome in found.values()):
+                self._has_batch = not any(failure.for_good for failure in missing.values())
         return _settled(outcomes)
 
     def _jobs(self, keys: Collection[SecretKey], terms: Terms) -> list[Job]:

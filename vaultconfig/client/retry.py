@@ -1,19 +1,24 @@
-"""Whether and when to try again, by ScaiVault's table of error codes. Does no I/O of its own."""
+"""Whether and when to try again, by ScaiVault's table of error codes. Does no I/O but the log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from vaultconfig.client.deadline import Deadline
 from vaultconfig.client.failures import Failure, Retry
+
+logger = logging.getLogger("vaultconfig.client")
 
 K = TypeVar("K")
 T = TypeVar("T")
 
 FIRST_WAIT = 0.2  # seconds; the most for the first, doubling
 LONGEST_WAIT = 5.0
+SILENCE = 2.0  # seconds that a call may go on after a failure without a word
 MOST_TRIES = 100  # far more than fit into any sensible deadline
 
 
@@ -28,6 +33,15 @@ class Terms:
 
     deadline: Deadline
     retry: bool = True
+    _untold: list[None] = field(default_factory=lambda: [None], repr=False)
+
+    def tell(self, failure: Failure) -> None:
+        """Log that the call goes on after *failure*: once, and only if it may take a while."""
+        left = self.deadline.remaining()
+        with suppress(IndexError):
+            if left > SILENCE:
+                self._untold.pop()
+                logger.warning("%s; trying again for up to %.0f s", failure.error, left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ class Retries:
             wait = self._wait(again.values(), tries=tries)
             if not again or wait >= terms.deadline.remaining():
                 break
+            terms.tell(next(iter(again.values())))
             used_up.update(key for key in again if again[key].retry is Retry.ONCE)
             self.sleep(wait)
             outcomes.update(attempt(tuple(again)))

@@ -7,47 +7,73 @@ carries as its time-outs. All of it stands on public names of httpx and httpcore
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import ssl
-import threading
-import urllib.request
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from socket import SHUT_RDWR, SOCK_STREAM, getaddrinfo, socket
+from queue import Empty, SimpleQueue
+from socket import SHUT_RDWR, SOCK_STREAM, getaddrinfo
+from typing import TypeAlias
 from weakref import WeakSet
 
 import httpcore
 import httpx
 
-from vaultconfig.client.deadline import Deadline
-from vaultconfig.errors import ConfigurationError, ResponseError
-from vaultconfig.urls import is_loopback
+from vaultconfig.client.deadline import LONGEST, Deadline
+from vaultconfig.client.names import NotInTimeError, resolved
+from vaultconfig.client.trust import Authorities, distrust
+from vaultconfig.errors import ResponseError
 
 MOST_CONNECTIONS = 8
 IDLE_SECONDS = 5.0
+LONGEST_USE = 300.0
+"""Seconds after which a connection is made anew: its name may stand for another server by now."""
+
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes; what a socket that reports itself writable takes at once
+_GONE = (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError)
 
 _SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
+_Server: TypeAlias = tuple[str, str, int | None, httpcore.Proxy | None]
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """At most 8 connections, HTTP/1.1, proxies and CA bundle from the environment as in httpx."""
+    """At most 8 connections, HTTP/1.1, CA bundle from the environment as in httpx.
 
-    def __init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        self._lock = threading.Lock()
-        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+    A connection is in one thread's hands at a time, and no lock is held meanwhile: a signal's
+    handler may send while its thread is in here.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._authorities = Authorities()
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(MOST_CONNECTIONS):
+            self._slots.put(None)
+        self._idle: dict[_Server, list[_Line]] = {}
+        self._busy: set[_Line] = set()
+        self._is_closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*, whose time-out for reading is the deadline of the call."""
+        return self.send(request)
+
+    def send(self, request: httpx.Request, proxy: httpcore.Proxy | None = None) -> httpx.Response:
+        """Send *request*, through *proxy* if one is given."""
         with ExitStack() as stack:
             self._take_slot(request)
-            stack.callback(self._slots.release)
+            stack.callback(self._slots.put, None)
             with _httpx_errors(request):
-                answer = self._pool(request.url).handle_request(_for_httpcore(request))
+                line, answer = self._exchange(request, proxy)
+            stack.callback(self._give_back, line, answer.status)
             stack.callback(answer.close)
             _check_plain(answer)
             body = _Body(request, chunks=answer.iter_stream(), closing=stack.pop_all())
@@ -60,30 +86,153 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close all connections."""
-        with self._lock:
-            for pool in self._pools.values():
-                pool.close()
+        """Close all connections, and end what waits on them."""
+        self._is_closed = True
+        for line in self._busy.copy():
+            line.close()
+        self._close_idle()
 
     def _take_slot(self, request: httpx.Request) -> None:
-        # Not left to the pool: its wait begins anew when another request is faster.
         left = request.extensions["timeout"]["read"].remaining()
-        if not self._slots.acquire(timeout=max(left, 0.0)):
-            raise httpx.PoolTimeout("all connections are in use", request=request)
+        try:
+            self._slots.get(timeout=max(left, 0.0))
+        except Empty:
+            pass
+        else:
+            return
+        raise httpx.PoolTimeout("all connections are in use", request=request)
 
-    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        with self._lock:
-            server = (url.scheme, url.host)
-            if server not in self._pools:
-                self._pools[server] = _pool_for(url)
-            return self._pools[server]
+    def _exchange(
+        self, request: httpx.Request, proxy: httpcore.Proxy | None
+    ) -> tuple[_Line, httpcore.Response]:
+        """Send *request* over a kept connection, or over a fresh one."""
+        context = self._authorities.context() if request.url.scheme == "https" else None
+        server = (request.url.scheme, request.url.host, request.url.port, proxy)
+        line = self._kept(server, context)
+        if line is not None:
+            try:
+                return line, self._send_over(line, request)
+            except _GONE:
+                # The other side has closed it at this very moment, or before a firewall forgot
+                # it: that is no outage. A write may have arrived all the same.
+                if line.has_heard or request.extensions.get("writes", True):
+                    raise
+        line = _Line(server, context=context, clock=self._clock)
+        try:
+            return line, self._send_over(line, request)
+        except httpcore.ConnectError as exc:
+            renewed = self._renewed(context, exc)
+            if renewed is context:
+                raise
+        line = _Line(server, context=renewed, clock=self._clock)
+        return line, self._send_over(line, request)
+
+    def _send_over(self, line: _Line, request: httpx.Request) -> httpcore.Response:
+        try:
+            self._busy.add(line)
+            return line.send(_for_httpcore(request))
+        except BaseException:
+            self._busy.discard(line)
+            line.close()
+            raise
+
+    def _renewed(
+        self, context: ssl.SSLContext | None, exc: httpcore.ConnectError
+    ) -> ssl.SSLContext | None:
+        """Return another context where *exc* is about the certificates of *context*."""
+        if context is None or distrust(exc) is None:
+            return context
+        return self._authorities.renewed(context)
+
+    def _kept(self, server: _Server, context: ssl.SSLContext | None) -> _Line | None:
+        idle = self._idle.setdefault(server, [])
+        for line in idle.copy():
+            if not line.is_usable(context):
+                with suppress(ValueError):  # another thread has taken it
+                    idle.remove(line)
+                    line.close()
+        with suppress(IndexError):
+            return idle.pop()
+        return None
+
+    def _give_back(self, line: _Line, status: int) -> None:
+        self._busy.discard(line)
+        # After a 5xx the name is looked up anew: it may stand for a healthy server by now.
+        if status >= 500:
+            line.close()
+        elif line.rests():
+            self._idle[line.server].append(line)
+            if self._is_closed:  # meanwhile
+                self._close_idle()
+
+    def _close_idle(self) -> None:
+        for idle in self._idle.copy().values():
+            with suppress(IndexError):
+                while True:
+                    idle.pop().close()
+
+
+class _Line:
+    """A connection to one server, for one request at a time.
+
+    httpcore's pool of one is its public way to a connection that can be kept, proxies included.
+    """
+
+    def __init__(
+        self, server: _Server, *, context: ssl.SSLContext | None, clock: Callable[[], float]
+    ) -> None:
+        self.server = server
+        self._context = context
+        self._clock = clock
+        self._made_at = self._used_at = clock()
+        self._backend = DeadlineBackend()
+        self._heard = 0
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            proxy=server[-1],
+            max_connections=1,
+            network_backend=self._backend,
+        )
+
+    def rests(self) -> bool:
+        """Begin to count how long it is idle; return whether it may be used again."""
+        self._used_at = self._clock()
+        return bool(self._pool.connections)
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the last request made a connection, or got as much as a byte of an answer."""
+        return self._backend.signs_of_life > self._heard
+
+    def is_usable(self, context: ssl.SSLContext | None) -> bool:
+        """Whether it is young enough, and trusts whom *context* trusts."""
+        now = self._clock()
+        is_young = now - self._made_at < LONGEST_USE and now - self._used_at < IDLE_SECONDS
+        return is_young and context is self._context
+
+    def send(self, request: httpcore.Request) -> httpcore.Response:
+        """Send *request*."""
+        self._heard = self._backend.signs_of_life
+        return self._pool.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connection; any thread may do so, since no lock is needed."""
+        if self._backend.stream is not None:
+            self._backend.stream.close()
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    """Connects within a deadline, and gives streams that keep it."""
+    """Connects within a deadline, and gives streams that keep it.
+
+    Attributes:
+        stream: The last one that it gave.
+        signs_of_life: Grows with each connection, and with each piece that comes in over one.
+    """
 
     def __init__(self) -> None:
         self._plain = httpcore.SyncBackend()
+        self.stream: DeadlineStream | None = None
+        self.signs_of_life = 0
 
     def connect_tcp(
         self,
@@ -94,7 +243,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first of *host*'s addresses that answers, with a fair share for each."""
-        addresses = _addresses(host, port)
+        addresses = _addresses(host, port, _left(timeout, httpcore.ConnectTimeout))
         problem: Exception = httpcore.ConnectError("the name has no address")
         for tried, address in enumerate(addresses):
             left = _left(timeout, httpcore.ConnectTimeout)
@@ -106,20 +255,26 @@ class DeadlineBackend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
                 problem = exc
             else:
-                return DeadlineStream(stream)
+                self.signs_of_life += 1
+                return DeadlineStream(stream, backend=self)
         raise problem
 
 
 class DeadlineStream(httpcore.NetworkStream):
     """A stream each of whose operations gets what is left of the deadline."""
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, *, backend: DeadlineBackend) -> None:
         self._stream = stream
+        self._backend = backend
+        backend.stream = self
         _open.add(self)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read once."""
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        data = self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        if data:
+            self._backend.signs_of_life += 1
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all, looking at the clock for each piece."""
@@ -130,15 +285,18 @@ class DeadlineStream(httpcore.NetworkStream):
     def close(self) -> None:
         """Close the socket, and end what another thread waits for on it."""
         connection = self._stream.get_extra_info("socket")
+        if isinstance(connection, ssl.SSLSocket):
+            # Its own shutdown() would let another thread that is writing go on in clear.
+            connection = super(ssl.SSLSocket, connection)
         with suppress(OSError):  # it may be over already
-            socket.shutdown(connection, SHUT_RDWR)
+            connection.shutdown(SHUT_RDWR)
         self._stream.close()
 
     def leave_to_parent(self) -> None:
         """Close the socket in a forked child, of which the other side hears nothing."""
         connection = self._stream.get_extra_info("socket")
         with suppress(OSError):
-            socket.close(connection)
+            connection.close()
 
     def start_tls(
         self,
@@ -148,7 +306,8 @@ class DeadlineStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """Do the whole handshake; Python's own time-out for that is one for all of it."""
         left = _left(timeout, httpcore.ConnectTimeout)
-        return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left))
+        secured = self._stream.start_tls(ssl_context, server_hostname, left)
+        return DeadlineStream(secured, backend=self._backend)
 
     def get_extra_info(self, info: str) -> object:
         """Return what the socket says about itself."""
@@ -165,7 +324,8 @@ def _after_fork() -> None:
     _open.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # there are no forks on Windows
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Body(httpx.SyncByteStream):
@@ -200,13 +360,15 @@ def _left(timeout: float | None, late: type[Exception]) -> float | None:
     return left
 
 
-def _addresses(host: str, port: int) -> list[str]:
-    # The one step that no time-out reaches: the resolver's own holds.
+def _addresses(host: str, port: int, left: float | None) -> list[str]:
+    look_up = functools.partial(getaddrinfo, host, port, type=SOCK_STREAM)
     try:
-        found = getaddrinfo(host, port, type=SOCK_STREAM)
+        return resolved(look_up, name=(host, port), seconds=LONGEST if left is None else left)
+    except NotInTimeError:
+        reason = TimeoutError(errno.ETIMEDOUT, "the name was not resolved in time")
     except (OSError, UnicodeError) as exc:
         raise httpcore.ConnectError(exc) from exc
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    raise httpcore.ConnectTimeout(reason) from reason
 
 
 def _check_plain(answer: httpcore.Response) -> None:
@@ -243,45 +405,3 @@ def _httpx_errors(request: httpx.Request) -> Iterator[None]:
         httpcore.UnsupportedProtocol,
     ) as exc:
         raise getattr(httpx, type(exc).__name__)(str(exc), request=request) from exc
-
-
-def _pool_for(url: httpx.URL) -> httpcore.ConnectionPool:
-    return httpcore.ConnectionPool(
-        ssl_context=_ssl_context(url),
-        proxy=_proxy_for(url),
-        max_connections=MOST_CONNECTIONS,
-        keepalive_expiry=IDLE_SECONDS,
-        network_backend=DeadlineBackend(),
-    )
-
-
-def _proxy_for(url: httpx.URL) -> httpcore.Proxy | None:
-    if is_loopback(url.host):  # plain HTTP is allowed there because it leaves no machine
-        return None
-    found = urllib.request.getproxies()
-    address = found.get(url.scheme) or found.get("all")
-    if not address or urllib.request.proxy_bypass(url.host):
-        return None
-    proxy = _parsed_proxy(address if "://" in address else f"http://{address}")
-    if proxy is None:  # not quoted: it may hold a password
-        raise ConfigurationError(
-            f"the proxy for {url.scheme} in the environment is not a proxy URL"
-        )
-    return httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
-
-
-def _parsed_proxy(address: str) -> httpx.Proxy | None:
-    try:
-        return httpx.Proxy(address)
-    except (ValueError, httpx.InvalidURL):
-        return None
-
-
-def _ssl_context(url: httpx.URL) -> ssl.SSLContext | None:
-    if url.scheme != "https":
-        return None
-    try:
-        return httpx.create_ssl_context()
-    except OSError as exc:
-        reason = exc.strerror
-    raise ConfigurationError(f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE")

@@ -43,8 +43,7 @@ class VaultClient:
         url: Where the vault is; the API is below ``/v1``.
         credentials: Such as `StaticToken`, `TokenFile` or `ClientCredentials`.
         tenant: For partners' administrators, whose tokens hold no tenant.
-        deadline: Seconds for a whole call: waits, retries and tokens included. Only the system's
-            name resolution, which takes no time-out, can outlast it.
+        deadline: Seconds for a whole call: waits, retries, tokens and name resolution included.
         allow_http: Whether plain HTTP may go to other machines.
         clock: Seconds that only grow.
         sleep: Waits so many seconds.
@@ -72,7 +71,7 @@ class VaultClient:
         self._terms()
         if tenant is not None and not (tenant.isascii() and tenant.isprintable()):
             raise ConfigurationError("the tenant holds characters that a header can't carry")
-        self._wire = Wire(self._url, credentials=credentials, tenant=tenant)
+        self._wire = Wire(self._url, credentials=credentials, tenant=tenant, clock=clock)
         self._retries = Retries(sleep=sleep, random=random)
         self._reader = Reader(self._wire, retries=self._retries)
 
@@ -98,7 +97,7 @@ class VaultClient:
         """Return who the vault takes us for.
 
         Raises:
-            AuthenticationError: The vault refuses the credentials.
+            AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
@@ -119,8 +118,8 @@ class VaultClient:
             SecretNotFoundError: There is no such secret.
             VersionNotFoundError: There is one, but not (any more) in this version.
             AccessDeniedError: We may not read it.
-            SecretError: The vault refuses for another reason, or *path* is none.
-            AuthenticationError: The vault refuses the credentials.
+            SecretError: The vault rejects the request, or *path* is not a secret's path.
+            AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
@@ -144,7 +143,7 @@ class VaultClient:
             retry: Whether a request may be sent more than once.
 
         Raises:
-            AuthenticationError: The vault refuses us altogether.
+            AuthenticationError: The vault rejects the credentials, or denies the whole request.
             VaultUnavailableError: It answered for none of *keys* before the deadline.
             ResponseError: An answer breaks the protocol.
         """
@@ -179,9 +178,9 @@ class VaultClient:
 
         Raises:
             AccessDeniedError: We may not write there.
-            SecretError: The vault refuses for another reason, or *path* is none.
+            SecretError: The vault rejects the request, or *path* is not a secret's path.
             ConfigurationError: JSON has no form for something in *data*.
-            AuthenticationError: The vault refuses the credentials.
+            AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
@@ -201,7 +200,7 @@ class VaultClient:
         """Iterate over the secrets below *prefix*, a page at a time, each with its own deadline.
 
         Raises:
-            AuthenticationError: The vault refuses us.
+            AuthenticationError: The vault rejects the credentials, or denies the listing.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
@@ -223,8 +222,8 @@ class VaultClient:
         Raises:
             SecretNotFoundError: There is no such secret.
             AccessDeniedError: We may not delete it.
-            SecretError: The vault refuses for another reason, or *path* is none.
-            AuthenticationError: The vault refuses the credentials.
+            SecretError: The vault rejects the request, or *path* is not a secret's path.
+            AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
         """
         _check_path(path)
@@ -241,7 +240,7 @@ class VaultClient:
 
         Raises:
             AccessDeniedError: The token lacks ``subscriptions:write``.
-            AuthenticationError: The vault refuses the credentials.
+            AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The vault has no subscriptions, or breaks its protocol.
         """

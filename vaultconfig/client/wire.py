@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import functools
 import logging
-import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 
 import httpx
 
-from vaultconfig.client.answer import Answer
+from vaultconfig.client.answer import UNNAMED, Answer
+from vaultconfig.client.auth import ClientCredentials
 from vaultconfig.client.deadline import Deadline
-from vaultconfig.client.failures import Failure, Retry
+from vaultconfig.client.failures import Failure, FailureError, Retry
 from vaultconfig.client.process import PerProcess
 from vaultconfig.client.protocol import Request
+from vaultconfig.client.proxies import mounts_for
 from vaultconfig.client.transport import DeadlineTransport
+from vaultconfig.client.trust import chain, distrust
 from vaultconfig.client.urls import origin
 from vaultconfig.errors import (
     ConfigurationError,
@@ -37,10 +39,11 @@ _FAULTS = {
     httpx.TimeoutException: "no complete answer in time",
     httpx.ConnectError: "no connection",
     httpx.NetworkError: "the connection broke",
-    httpx.ProxyError: "the proxy refuses",
+    httpx.ProxyError: "the proxy rejected it",
     httpx.RemoteProtocolError: "the connection ended early, or it does not speak HTTP",
 }
 _EXPECTED = (
+    FailureError,
     httpx.HTTPError,
     httpx.InvalidURL,
     httpx.StreamError,
@@ -55,26 +58,36 @@ _is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
 class Wire:
     """Sends requests to one vault, over one `httpx.Client` that is made at the first of them."""
 
-    def __init__(self, url: str, *, credentials: httpx.Auth, tenant: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: httpx.Auth,
+        tenant: str | None,
+        clock: Callable[[], float],
+    ) -> None:
         self._url = url
         self._credentials = credentials
         self._tenant = tenant
+        self._clock = clock
         self._client = PerProcess(self._connect)
         self._running: dict[object, Deadline] = {}  # of each call
         self._closed = False
 
     def twin(self) -> Wire:
         """Return another one to the same vault, with connections of its own."""
-        return Wire(self._url, credentials=self._credentials, tenant=self._tenant)
+        return Wire(
+            self._url, credentials=self._credentials, tenant=self._tenant, clock=self._clock
+        )
 
     def send(self, request: Request, deadline: Deadline) -> Answer | Failure:
         """Return the server's answer, whatever its status, or why there is none."""
         call = object()  # not the thread, whose signal handlers may send, too
-        self._running[call] = deadline  # before the look at _closed, as close() does the reverse
         try:
+            self._running[call] = deadline  # before the look at _closed: close() does the reverse
             outcome = _closed() if self._closed else self._attempt(request, deadline)
         finally:
-            del self._running[call]
+            self._running.pop(call, None)
         return _closed() if self._closed else outcome
 
     def close(self) -> None:
@@ -93,6 +106,8 @@ class Wire:
         try:
             with _quiet_httpx():
                 response = self._exchange(request, deadline)
+        except FailureError as exc:
+            failure = exc.failure
         except VaultConfigError as exc:
             failure = _bare(exc)
         except _EXPECTED as exc:
@@ -102,8 +117,19 @@ class Wire:
                 raise
             failure = _closed()
         else:
-            return answer_of(response)
+            return self._answer(response)
         return failure
+
+    def _answer(self, response: httpx.Response) -> Answer:
+        sent = mask(response.request.headers.get("Authorization", "").removeprefix("Bearer "))
+        return Answer(
+            response.status_code,
+            response.headers,
+            response.content,
+            sent,
+            server=self._url,
+            credential=getattr(self._credentials, "name", UNNAMED),
+        )
 
     def _exchange(self, request: Request, deadline: Deadline) -> httpx.Response:
         client = self._client.get()
@@ -112,17 +138,19 @@ class Wire:
             self._url + request.target,
             content=request.body,
             headers={"Content-Type": "application/json"} if request.body else None,
-            extensions={"timeout": time_outs(deadline)},
+            extensions={"timeout": time_outs(deadline), "writes": request.writes},
         )
         try:
             return client.send(built, auth=None if request.anonymous else self._credentials)
         except _EXPECTED:
             raise
         except BaseException:
-            # A signal's, most likely: it lands anywhere, also where a slot, a connection or a
-            # lock has been taken that nobody gives back. Other threads finish what they began;
-            # the rest is the garbage collector's, since closing may wait for such a lock.
+            # A signal's, most likely: it lands anywhere, also where a slot, a connection or the
+            # renewal of a token has been taken that nobody gives back. Other threads finish what
+            # they began; the rest is the garbage collector's.
             self._client.drop(client)
+            if isinstance(self._credentials, ClientCredentials):
+                self._credentials.abandon()
             raise
 
     def _connect(self) -> httpx.Client:
@@ -133,13 +161,16 @@ class Wire:
         }
         if self._tenant is not None:
             headers["X-Tenant-ID"] = self._tenant
-        return httpx.Client(transport=DeadlineTransport(), headers=headers)
-
-
-def answer_of(response: httpx.Response) -> Answer:
-    """Return *response* without httpx."""
-    sent = mask(response.request.headers.get("Authorization", "").removeprefix("Bearer "))
-    return Answer(response.status_code, response.headers, response.content, sent)
+        transport = DeadlineTransport(clock=self._clock)
+        try:
+            return httpx.Client(
+                transport=transport, mounts=mounts_for(transport.send), headers=headers
+            )
+        except (ValueError, httpx.InvalidURL):  # of a pattern
+            pass
+        raise ConfigurationError(
+            "NO_PROXY in the environment holds an entry that is not a host: correct it"
+        )
 
 
 def time_outs(deadline: Deadline) -> dict[str, Deadline]:
@@ -158,7 +189,7 @@ def user_agent() -> str:
 
 def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
     """Return what *exc*, raised by httpx, means; of its text nothing is repeated."""
-    untrusted = _untrusted(exc)
+    untrusted = distrust(exc)
     if untrusted is not None:
         message = f"the certificate of {_asked(exc, server)} is not to be trusted ({untrusted})"
         return Failure(ConfigurationError(f"{message}: check the URL and SSL_CERT_FILE"))
@@ -221,19 +252,6 @@ def _asked(exc: Exception, server: str) -> str:
         return server
 
 
-def _chain(exc: BaseException | None) -> Iterator[BaseException]:
-    while exc is not None:
-        yield exc
-        exc = exc.__cause__ or exc.__context__
-
-
-def _untrusted(exc: Exception) -> str | None:
-    for link in _chain(exc):
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return link.verify_message
-    return None
-
-
 def _system_reason(exc: Exception) -> str:
-    reasons = (link.strerror for link in _chain(exc) if isinstance(link, OSError) and link.strerror)
+    reasons = (link.strerror for link in chain(exc) if isinstance(link, OSError) and link.strerror)
     return next((f" ({reason})" for reason in reasons), "")

@@ -1,0 +1,84 @@
+"""The TLS context, made anew when the certificates of the authorities have changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import certifi
+import httpx
+
+from vaultconfig.errors import ConfigurationError
+
+logger = logging.getLogger("vaultconfig.client")
+
+_Mark: TypeAlias = tuple[object, ...]
+
+
+class Authorities:
+    """Whom to trust: as httpx has it, from SSL_CERT_FILE, SSL_CERT_DIR or certifi."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a signal's handler may send while its thread holds it
+        self._context: ssl.SSLContext | None = None
+        self._mark: _Mark | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return a context for the certificates as they are now; making one takes some 20 ms.
+
+        Raises:
+            ConfigurationError: They can't be loaded, and never could.
+        """
+        with self._lock:
+            mark = _mark()
+            # While the file is missing it is being replaced, or we have left its directory.
+            if self._context is None or mark not in (None, self._mark):
+                self._context, self._mark = self._loaded(), mark
+            return self._context
+
+    def renewed(self, refused: ssl.SSLContext) -> ssl.SSLContext:
+        """Return another context than *refused*, unless the certificates can't be loaded."""
+        with self._lock:
+            if self._context is refused:
+                self._context, self._mark = self._loaded(), _mark()
+            return self.context()
+
+    def _loaded(self) -> ssl.SSLContext:
+        try:
+            return httpx.create_ssl_context()
+        except OSError as exc:
+            reason = exc.strerror
+        problem = f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE"
+        if self._context is None:
+            raise ConfigurationError(problem)
+        logger.warning("%s; those that were read before stay in use", problem)
+        return self._context
+
+
+def distrust(exc: BaseException) -> str | None:
+    """Return why a certificate was refused, if that is what *exc* is about."""
+    for link in chain(exc):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return link.verify_message
+    return None
+
+
+def chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """Iterate over *exc* and what it came from."""
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _mark() -> _Mark | None:
+    """Return what differs once the certificates have changed; None while there are none."""
+    path = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or certifi.where()
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
