@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -12,6 +13,8 @@ import httpx
 
 from vaultconfig.client.urls import is_loopback
 from vaultconfig.errors import ConfigurationError
+
+logger = logging.getLogger("vaultconfig.client")
 
 Send: TypeAlias = Callable[[httpx.Request, httpcore.Proxy | None], httpx.Response]
 
@@ -67,7 +70,18 @@ def mounts_for(send: Send) -> Mapping[str, httpx.BaseTransport | None]:
         for scheme in ("http", "https", "all")
         if found.get(scheme)
     }
-    return proxies | {_pattern(entry): None for entry in excepted if entry}
+    patterns = [_pattern(entry) for entry in excepted if entry and proxies]
+    return proxies | {pattern: None for pattern in patterns if _is_readable(pattern)}
+
+
+def _is_readable(pattern: str) -> bool:
+    try:
+        httpx.URL(pattern)
+    except (ValueError, httpx.InvalidURL):
+        # httpx's own client fails then; a range of IPv6 addresses is no reason for us to.
+        logger.warning("an entry of NO_PROXY is not a host that httpx can read: it has no effect")
+        return False
+    return True
 
 
 def _with_scheme(address: str) -> str:

@@ -162,15 +162,7 @@ class Wire:
         if self._tenant is not None:
             headers["X-Tenant-ID"] = self._tenant
         transport = DeadlineTransport(clock=self._clock)
-        try:
-            return httpx.Client(
-                transport=transport, mounts=mounts_for(transport.send), headers=headers
-            )
-        except (ValueError, httpx.InvalidURL):  # of a pattern
-            pass
-        raise ConfigurationError(
-            "NO_PROXY in the environment holds an entry that is not a host: correct it"
-        )
+        return httpx.Client(transport=transport, mounts=mounts_for(transport.send), headers=headers)
 
 
 def time_outs(deadline: Deadline) -> dict[str, Deadline]:
