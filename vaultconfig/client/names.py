@@ -6,6 +6,7 @@ thread. There is one thread for each name at most: whoever asks meanwhile waits 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Hashable, Sequence
 from socket import AddressFamily, SocketKind
@@ -15,10 +16,6 @@ from typing import Any, TypeAlias
 from vaultconfig.client.latch import Latch
 
 Found: TypeAlias = Sequence[tuple[AddressFamily | int, SocketKind | int, int, str, tuple[Any, ...]]]
-
-
-class NotInTimeError(Exception):
-    """The resolver is still at it."""
 
 
 class _Lookup:
@@ -51,7 +48,7 @@ def resolved(look_up: Callable[[], Found], *, name: Hashable, seconds: float) ->
     """Return the addresses that *look_up* finds for *name*.
 
     Raises:
-        NotInTimeError: It has not answered within *seconds*.
+        TimeoutError: It has not answered within *seconds*.
         Exception: What *look_up* raises.
     """
     # A forked child does not have its parent's threads.
@@ -67,7 +64,7 @@ def resolved(look_up: Callable[[], Found], *, name: Hashable, seconds: float) ->
         own.leave()
         raise
     if not lookup.over.wait(seconds):
-        raise NotInTimeError
+        raise TimeoutError(errno.ETIMEDOUT, "the name was not resolved in time")
     if lookup.problem is not None:
         raise lookup.problem
     return lookup.addresses

@@ -7,7 +7,6 @@ carries as its time-outs. All of it stands on public names of httpx and httpcore
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import ssl
@@ -23,7 +22,7 @@ import httpcore
 import httpx
 
 from vaultconfig.client.deadline import LONGEST, Deadline
-from vaultconfig.client.names import NotInTimeError, resolved
+from vaultconfig.client.names import resolved
 from vaultconfig.client.trust import Authorities, distrust
 from vaultconfig.errors import ResponseError
 
@@ -364,11 +363,10 @@ def _addresses(host: str, port: int, left: float | None) -> list[str]:
     look_up = functools.partial(getaddrinfo, host, port, type=SOCK_STREAM)
     try:
         return resolved(look_up, name=(host, port), seconds=LONGEST if left is None else left)
-    except NotInTimeError:
-        reason = TimeoutError(errno.ETIMEDOUT, "the name was not resolved in time")
+    except TimeoutError as exc:
+        raise httpcore.ConnectTimeout(exc) from exc
     except (OSError, UnicodeError) as exc:
         raise httpcore.ConnectError(exc) from exc
-    raise httpcore.ConnectTimeout(reason) from reason
 
 
 def _check_plain(answer: httpcore.Response) -> None:
