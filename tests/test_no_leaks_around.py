@@ -92,6 +92,10 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "own words at 403": {"status": 403, "body": ENVELOPE},
     "own words at 404": {"status": 404, "body": ENVELOPE},
     "own words at 500": {"status": 500, "body": ENVELOPE},
+    **{
+        f"a page at {status}": {"status": status, "body": f"<html>{TEXT} {TOKEN}</html>"}
+        for status in (401, 403, 404)
+    },
     "redirect": {"status": 302, "headers": {"Location": f"https://u:{TEXT}@host/{TOKEN}"}},
     "text": {"status": 200, "body": TEXT},
     "JSON text": {"status": 200, "body": json.dumps(TEXT)},
@@ -220,6 +224,11 @@ BAD_CONNECTIONS: Mapping[str, Mapping[str, str]] = {
     "token for a choice": {"VAULTCONFIG_CLIENT_AUTH": TOKEN},
     "token for a switch": {"VAULTCONFIG_ALLOW_HTTP": TOKEN},
     "token for a tenant": {"SCAIVAULT_TENANT_ID": f"{TOKEN}\n"},
+    "token in NO_PROXY": {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": f"http://u:{TOKEN}@[::"},
+    "token in a proxy": {
+        "SCAIVAULT_URL": "https://vault.invalid",
+        "HTTPS_PROXY": f"http://u:{TOKEN}@[::",
+    },
     "nobody there": {"SCAIVAULT_URL": "http://127.0.0.1:9"},
     "plain http": {"SCAIVAULT_URL": "http://vault.test"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from itertools import product
 
@@ -33,7 +34,13 @@ FAULTS = {
     "error page": Reply(503, CANARY.encode()),
     "redirect": Reply(302, b"", {"Location": f"https://h/?{CANARY}"}),
     "refused": Reply(401, CANARY.encode()),
+    "rejected": envelope("token_invalid", status=401),
     "denied": envelope("access_denied", status=403),
+    "no factor": envelope("mfa_required", status=403),
+    **{
+        f"page {status}": Reply(status, f'{{"error": "{CANARY}", "code": "{CANARY}"}}'.encode())
+        for status in (401, 403, 404, 405, 407)
+    },
     "truncated": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY),
     "garbage": raw(CANARY.encode() + b" nonsense\r\n\r\n"),
     "garbled chunks": raw(
@@ -160,12 +167,51 @@ def test_mistakes_of_ours(call):
     assert CANARY not in all_texts(caught.value).replace(f"u:{CANARY}@", "")
 
 
-def test_a_bad_token_in_a_file(connect, token_file):
+@pytest.mark.parametrize("content", [f"{CANARY} {CANARY}", CANARY * 10_000])
+def test_a_bad_token_in_a_file(connect, token_file, content):
     """A file that holds more than a token does not show in the error."""
-    token_file.write_text(CANARY + " " + CANARY)
+    token_file.write_text(content)
     with pytest.raises(errors.ConfigurationError) as caught:
         connect(credentials=TokenFile(token_file)).whoami()
     assert is_clean(caught.value)
+
+
+@pytest.mark.parametrize("goes", [lambda connection: None, raw(BODY)])
+def test_a_kept_connection_that_breaks(vault, connect, caplog, goes):
+    """Nor does anything show of a second try on a fresh connection."""
+    caplog.set_level(logging.DEBUG)
+    client = connect(credentials=StaticToken(CANARY))
+    vault.script(Reply(body=secret(data={"k": CANARY})), goes)
+    client.read("a/b")
+    with pytest.raises(errors.VaultConfigError) as caught:
+        client.read_many(["a/b"], retry=False)
+    assert is_clean(caught.value)
+    assert CANARY not in caplog.text
+
+
+def test_a_name_that_is_not_resolved(connect, monkeypatch):
+    """The thread that resolves a name sees nothing of the request."""
+
+    def fail(*args, **options):
+        assert CANARY not in all_texts(RuntimeError(sys._getframe(1).f_locals))
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", fail)
+    with pytest.raises(errors.VaultUnavailableError) as caught:
+        connect(url="https://vault.invalid", credentials=StaticToken(CANARY)).whoami()
+    assert is_clean(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "NO_PROXY"])
+def test_a_password_in_a_proxy_variable(vault, connect, monkeypatch, caplog, variable):
+    """A proxy's URL, or what httpx can't read of an exception, is not quoted."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://u:{CANARY}@127.0.0.1:1")
+    monkeypatch.setenv(variable, f"http://u:{CANARY}@[::")
+    with pytest.raises(errors.VaultConfigError) as caught:
+        connect(url="https://vault.invalid").read_many(["a/b"], retry=False)
+    assert is_clean(caught.value)
+    assert CANARY not in caplog.text
 
 
 def test_reprs(vault, connect, token_file):

@@ -144,6 +144,45 @@ def test_a_token_file_is_read_again(
     assert Settings().token == "from vault"
 
 
+@pytest.mark.parametrize("place", ["variable", ".env", "file", "client credentials"])
+def test_a_rejected_token_is_traced_to_its_source(
+    app: DevServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    """The error names the variable or file that the token came from, and the vault's URL."""
+
+    class Strict(VaultSettings):
+        model_config = VaultConfigDict(vault_fallback="never")
+        token: Annotated[str, "vault:app#token"]
+
+    monkeypatch.setenv("VAULTCONFIG_ENVIRONMENT", "development")
+    if place == "variable":
+        monkeypatch.setenv("SCAIVAULT_TOKEN", "canary")
+        source = "the token from SCAIVAULT_TOKEN"
+    elif place == ".env":
+        monkeypatch.delenv("SCAIVAULT_TOKEN")
+        (tmp_path / ".env").write_text("SCAIVAULT_TOKEN=canary\n")
+        monkeypatch.chdir(tmp_path)
+        source = "the token from SCAIVAULT_TOKEN in .env"
+    elif place == "file":
+        monkeypatch.delenv("SCAIVAULT_TOKEN")
+        (tmp_path / "token").write_text("canary")
+        monkeypatch.setenv("VAULTCONFIG_TOKEN_FILE", str(tmp_path / "token"))
+        source = f"the token from the token file {tmp_path / 'token'}"
+    else:
+        monkeypatch.delenv("SCAIVAULT_TOKEN")
+        app.add_client("id", "canary")
+        monkeypatch.setenv("SCAIKEY_CLIENT_ID", "id")
+        monkeypatch.setenv("SCAIKEY_CLIENT_SECRET", "canary")
+        monkeypatch.setenv("SCAIKEY_TOKEN_URL", f"{app.url}/oauth/token")
+        app.fault(path="/v1/**", code="token_invalid")
+        source = "the token for the client credentials (SCAIKEY_CLIENT_ID)"
+    with pytest.raises(AuthenticationError) as caught:
+        Strict()
+    told = str(caught.value)
+    assert f"the vault rejected {source} (token_invalid) at {app.url}: check that it" in told
+    assert "canary" not in told
+
+
 @pytest.mark.parametrize("style", ["form", "basic"])
 def test_client_credentials(app: DevServer, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
     """Client credentials are exchanged for a token at the token URL."""

@@ -140,7 +140,9 @@ def test_nested_fields_are_dotted() -> None:
     [
         ({"code": "token_invalid"}, AuthenticationError),
         ({"code": "token_expired"}, AuthenticationError),
-        ({"status": 401, "body": "no"}, AuthenticationError),
+        ({"status": 401, "body": "no"}, VaultUnavailableError),
+        ({"status": 403, "body": "no"}, VaultUnavailableError),
+        ({"status": 404, "body": "no"}, VaultUnavailableError),
         ({"garbage": True}, ResponseError),
         ({"status": 302, "headers": {"Location": "/elsewhere"}}, ResponseError),
         ({"status": 503, "body": "<html>"}, VaultUnavailableError),

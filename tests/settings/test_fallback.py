@@ -1,6 +1,7 @@
 """When `.env` may stand in for the vault: development, "always", "never"."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -252,8 +253,31 @@ def test_always(
         assert load().token == ("from .env" if stored else "from default")
         assert len(caplog.records) == (trouble == "down")
     else:
-        with pytest.raises(Exception, match=r"could not be resolved|refuses"):
+        with pytest.raises(Exception, match=r"could not be resolved|rejected"):
             load()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_proxys_page(
+    credentials: DevServer, caplog: pytest.LogCaptureFixture, status: int, environment: str
+) -> None:
+    """A page of a proxy is an outage at once: "always" and development serve, nobody else."""
+
+    class Always(VaultSettings):
+        model_config = VaultConfigDict(vault_fallback="always")
+        token: Annotated[str, "vault:app#token"] = "from default"
+
+    credentials.fault(status=status, body="<html>CANARY</html>")
+    began = time.monotonic()
+    assert Always(_vault_environment=environment).token == "from default"
+    (record,) = caplog.records
+    assert f"something between us and the vault answered {status}" in record.getMessage()
+    assert "CANARY" not in record.getMessage()
+    with pytest.raises(VaultUnavailableError, match="something between us"):
+        Settings(_vault_environment="production")
+    assert time.monotonic() - began < 2 * 5
+    assert len(credentials.requests) == 2  # without retries
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
@@ -272,7 +296,7 @@ def test_never(
 
     make(trouble, credentials, monkeypatch)
     env_file("TOKEN=from .env")
-    with pytest.raises(Exception, match=r"could not be resolved|refuses|credentials|connection"):
+    with pytest.raises(Exception, match=r"could not be resolved|rejected|credentials|connection"):
         Never()
 
 
@@ -283,7 +307,7 @@ def test_production_covers_nothing(
     """What the vault can't give in production is an error."""
     make(trouble, credentials, monkeypatch)
     env_file("TOKEN=from .env")
-    with pytest.raises(Exception, match=r"could not be resolved|refuses|credentials|connection"):
+    with pytest.raises(Exception, match=r"could not be resolved|rejected|credentials|connection"):
         Defaulting(_env_file=".env")
 
 
