@@ -17,7 +17,7 @@ from vaultconfig.client.deadline import LONGEST, Deadline
 from vaultconfig.client.transport import DeadlineBackend
 
 SECONDS = 0.3
-SLACK = 0.5
+SLACK = 2.0
 
 
 @pytest.fixture

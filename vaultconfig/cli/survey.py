@@ -76,6 +76,8 @@ def survey(settings_cls: type[BaseSettings], ask: Ask) -> Survey:
         ConfigurationError: The class has no source for the vault, or another one failed.
     """
     logging.getLogger("vaultconfig").addHandler(logging.NullHandler())  # who asked tells it
+    if logging.lastResort is not None:  # but that the vault is asked again nobody else tells
+        logging.getLogger("vaultconfig.client").addHandler(logging.lastResort)
     sources, ours = sources_of(settings_cls)
     ours.ask = ask
     problem = None

@@ -38,7 +38,7 @@ _GONE = (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError)
 _SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
-_Server: TypeAlias = tuple[str, str, int | None, httpcore.Proxy | None]
+_Server: TypeAlias = tuple[bytes, bytes, int | None, httpcore.Proxy | None]
 
 
 class DeadlineTransport(httpx.BaseTransport):
@@ -105,8 +105,9 @@ class DeadlineTransport(httpx.BaseTransport):
         self, request: httpx.Request, proxy: httpcore.Proxy | None
     ) -> tuple[_Line, httpcore.Response]:
         """Send *request* over a kept connection, or over a fresh one."""
-        context = self._authorities.context() if request.url.scheme == "https" else None
-        server = (request.url.scheme, request.url.host, request.url.port, proxy)
+        url = request.url
+        context = self._authorities.context() if url.scheme == "https" else None
+        server = (url.raw_scheme, url.raw_host, url.port, proxy)
         line = self._kept(server, context)
         if line is not None:
             try:
@@ -174,7 +175,8 @@ class DeadlineTransport(httpx.BaseTransport):
 class _Line:
     """A connection to one server, for one request at a time.
 
-    httpcore's pool of one is its public way to a connection that can be kept, proxies included.
+    Of httpcore's pool it has the connection alone, proxies included. The pool itself has a lock:
+    a signal that raises while it is taken makes the pool wait for itself.
     """
 
     def __init__(
@@ -186,33 +188,33 @@ class _Line:
         self._made_at = self._used_at = clock()
         self._backend = DeadlineBackend()
         self._heard = 0
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            proxy=server[-1],
-            max_connections=1,
-            network_backend=self._backend,
+        scheme, host, port, proxy = server
+        pool = httpcore.ConnectionPool(
+            ssl_context=context, proxy=proxy, network_backend=self._backend
         )
+        url = httpcore.URL(scheme=scheme, host=host, port=port, target=b"/")
+        self._connection = pool.create_connection(url.origin)
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether as much as a byte of an answer to the last request has come."""
+        return self._backend.heard > self._heard
+
+    def is_usable(self, context: ssl.SSLContext | None) -> bool:
+        """Whether it is young enough, trusts whom *context* trusts, and looks open."""
+        now = self._clock()
+        is_young = now - self._made_at < LONGEST_USE and now - self._used_at < IDLE_SECONDS
+        return is_young and context is self._context and not self._connection.has_expired()
+
+    def send(self, request: httpcore.Request) -> httpcore.Response:
+        """Send *request*."""
+        self._heard = self._backend.heard
+        return self._connection.handle_request(request)
 
     def rests(self) -> bool:
         """Begin to count how long it is idle; return whether it may be used again."""
         self._used_at = self._clock()
-        return bool(self._pool.connections)
-
-    @property
-    def has_heard(self) -> bool:
-        """Whether the last request made a connection, or got as much as a byte of an answer."""
-        return self._backend.signs_of_life > self._heard
-
-    def is_usable(self, context: ssl.SSLContext | None) -> bool:
-        """Whether it is young enough, and trusts whom *context* trusts."""
-        now = self._clock()
-        is_young = now - self._made_at < LONGEST_USE and now - self._used_at < IDLE_SECONDS
-        return is_young and context is self._context
-
-    def send(self, request: httpcore.Request) -> httpcore.Response:
-        """Send *request*."""
-        self._heard = self._backend.signs_of_life
-        return self._pool.handle_request(request)
+        return self._connection.is_available()
 
     def close(self) -> None:
         """Close the connection; any thread may do so, since no lock is needed."""
@@ -225,13 +227,13 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     Attributes:
         stream: The last one that it gave.
-        signs_of_life: Grows with each connection, and with each piece that comes in over one.
+        heard: Grows with each piece that comes in over it.
     """
 
     def __init__(self) -> None:
         self._plain = httpcore.SyncBackend()
         self.stream: DeadlineStream | None = None
-        self.signs_of_life = 0
+        self.heard = 0
 
     def connect_tcp(
         self,
@@ -254,7 +256,6 @@ class DeadlineBackend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
                 problem = exc
             else:
-                self.signs_of_life += 1
                 return DeadlineStream(stream, backend=self)
         raise problem
 
@@ -272,7 +273,7 @@ class DeadlineStream(httpcore.NetworkStream):
         """Read once."""
         data = self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
         if data:
-            self._backend.signs_of_life += 1
+            self._backend.heard += 1
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
