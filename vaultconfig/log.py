@@ -6,12 +6,14 @@ import logging
 import threading
 
 LOGGER = logging.getLogger("vaultconfig")
+CLIENT = logging.getLogger("vaultconfig.client")
+"""Of what goes on while the vault is being asked; commands, which tell the rest, show this."""
 
 
-def say(level: int, message: str, *args: object) -> None:
+def say(level: int, message: str, *args: object, logger: logging.Logger = LOGGER) -> None:
     """Log *message*, whatever the application's filters and handlers raise."""
     try:
-        LOGGER.log(level, message, *args, stacklevel=2)
+        logger.log(level, message, *args, stacklevel=2)
     except BaseException as error:
         # Ctrl-C arrives in the main thread; in any other it is a filter that raises such a thing.
         in_main = threading.current_thread() is threading.main_thread()

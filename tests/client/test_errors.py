@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import httpx
 import pytest
 
@@ -177,6 +179,22 @@ def test_a_wait_is_not_silent(connect, caplog):
         assert (record.levelname, record.name) == ("WARNING", "vaultconfig.client")
         assert "http://127.0.0.1:1: no connection (Connection refused)" in record.message
         assert record.message.endswith("; trying again for up to 10 s")
+
+
+def test_a_filter_that_raises(connect, caplog):
+    """A logging filter of the application's that raises doesn't end a call that goes on."""
+
+    def fail(record) -> bool:
+        raise RuntimeError("CANARY")
+
+    client = connect(url="http://127.0.0.1:1")
+    log = logging.getLogger("vaultconfig.client")
+    log.addFilter(fail)
+    try:
+        with pytest.raises(errors.VaultUnavailableError):
+            client.read("a/b")
+    finally:
+        log.removeFilter(fail)
 
 
 def test_a_short_wait_is_silent(connect, vault, caplog):

@@ -13,8 +13,7 @@ import httpx
 
 from vaultconfig.client.urls import is_loopback
 from vaultconfig.errors import ConfigurationError
-
-logger = logging.getLogger("vaultconfig.client")
+from vaultconfig.log import CLIENT, say
 
 Send: TypeAlias = Callable[[httpx.Request, httpcore.Proxy | None], httpx.Response]
 
@@ -79,7 +78,11 @@ def _is_readable(pattern: str) -> bool:
         httpx.URL(pattern)
     except (ValueError, httpx.InvalidURL):
         # httpx's own client fails then; a range of IPv6 addresses is no reason for us to.
-        logger.warning("an entry of NO_PROXY is not a host that httpx can read: it has no effect")
+        say(
+            logging.WARNING,
+            "an entry of NO_PROXY is not a host that httpx can read: it has no effect",
+            logger=CLIENT,
+        )
         return False
     return True
 

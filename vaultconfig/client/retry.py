@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from vaultconfig.client.deadline import Deadline
 from vaultconfig.client.failures import Failure, Retry
-
-logger = logging.getLogger("vaultconfig.client")
+from vaultconfig.log import CLIENT, say
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -41,7 +40,13 @@ class Terms:
         with suppress(IndexError):
             if left > SILENCE:
                 self._untold.pop()
-                logger.warning("%s; trying again for up to %.0f s", failure.error, left)
+                say(
+                    logging.WARNING,
+                    "%s; trying again for up to %.0f s",
+                    failure.error,
+                    left,
+                    logger=CLIENT,
+                )
 
 
 @dataclass(frozen=True, slots=True)

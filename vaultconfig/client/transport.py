@@ -8,7 +8,6 @@ carries as its time-outs. All of it stands on public names of httpx and httpcore
 from __future__ import annotations
 
 import functools
-import os
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,7 @@ from vaultconfig.client.deadline import LONGEST, Deadline
 from vaultconfig.client.names import resolved
 from vaultconfig.client.trust import Authorities, distrust
 from vaultconfig.errors import ResponseError
+from vaultconfig.forks import on_fork
 
 MOST_CONNECTIONS = 8
 IDLE_SECONDS = 5.0
@@ -324,8 +324,7 @@ def _after_fork() -> None:
     _open.clear()
 
 
-if hasattr(os, "register_at_fork"):  # there are no forks on Windows
-    os.register_at_fork(after_in_child=_after_fork)
+on_fork(after_in_child=_after_fork)
 
 
 class _Body(httpx.SyncByteStream):

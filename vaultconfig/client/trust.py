@@ -13,8 +13,7 @@ import certifi
 import httpx
 
 from vaultconfig.errors import ConfigurationError
-
-logger = logging.getLogger("vaultconfig.client")
+from vaultconfig.log import CLIENT, say
 
 _Mark: TypeAlias = tuple[object, ...]
 
@@ -55,7 +54,12 @@ class Authorities:
         problem = f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE"
         if self._context is None:
             raise ConfigurationError(problem)
-        logger.warning("%s; those that were read before stay in use", problem)
+        say(
+            logging.WARNING,
+            "%s; those that were read before stay in use",
+            problem,
+            logger=CLIENT,
+        )
         return self._context
 
 
