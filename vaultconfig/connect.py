@@ -36,7 +36,6 @@ def _credentials(connection: Connection) -> StaticToken | TokenFile | ClientCred
             scope=connection.scope,
             style=connection.client_auth,
             allow_http=connection.allow_http,
-            name="the token for the client credentials"
-            f" ({connection.source_of('SCAIKEY_CLIENT_ID')})",
+            name=f"the client credentials ({connection.source_of('SCAIKEY_CLIENT_ID')})",
         )
     raise ConfigurationError(f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}")

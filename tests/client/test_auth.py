@@ -355,13 +355,23 @@ def test_a_rejected_token_is_named(vault, connect, credentials, tmp_path):
         (StaticToken("s3cret"), "the token"),
         (StaticToken("s3cret", name="the token from SCAIVAULT_TOKEN"), None),
         (TokenFile(tmp_path / "token"), f"the token from the token file {tmp_path / 'token'}"),
-        (credentials(name="the token for X"), "the token for X"),
+        (credentials(name="X"), "the token for X"),
     ]:
         with pytest.raises(errors.AuthenticationError) as caught:
             connect(credentials=given).read("a/b")
         expected = f"the vault rejected {name or given.name} (token_invalid) at {vault.url}: "
         assert str(caught.value).startswith(expected)
         assert "s3cret" not in str(caught.value)
+
+
+def test_rejected_client_credentials_are_named(vault, connect, credentials):
+    """The token endpoint's error says whose credentials it rejected, and where."""
+    vault.script(Reply(401, {"error": "invalid_client"}))
+    with pytest.raises(errors.AuthenticationError) as caught:
+        connect(credentials=credentials(name="the client credentials (X)")).read("a/b")
+    assert str(caught.value).startswith(
+        f"the token endpoint {vault.url}/token rejected the client credentials (X) (invalid_client)"
+    )
 
 
 def test_a_denial_of_everything_is_named(vault, connect):

@@ -112,7 +112,8 @@ def test_ack_and_delete(vault, subscription):
         (envelope("token_expired", status=401), errors.AuthenticationError),
         (envelope("access_denied", status=403), errors.AccessDeniedError),
         (envelope("subscription_not_found", status=404), errors.ResponseError),
-        *((Reply(status, b"<html>"), errors.VaultUnavailableError) for status in (401, 403, 404)),
+        (Reply(404, b"<html>"), errors.ResponseError),  # to subscribe anew does no harm
+        *((Reply(status, b"<html>"), errors.VaultUnavailableError) for status in (401, 403)),
         (envelope("rate_limited", status=429), errors.RateLimitedError),
         (Reply(503, b"<html>"), errors.VaultUnavailableError),
         (lambda connection: None, errors.VaultUnavailableError),

@@ -21,6 +21,7 @@ import httpx
 
 from vaultconfig.client.answer import UNNAMED, Answer, text
 from vaultconfig.client.failures import (
+    VERDICTS,
     Failure,
     FailureError,
     Retry,
@@ -127,7 +128,7 @@ class ClientCredentials(httpx.Auth):
         style: Whether id and secret go in the ``form``, or by HTTP ``basic``.
         allow_http: Whether plain HTTP may go to other machines.
         clock: Seconds that only grow.
-        name: What errors call the token.
+        name: What errors call these credentials.
 
     Raises:
         ConfigurationError: Something is empty, or the token URL is not one to send a secret to.
@@ -143,10 +144,10 @@ class ClientCredentials(httpx.Auth):
         style: Style = "form",
         allow_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        name: str = UNNAMED,
+        name: str = "the client credentials",
     ) -> None:
         client_secret = mask(client_secret)
-        self.name = name
+        self.name, self._own_name = f"the token for {name}", name
         if not client_id or not client_secret:
             raise ConfigurationError("client credentials need both an id and a secret")
         if not (client_id.isprintable() and client_secret.isprintable()):
@@ -242,7 +243,7 @@ class ClientCredentials(httpx.Auth):
 
     def _granted(self, answer: Answer, *, asked: float) -> _Grant:
         if answer.status != 200:
-            raise FailureError(_rejection(answer, server=f"the token endpoint {self._token_url}"))
+            raise FailureError(self._rejection(answer))
         payload = answer.json()
         token, kind = payload.get("access_token"), text(payload.get("token_type")) or "bearer"
         if not isinstance(token, str) or _token_problem(token) or kind.lower() != "bearer":
@@ -250,6 +251,22 @@ class ClientCredentials(httpx.Auth):
                 f"{origin(self._token_url)} answers without a bearer token: check the token URL"
             )
         return _Grant(token, due=asked + _useful(payload.get("expires_in")))
+
+    def _rejection(self, answer: Answer) -> Failure:
+        problem, server = answer.oauth_problem(), f"the token endpoint {self._token_url}"
+        said = problem.code or f"status {problem.status}"
+        if answer.status in (400, 401) or (answer.status == 403 and problem.code):
+            message = f"{server} rejected {self._own_name} ({said}): check id, secret and scope"
+            return Failure(
+                AuthenticationError(message, code=problem.code, request_id=problem.request_id)
+            )
+        if answer.status in VERDICTS and problem.code is None:
+            return Failure(foreign(problem, server=server))
+        if answer.status == 429:
+            return Failure(rate_limited(problem, server=server), Retry.BACKOFF)
+        if answer.status >= 500:
+            return Failure(unavailable(problem, server=server), Retry.BACKOFF)
+        return Failure(ResponseError(f"{server} answers {said}: check the token URL"))
 
 
 def _useful(expires_in: Any) -> float:
@@ -259,23 +276,6 @@ def _useful(expires_in: Any) -> float:
     if not 0 < expires_in < _NO_END:
         return math.inf
     return max(expires_in - EARLY, expires_in / 2)
-
-
-def _rejection(answer: Answer, *, server: str) -> Failure:
-    problem = answer.oauth_problem()
-    said = problem.code or f"status {problem.status}"
-    if answer.status in (400, 401) or (answer.status == 403 and problem.code):
-        message = f"{server} rejected the client credentials ({said}): check id, secret and scope"
-        return Failure(
-            AuthenticationError(message, code=problem.code, request_id=problem.request_id)
-        )
-    if answer.status in (403, 404, 407) and problem.code is None:
-        return Failure(foreign(problem, server=server))
-    if answer.status == 429:
-        return Failure(rate_limited(problem, server=server), Retry.BACKOFF)
-    if answer.status >= 500:
-        return Failure(unavailable(problem, server=server), Retry.BACKOFF)
-    return Failure(ResponseError(f"{server} answers {said}: check the token URL"))
 
 
 def _wait_for(renewal: _Renewal, request: httpx.Request) -> None:

@@ -115,7 +115,8 @@ _BY_STATUS = {
     503: _Kind.UNAVAILABLE,
     504: _Kind.UNAVAILABLE,
 }
-_VERDICTS = (401, 403, 404, 407)  # which are the vault's with a code alone
+VERDICTS = (401, 403, 404, 407)
+"""Statuses that count as somebody's verdict with a code alone: else a proxy may have said so."""
 
 
 def failure_of_secret(problem: Problem, *, path: str, version: int | None = None) -> Failure:
@@ -169,19 +170,17 @@ def failure_of_batch(problem: Problem) -> Failure:
     return failure_of_request(problem, what="the batch read")
 
 
-def failure_of_creation(problem: Problem, *, name: str) -> Failure:
-    """Return what *problem* means for a new subscription; not every vault has them."""
-    if problem.status == 404 and problem.code is None:
-        return Failure(ResponseError("the vault has no subscriptions"))
-    return failure_of_subscription(problem, name=name)
-
-
 def failure_of_subscription(problem: Problem, *, name: str) -> Failure:
     """Return what *problem* means for the subscription *name*, which needs a scope of its own."""
-    if _kind(problem) is _Kind.DENIED:
+    kind = _kind(problem)
+    if kind is _Kind.DENIED:
         code = problem.code or "access_denied"
         denied = AccessDeniedError(f"subscription {name}", code=code, request_id=problem.request_id)
         return Failure(denied)
+    if kind is _Kind.FOREIGN and problem.status == 404:
+        # Whoever says so: not every vault has subscriptions, and another one is soon made.
+        message = f"the vault does not know the subscription {name}"
+        return Failure(ResponseError(message, request_id=problem.request_id))
     return failure_of_request(problem, what=f"the subscription {name}")
 
 
@@ -224,7 +223,7 @@ def _rejection(problem: Problem, *, what: str) -> AuthenticationError:
 
 def _kind(problem: Problem) -> _Kind:
     status = problem.status or 0
-    if problem.code is None and status in _VERDICTS:
+    if problem.code is None and status in VERDICTS:
         return _Kind.FOREIGN
     if status == 401:  # whatever the code
         return _Kind.AUTHENTICATION

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from vaultconfig.client.answer import Answer, text
 from vaultconfig.client.deadline import Deadline
-from vaultconfig.client.failures import Failure, failure_of_creation, failure_of_subscription
+from vaultconfig.client.failures import Failure, failure_of_subscription
 from vaultconfig.client.protocol import Request
 from vaultconfig.client.reading import decoded
 from vaultconfig.client.wire import Wire
@@ -153,7 +153,7 @@ def creation(paths: Collection[str], *, name: str) -> Request:
 def created_in(answer: Answer, *, name: str) -> str | Failure:
     """Decode the answer to `creation`: the subscription's id."""
     if answer.status not in (200, 201):
-        return failure_of_creation(answer.problem(), name=name)
+        return failure_of_subscription(answer.problem(), name=name)
     subscription_id = text(answer.json().get("id"))
     if not subscription_id:
         raise _broken(answer, "an 'id'")

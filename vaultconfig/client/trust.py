@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from typing import TypeAlias
 
-import certifi
 import httpx
 
 from vaultconfig.errors import ConfigurationError
@@ -80,6 +79,8 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 def _mark() -> _Mark | None:
     """Return what differs once the certificates have changed; None while there are none."""
+    import certifi  # late, as in httpx: plain HTTP does without
+
     path = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or certifi.where()
     try:
         found = os.stat(path)
