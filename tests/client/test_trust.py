@@ -143,6 +143,18 @@ def test_what_is_open_goes_on(tls, connect, bundle, authorities):
     assert tls.connections == 1
 
 
+def test_nothing_is_sent_in_clear_while_it_closes(tls, connect, bundle, monkeypatch):
+    """A TLS socket's own shutdown would let a thread that is writing go on without TLS."""
+    client = connect()
+    assert client.read("a/b").version == 1
+
+    def refuse(*args):
+        raise AssertionError("TLS was taken off")
+
+    monkeypatch.setattr(ssl.SSLSocket, "shutdown", refuse)
+    client.close()
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl names the files")
 def test_a_directory_of_certificates(tls, connect, monkeypatch, tmp_path, authorities):
     """SSL_CERT_DIR is looked at again as well."""
