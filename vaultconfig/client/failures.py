@@ -105,7 +105,7 @@ _BY_CODE = {
     "service_unavailable": _Kind.UNAVAILABLE,
     "internal_error": _Kind.INTERNAL,
 }
-# What a code of the vault's that we don't know counts as, and a page without one.
+# What counts where the code is unknown or missing, but for VERDICTS without one.
 _BY_STATUS = {
     401: _Kind.AUTHENTICATION,
     403: _Kind.DENIED,
