@@ -168,6 +168,21 @@ def test_plain_http(project: Project, vault: DevServer) -> None:
     assert kinds(found) == ["connection", "connection"]
 
 
+@pytest.mark.parametrize("host", ["localhost.evil.example", "127.0.0.1.evil.example", "127.evil"])
+def test_a_host_that_only_begins_like_this_machine(project: Project, host: str) -> None:
+    """Plain http to another machine stays an error where its name begins like this one's."""
+    project.declare(USER)
+    env = {"SCAIVAULT_URL": f"http://{host}", "VAULTCONFIG_ALLOW_HTTP": "1"}
+    assert "plain http" in findings(project, "--offline", code=1, **env).problems[0].message
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.9", "[::1]"])
+def test_this_machine_by_its_names(project: Project, host: str) -> None:
+    """Plain http to this machine is fine, however it is named."""
+    project.declare(USER)
+    assert kinds(findings(project, "--offline", code=0, SCAIVAULT_URL=f"http://{host}:1")) == []
+
+
 def test_a_vault_that_does_not_answer(project: Project, vault: DevServer) -> None:
     """What can be known without the vault is told all the same, and the code says why not more."""
     project.declare(USER, 'malformed: Annotated[str, "vault:db#"]', "count: int")

@@ -22,11 +22,10 @@ from vaultconfig.errors import (
 )
 from vaultconfig.references import VaultRef
 from vaultconfig.source import DEFAULT_ENV_FILE
+from vaultconfig.urls import is_loopback
 
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
-
-LOOPBACK: Final = ("localhost", "127.", "::1")
 
 _LOOPBACK_PATIENCE: Final = 1.0  # seconds
 _MOST_LISTED: Final = 1000
@@ -75,7 +74,7 @@ def _refuse_nobody(url: str) -> None:
     """Say at once that nobody listens on this machine, where trying again would be silence."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if not host.startswith(LOOPBACK):
+    if not is_loopback(host):
         return
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     try:

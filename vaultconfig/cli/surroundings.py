@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
-from vaultconfig.cli.connecting import LOOPBACK
 from vaultconfig.cli.findings import Problem
 from vaultconfig.connection import Connection
 from vaultconfig.errors import ConfigurationError
@@ -23,6 +22,7 @@ from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refers
 from vaultconfig.source import DEFAULT_ENV_FILE
+from vaultconfig.urls import is_loopback
 
 if TYPE_CHECKING:
     from vaultconfig.client import Health, Identity
@@ -36,8 +36,8 @@ _OTHERS: Final = 0o037  # all that 0640 does not allow them
 
 def problems_of_connection(connection: Connection) -> Iterator[Problem]:
     """Yield what is unsafe about the address."""
-    host = urlsplit(connection.url).hostname or ""
-    if connection.url.startswith("http://") and not host.startswith(LOOPBACK):
+    parts = urlsplit(connection.url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield Problem(
             "error", "connection", f"{connection.url} is plain http: secrets go in clear; use https"
         )
