@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, create_model
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from tests.render.awkward import AWKWARD
 from vaultconfig.errors import ConfigurationError
@@ -69,12 +71,60 @@ def test_any_values_live_side_by_side(tmp_path_factory, values):
     assert load(file, update("", plain)) == plain
 
 
-def test_expansion_does_not_depend_on_the_environment(file, monkeypatch):
-    """A value that looks like a variable stays itself, whatever is set."""
-    monkeypatch.setenv("HOME", "/elsewhere")
-    monkeypatch.setenv("__+", "x")
-    value = "${HOME} ' ${HOME:-x} `$HOME`"
-    assert load(file, encode("KEY", value)) == {"KEY": value}
+# What the encodings are made of: no name that an environment can have may change what they mean.
+HOSTILE = ("__", "__+", "__+`", "?", "?-", "?-`", "-", "`", "$", "HOME", "x")
+
+
+def hostile(text: str) -> dict[str, str]:
+    """Return an environment with a value for every name in *text* that one can have, and more."""
+    names = {name for name in re.findall(r"\$\{([^}:]*)", text) if name and "=" not in name}
+    return dict.fromkeys({*HOSTILE, *names, *parse(text)}, "hostile")
+
+
+@contextmanager
+def surrounded(text: str) -> Iterator[None]:
+    """Set them for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in hostile(text).items():
+            patch.setenv(name, value)
+        yield
+
+
+@given(values=st.dictionaries(KEYS, TRICKY, min_size=1, max_size=4))
+def test_no_variable_changes_what_is_loaded(tmp_path_factory, values):
+    """Whatever is set, python-dotenv and pydantic-settings load what was written."""
+    values = {key: value for key, value in values.items() if "vault:" not in value}
+    file = tmp_path_factory.mktemp("any") / ".env"
+    text = update("", values)
+    with surrounded(text):
+        assert load(file, text) == values
+        read = DotEnvSettingsSource(BaseSettings, env_file=file, case_sensitive=True)
+        assert read.env_vars == values
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+def test_no_variable_changes_an_awkward_value(file, key):
+    """Nor does any change one of the awkward values."""
+    text = encode(key, AWKWARD[key])
+    with surrounded(text):
+        assert load(file, text) == {key: AWKWARD[key]}
+
+
+OLD = """\
+BRACES='p${__:-$}{x}w'
+END='a\\${__:-}'
+TICKS="it's ${__+`:-`}x${__:-$}(y)"
+"""
+WRITTEN = {"BRACES": "p${x}w", "END": "a\\", "TICKS": "it's `x$(y)"}
+
+
+def test_an_older_encoding_is_replaced():
+    """What an earlier version wrote depends on variables, so it differs, and is written anew."""
+    assert parse(OLD) == WRITTEN
+    assert [item.kind for item in compare(OLD, WRITTEN)] == ["changed"] * 3
+    updated = update(f"# mine\n{OLD}OTHER='${{__:-x}}'\n", WRITTEN)
+    assert updated == f"# mine\n{update('', WRITTEN)}OTHER='${{__:-x}}'\n"
+    assert compare(updated, WRITTEN) == []
 
 
 @pytest.mark.parametrize(
@@ -86,8 +136,8 @@ def test_expansion_does_not_depend_on_the_environment(file, monkeypatch):
         ("a\nb", "K='a\nb'"),
         ("a\\b", r"K='a\b'"),
         ("it's", 'K="it\'s"'),
-        ("${x}", "K='${__:-$}{x}'"),
-        ("a\\", r"K='a\${__:-}'"),
+        ("${x}", "K='${?-=:-$}{x}'"),
+        ("a\\", r"K='a\${?-=:-}'"),
         ("a\r\n", r'K="a\r\n"'),
     ],
 )
@@ -96,13 +146,17 @@ def test_the_plainest_form_is_used(value, line):
     assert encode("K", value) == line
 
 
+@pytest.mark.parametrize("is_hostile", [False, True])
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
-def test_sourcing_runs_nothing(tmp_path, shell):
-    """A dotenv file is no shell script, but who sources it runs nothing that is in a value."""
-    (tmp_path / "env").write_bytes(update("", AWKWARD).encode())
+def test_sourcing_runs_nothing(tmp_path, shell, is_hostile):
+    """A dotenv file is no shell script, but sourcing it runs nothing, whatever is set."""
+    text = update("", AWKWARD)
+    (tmp_path / "env").write_bytes(text.encode())
+    variables = hostile(text) if is_hostile else {}
     done = subprocess.run(
         [shell, "-c", "set -eu; . ./env; printf %s\\\\n done"],
         cwd=tmp_path,
+        env={**variables, "PATH": os.environ["PATH"]},
         capture_output=True,
         check=False,
     )
@@ -263,9 +317,10 @@ def test_an_open_quote_that_does_no_harm_stays():
 
 
 def test_a_file_that_defines_our_variable_is_refused():
-    """The encoding needs that ``__`` is not set; a file that sets it is refused by name."""
+    """A quoted key may hold anything; a file with the name that we rely on is refused by name."""
     with pytest.raises(ConfigurationError, match=r"^K: .* does not load back equal"):
-        update("__=x\n", {"K": "${a}"})
+        update("'?-='=x\n", {"K": "${a}"})
+    assert update("__=x\n", {"K": "${a}"}) == "__=x\nK='${?-=:-$}{a}'\n"
 
 
 def test_verify_sees_a_change_of_another_key():

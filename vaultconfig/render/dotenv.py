@@ -2,7 +2,7 @@
 
 Updates an existing text key by key and leaves every other byte alone. docs/dialects.md has the
 rules. Both readers expand ``${…}`` even inside single quotes, so that is written so that it
-expands to itself; and what is written runs nothing when a shell sources it.
+expands to itself, whatever is set; and what is written runs nothing when a shell sources it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ _BACKSLASHES = re.compile(r"\\{2,}")
 # In double quotes a shell runs `…` and $(…), and computes $[…].
 _SPECIAL = re.compile(r"[\\\"\n\r`]|\$(?=[({\[$`])")
 
-_DOLLAR: Final = "${__:-$}"
-_NOTHING: Final = "${__:-}"
-# python-dotenv reads a variable named "__+`" with the default "`"; a shell sees commands that it
-# skips, because they would only matter if the variable "__" were set.
-_BACKTICK: Final = "${__+`:-`}"
-_OUR_VARIABLES: Final = {"__", "__+`"}
+# python-dotenv reads a variable with a default: its name, "?-=", holds a "=", so that nothing can
+# set it. A shell reads "$?, or where that is unset …"; it never is, so that the rest is skipped.
+_DOLLAR: Final = "${?-=:-$}"
+_NOTHING: Final = "${?-=:-}"
+_BACKTICK: Final = "${?-`=:-`}"
 _ESCAPES: Final = {
     "\\": r"\\",
     '"': r"\"",
@@ -175,8 +174,9 @@ def _differing(text: str, values: Mapping[str, str]) -> dict[str, str]:
         for atom in parse_variables(raw or "")
         if isinstance(atom, Variable)
     }
+    settable = {name for name in names if "=" not in name}  # no environment has such a name
     unset = _resolve(pairs, {})
-    otherwise = _resolve(pairs, dict.fromkeys(names - _OUR_VARIABLES, "\0"))
+    otherwise = _resolve(pairs, dict.fromkeys(settable, "\0"))
     return {
         key: value
         for key, value in values.items()
