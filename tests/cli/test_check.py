@@ -222,6 +222,23 @@ def test_what_stands_in_for_the_vault(project: Project, vault: DevServer) -> Non
     assert [(item.source, item.status) for item in found.fields] == [("default", "ok")]
 
 
+@pytest.mark.parametrize("more", [[], ["--offline"], ["-e", "development"]])
+def test_two_fields_on_one_variable(project: Project, vault: DevServer, more: list[str]) -> None:
+    """They are an error of the configuration, both named, whether or not the vault is asked."""
+    project.declare(
+        'db_password: Annotated[str, "vault:db#user"]',
+        "db: Database",
+        head='class Database(BaseModel):\n    password: Annotated[str, "vault:db#user2"]\n',
+        config='env_nested_delimiter="_"',
+    )
+    vault.put("db", {"user": "x", "user2": "y"})
+    found = findings(project, *more, code=3)
+    (problem,) = [item for item in found.problems if item.kind == "variables"]
+    assert problem.severity == "error"
+    for name in ("db_password", "db.password", "DB_PASSWORD"):
+        assert f"{name} " in problem.message or f"{name}," in problem.message
+
+
 def test_offline(project: Project, vault: DevServer) -> None:
     """Offline nothing is sent, httpx isn't even loaded, and the rest is checked."""
     project.declare(

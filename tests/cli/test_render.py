@@ -122,6 +122,29 @@ def test_other_formats(shop: Project, form: str) -> None:
     assert shop.run("render", "app:Settings", "-f", form, "-o", "out").code == 0
 
 
+TWO_ON_ONE = (
+    'db_password: Annotated[str, "vault:db#user"]',
+    "db: Database",
+)
+DATABASE = 'class Database(BaseModel):\n    password: Annotated[str, "vault:db#password"]\n'
+NAMES_BOTH = "Error: db_password and db.password are both read from the variable DB_PASSWORD, "
+
+
+@pytest.mark.parametrize("more", [[], ["--check"], ["--diff"], ["--all"], ["-o", "-"]])
+@pytest.mark.parametrize("form", ["dotenv", "shell", "docker", "json", "yaml", "k8s"])
+def test_two_fields_on_one_variable(shop: Project, form: str, more: list[str]) -> None:
+    """In every format they are refused by name, and the file stays, its time too."""
+    shop.declare(*TWO_ON_ONE, head=DATABASE, config='env_nested_delimiter="_"')
+    file = shop.write("out", "")
+    os.utime(file, (1, 1))
+    ended = shop.run("render", "app:Settings", "-f", form, "-o", "out", *more)
+    assert (ended.code, ended.out) == (3, "")
+    (line,) = only_lines(ended)
+    assert line.startswith(NAMES_BOTH)
+    assert (file.read_text(), file.stat().st_mtime) == ("", 1)
+    assert shop.names() == ["app.py", "out"]
+
+
 def by_sourcing(file: Path, shell: str) -> dict[str, str]:
     """Return the environment of a shell that sourced *file*, in the directory where it is."""
     dump = "import json, os; print(json.dumps(dict(os.environ)))"

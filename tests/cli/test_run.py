@@ -140,6 +140,18 @@ def test_awkward_values(project: Project, vault: DevServer) -> None:
     assert {key: found[f"V_{key}"] for key in AWKWARD} == AWKWARD
 
 
+@pytest.mark.parametrize("more", [[], ["--prefix", "X_"], ["--only", "API_KEY"]])
+def test_two_fields_on_one_variable(shop: Project, more: list[str]) -> None:
+    """They are refused by name, and nothing runs."""
+    shop.declare(
+        'first: Annotated[str, "vault:db#user"] = Field(validation_alias="API_KEY")',
+        'second: Annotated[str, "vault:db#password"] = Field(validation_alias="api_key")',
+    )
+    ended = shop.run("run", "app:Settings", *more, "--", "touch", "started")
+    assert (ended.code, shop.names()) == (3, ["app.py"])
+    assert "first and second are both read from the variable API_KEY" in only_lines(ended)[0]
+
+
 def test_what_an_environment_cannot_hold(shop: Project, vault: DevServer) -> None:
     """A NUL character is refused by name, and so is what the program would resolve again."""
     vault.put("db", {"user": "x", "password": f"{CANARY}\0"})

@@ -476,3 +476,176 @@ def test_awkward_texts(stocked: DevServer) -> None:
     found = rendered(Settings)
     assert found["NASTY"] == values["NASTY"]
     assert without_vault(Settings, found) == Settings()
+
+
+class Login(BaseModel):
+    password: Annotated[str, "vault:db#password"] = "x"
+
+
+class Account(BaseModel):
+    password: str = "x"
+
+
+class Nested(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    db_password: Annotated[str, "vault:db#user"]
+    db: Login = Login()
+
+
+class NestedPlain(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    db_password: Annotated[str, "vault:db#user"]
+    db: Account | None = None
+
+
+class NestedOptional(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    db_password: Annotated[str | None, "vault:db?optional#nothing"] = None
+    db: Login
+
+
+class Words(BaseModel):
+    pass_word: Annotated[str, "vault:db#password"]
+
+
+class NestedSplitOnce(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_", env_nested_max_split=1)
+    db_pass_word: Annotated[str, "vault:db#user"]
+    db: Words
+
+
+class Case(VaultSettings):
+    first: Annotated[str, "vault:db#user"] = Field(validation_alias="API_KEY")
+    second: Annotated[str, "vault:db#password"] = Field(validation_alias="api_key")
+
+
+class CasePlain(VaultSettings):
+    first: Annotated[str, "vault:db#user"] = Field(validation_alias="API_KEY")
+    second: str = Field("d", validation_alias="api_key")
+
+
+class PrefixAndAlias(VaultSettings):
+    model_config = VaultConfigDict(env_prefix="db_")
+    password: Annotated[str, "vault:db#user"]
+    other: Annotated[str, "vault:db#password"] = Field(validation_alias="db_password")
+
+
+class OneAlias(VaultSettings):
+    first: Annotated[str, "vault:db#user"] = Field(validation_alias="key")
+    second: Annotated[str, "vault:db#password"] = Field(validation_alias="key")
+
+
+class EqualToday(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    db_password: Annotated[str, "vault:same#password"]
+    db: Login
+
+
+class WholeModel(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    other: Annotated[str, "vault:db#user"] = Field(validation_alias="DB")
+    db: Login = Login()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize(
+    ("settings_cls", "first", "second", "variable"),
+    [
+        (Nested, "db_password", "db.password", "DB_PASSWORD"),
+        (NestedPlain, "db_password", "db.password", "DB_PASSWORD"),
+        (NestedOptional, "db_password", "db.password", "DB_PASSWORD"),
+        (NestedSplitOnce, "db_pass_word", "db.pass_word", "DB_PASS_WORD"),
+        (Case, "first", "second", "API_KEY"),
+        (CasePlain, "first", "second", "API_KEY"),
+        (PrefixAndAlias, "password", "other", "DB_PASSWORD"),
+        (OneAlias, "first", "second", "KEY"),
+        (EqualToday, "db_password", "db.password", "DB_PASSWORD"),
+        (WholeModel, "other", "db", "DB"),
+    ],
+)
+def test_two_fields_on_one_variable_are_refused(
+    stocked: DevServer,
+    settings_cls: type[VaultSettings],
+    first: str,
+    second: str,
+    variable: str,
+    everything: bool,
+) -> None:
+    """One variable gives one value to all that read it, so both fields and it are named."""
+    stocked.put("same", {"password": DATA["password"]})
+    message = f"^{first} and {second} are both read from the variable {variable},"
+    with pytest.raises(ConfigurationError, match=message):
+        rendered(settings_cls, everything=everything)
+
+
+def test_every_clash_is_named() -> None:
+    """One run names them all."""
+
+    class Two(Case):
+        model_config = VaultConfigDict(env_nested_delimiter="_")
+        db_password: Annotated[str, "vault:db#user"]
+        db: Login
+
+    with pytest.raises(ConfigurationError, match=r"API_KEY.*; .*DB_PASSWORD"):
+        rendered(Two)
+
+
+class Shared(VaultSettings):
+    url: Annotated[SecretStr, "vault:db#user"] = Field(validation_alias="DB_USER")
+    shown: str = Field("d", validation_alias="DB_USER")
+
+
+class SharedReference(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    db_password: Annotated[str, "vault:db#password"]
+    db: Login
+
+
+class SharedFallback(VaultSettings):
+    user: Annotated[str, "vault:db#user"] = Field(validation_alias="user")
+    other: str = Field("d", validation_alias=AliasChoices("other", "user"))
+
+
+class PlainPair(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="_")
+    user: Annotated[str, "vault:db#user"]
+    pg_password: str = "d"
+    pg: Account = Account()
+
+
+@pytest.mark.parametrize(
+    ("settings_cls", "expected"),
+    [
+        (Shared, {"DB_USER": "app"}),
+        (SharedReference, {"DB_PASSWORD": "s3cret"}),
+        (SharedFallback, {"USER": "app"}),
+        (PlainPair, {"USER": "app"}),
+    ],
+)
+def test_a_variable_that_fields_share_on_purpose(
+    settings_cls: type[VaultSettings], expected: dict[str, str]
+) -> None:
+    """Fields that mean the same value may share a variable, and load back equal."""
+    assert rendered(settings_cls) == expected
+    assert without_vault(settings_cls, expected) == settings_cls()
+
+
+def test_plain_fields_may_share_what_one_variable_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two plain fields that a variable gives are rendered as that variable with --all."""
+    monkeypatch.setenv("PG_PASSWORD", "both")
+    assert rendered(PlainPair, everything=True) == {"USER": "app", "PG_PASSWORD": "both"}
+
+
+class Node(BaseModel):
+    name: Annotated[str, "vault:db#user"] = "x"
+    child: Node | None = None
+
+
+def test_a_model_that_holds_itself() -> None:
+    """Looking for clashes ends where a model holds itself."""
+
+    class Tree(VaultSettings):
+        model_config = VaultConfigDict(env_nested_delimiter="__")
+        root: Node
+
+    assert rendered(Tree) == {"ROOT__NAME": "app"}

@@ -12,7 +12,7 @@ import click
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.connecting import environment_here
-from vaultconfig.cli.failures import exit_code
+from vaultconfig.cli.failures import CONFIGURATION, exit_code
 from vaultconfig.cli.findings import FINE, FieldFinding, Findings, Problem
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.surroundings import (
@@ -33,6 +33,7 @@ from vaultconfig.fallback import NoCredentialsError
 from vaultconfig.origins import fixed_in
 from vaultconfig.references import VaultRef
 from vaultconfig.render.gathering import Gathered, sources_of
+from vaultconfig.render.variables import clashes_in
 from vaultconfig.values import Answers
 from vaultconfig.vaults import resolve
 
@@ -149,6 +150,7 @@ class _Checking:
 
     def _problems_around(self, found: Survey, now: datetime) -> Iterator[Problem]:
         yield from problems_of_expiry(expiries_in(found), now=now)
+        yield from self._problems_of_variables(found)
         fixed = fixed_in(self.settings_cls, found.load.record)
         if fixed:
             names = ", ".join(fixed)
@@ -159,6 +161,12 @@ class _Checking:
             yield from problems_of_drift(
                 file, gathered, in_development=environment_here().is_development
             )
+
+    def _problems_of_variables(self, found: Survey) -> Iterator[Problem]:
+        vault = found.load.record.from_vault()
+        for clash in clashes_in(self.settings_cls, found.state, vault=vault):
+            self.code = CONFIGURATION
+            yield Problem("error", "variables", clash)
 
 
 def _show(findings: Findings) -> None:

@@ -49,7 +49,17 @@ class Problem:
     """
 
     severity: Severity
-    kind: Literal["clock", "connection", "drift", "expiry", "file", "fixed", "scopes", "token"]
+    kind: Literal[
+        "clock",
+        "connection",
+        "drift",
+        "expiry",
+        "file",
+        "fixed",
+        "scopes",
+        "token",
+        "variables",
+    ]
     message: str
 
 

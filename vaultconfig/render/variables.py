@@ -7,7 +7,7 @@ The names are those that pydantic-settings looks for; whether it really finds th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import AliasChoices, AliasPath, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import ABSENT, get_at
+from vaultconfig.inputs import ABSENT, Place, get_at
 from vaultconfig.masking import mask
 from vaultconfig.plan import FieldPlan, fields_of
 from vaultconfig.references import as_text
@@ -36,10 +36,44 @@ class Variable:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """A field, set or not, and the variable that it is read from.
+
+    Attributes:
+        key: The variable.
+        name: The field, dotted.
+        plan: The field.
+        entry: What the input of the class calls the variable, at each level.
+        place: Where the value stands in that input: in the entry, or further inside.
+        value: That of the variable, or `ABSENT`.
+        is_ours: Whether the vault has a part in it.
+    """
+
+    key: str
+    name: str
+    plan: FieldPlan
+    entry: tuple[str, ...]
+    place: Place
+    value: Any = field(repr=False)
+    is_ours: bool
+
+    @property
+    def is_set(self) -> bool:
+        return self.value is not ABSENT and self.value is not None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the variable is rendered for this field, now or once the vault has the value."""
+        return self.is_ours and (self.is_set or self.plan.declared is not None)
+
+
 def variables_in(
     model: type, state: Mapping[str, Any], *, vault: Collection[str] | None
 ) -> list[Variable]:
     """Return the variables that would give *state* to the settings class *model*.
+
+    Fields that share an alias share a variable, with the same text in each.
 
     Args:
         model: The settings class.
@@ -48,14 +82,60 @@ def variables_in(
             annotation leaves to the vault counts too. None is for everything that is set.
 
     Raises:
-        ConfigurationError: A null that no variable can stand for.
+        ConfigurationError: Two fields need the same variable, or a null that no variable can
+            stand for.
     """
+    lookups = _lookups_in(model, state, vault)
+    problems = list(_clashes_among(lookups))
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+    ours = [lookup for lookup in lookups if lookup.is_ours]
+    for lookup in ours:
+        _refuse_null(lookup)
+    return [Variable(item.key, item.name, _text(item.value)) for item in ours if item.is_set]
+
+
+def clashes_in(
+    model: type, state: Mapping[str, Any], *, vault: Collection[str] | None
+) -> Iterator[str]:
+    """Yield which fields need the same variable for different values; the arguments are as above.
+
+    A field that is not set counts as well: the variable of the other would set it.
+    """
+    yield from _clashes_among(_lookups_in(model, state, vault))
+
+
+def _lookups_in(
+    model: type, state: Mapping[str, Any], vault: Collection[str] | None
+) -> list[_Lookup]:
     walk = _Walk(model.model_config, vault)  # type: ignore[attr-defined]  # a settings class
-    found: dict[str, Variable] = {}
-    for plan in fields_of(model):
-        for variable in walk.field(plan, state):
-            found.setdefault(variable.key, variable)
-    return list(found.values())
+    return [lookup for plan in fields_of(model) for lookup in walk.field(plan, state)]
+
+
+def _clashes_among(lookups: Iterable[_Lookup]) -> Iterator[str]:
+    groups: dict[str, list[_Lookup]] = {}
+    for lookup in lookups:
+        groups.setdefault(lookup.key, []).append(lookup)
+    for key, group in groups.items():
+        pairs = ((one, two) for one in group if one.is_written for two in group if two is not one)
+        pair = next((pair for pair in pairs if _clash(*pair)), None)
+        if pair is not None:
+            yield (
+                f"{pair[0].name} and {pair[1].name} are both read from the variable {key}, which "
+                "can give them one value only: rename one of them, or give it another "
+                "validation_alias"
+            )
+
+
+def _clash(written: _Lookup, other: _Lookup) -> bool:
+    """Whether *other*, which is read from the same variable, is meant to have another value."""
+    references = written.plan.declared, other.plan.declared
+    is_promised = None not in references
+    if written.entry == other.entry:  # one alias: pydantic gives both what stands there
+        return is_promised and written.place == other.place and references[0] != references[1]
+    if is_promised:  # not their texts, which may be equal today
+        return references[0] != references[1]
+    return not (written.is_set and other.is_set and _text(written.value) == _text(other.value))
 
 
 class _Walk:
@@ -81,35 +161,49 @@ class _Walk:
         plan: FieldPlan,
         data: Mapping[str, Any],
         *,
-        parents: tuple[str, ...] = (),
-        name: str = "",
+        parents: tuple[_Lookup, ...] = (),
+        parts: tuple[str, ...] = (),
         ours: bool = False,
-    ) -> Iterator[Variable]:
-        """Yield the variables of one field of the model that *data* is the input of.
+    ) -> Iterator[_Lookup]:
+        """Yield what one field of the model that *data* is the input of is read from.
 
         Args:
-            parents: The parts of the key that stand before its own.
-            name: The dotted name of what it is nested in, with a dot behind.
+            parents: What it is nested in.
+            parts: The parts of the key that stand before its own.
             ours: Whether all of that is from the vault.
         """
         found = [(place, get_at(data, place)) for place in plan.places]
-        place, value = next(((p, v) for p, v in found if v is not ABSENT), (None, None))
-        if place is None:
-            return
-        label = f"{name}{plan.name}"
+        place, value = next((item for item in found if item[1] is not ABSENT), found[0])
         place = next((simple for simple in plan.places if len(simple) == 1), place)
         head = str(place[0])
-        ours = ours or self._is_ours(plan, {label, f"{name}{head}"})
-        if value is None:
-            _refuse_null(plan, label, written=ours)
-            return
-        parts = (*parents, head) if parents else (self._prefix_of(plan, head) + head,)
-        if len(place) == 1 and self._is_spread(plan, value, level=len(parents)):
+        parts = (*parts, head) if parts else (self._prefix_of(plan, head) + head,)
+        entry = (*(parents[-1].entry if parents else ()), head)
+        names = [f"{parents[-1].name}.{name}" if parents else name for name in (plan.name, head)]
+        ours = ours or self._is_ours(plan, names)
+        is_spread = len(place) == 1 and self._is_spread(plan, value, level=len(parents))
+        if is_spread:
+            whole = ABSENT
+        elif len(place) > 1 and value is not ABSENT:
+            whole = data[head]
+        else:
+            whole = _kept(plan, value)
+        lookup = _Lookup(
+            key=self._key(parts),
+            name=names[0],
+            plan=plan,
+            entry=entry,
+            place=(*entry, *place[1:]),
+            value=whole,
+            is_ours=not is_spread and (ours or self._holds_ours(plan, names[0])),
+        )
+        yield lookup
+        # A model that is not set is entered once, since it may hold itself.
+        if is_spread and (value is not ABSENT or not _is_inside(plan, parents)):
+            inner_data = {} if value is ABSENT else value
             for inner in fields_of(plan.models[0]):
-                yield from self.field(inner, value, parents=parts, name=f"{label}.", ours=ours)
-        elif ours or self._holds_ours(plan, label):
-            whole = data[head] if len(place) > 1 else _kept(plan, value)
-            yield Variable(self._key(parts), label, _text(whole))
+                yield from self.field(
+                    inner, inner_data, parents=(*parents, lookup), parts=parts, ours=ours
+                )
 
     def _is_ours(self, plan: FieldPlan, labels: Collection[str]) -> bool:
         if self._vault is None or plan.declared is not None:
@@ -125,7 +219,7 @@ class _Walk:
         return (
             bool(self._delimiter)
             and level < self._levels
-            and isinstance(value, dict)
+            and (value is ABSENT or isinstance(value, dict))
             and not plan.many
             and len(plan.models) == 1
             and not _takes_extra(plan.models[0])
@@ -140,11 +234,16 @@ class _Walk:
         return key if self._keeps_case else key.upper()
 
 
-def _refuse_null(plan: FieldPlan, label: str, *, written: bool) -> None:
+def _is_inside(plan: FieldPlan, parents: Collection[_Lookup]) -> bool:
+    return any(plan.models == parent.plan.models for parent in parents)
+
+
+def _refuse_null(lookup: _Lookup) -> None:
     """Refuse a null that would load back as something else: no variable stands for it."""
-    if written and plan.info.default is not None:
+    if lookup.value is None and lookup.plan.info.default is not None:
         raise ConfigurationError(
-            f"{label}: there is no text for null: give the field the default None, or another value"
+            f"{lookup.name}: there is no text for null: give the field the default None, or "
+            "another value"
         )
 
 
