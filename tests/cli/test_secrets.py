@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shlex
 import stat
 import subprocess
@@ -89,6 +90,18 @@ def test_get_into_a_file(project: Project, vault: DevServer) -> None:
     ended = project.run("get", "tls#text", "--base64")
     assert ended.code == 3
     assert only_lines(ended) == ["Error: vault:tls#text is not base64: leave --base64 out"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_get_into_a_file_of_a_stranger(project: Project, vault: DevServer) -> None:
+    """Nor does root write a secret into a file that another user has laid out for it."""
+    vault.put("tls", {"key": CANARY})
+    bait = project.write("shared/bait", "")
+    bait.parent.chmod(0o1777)
+    os.chown(bait, 65534, 65534)
+    ended = project.run("get", "tls#key", "-o", "shared/bait")
+    assert (ended.code, bait.read_text()) == (3, "")
+    assert "it belongs to another user" in only_lines(ended)[0]
 
 
 @pytest.mark.parametrize("command", [["get", "env/prod/dbs#x"], ["rm", "-y", "env/prod/dbs"]])

@@ -143,6 +143,48 @@ def test_owner_and_group_are_kept(file, fallback):
     assert (file.stat().st_uid, file.stat().st_gid) == (NOBODY, NOBODY)
 
 
+@pytest.fixture
+def theirs(file):
+    """A file of another user, whose text nobody but them wrote."""
+    os.chown(file, NOBODY, NOBODY)
+    return file
+
+
+@needs_root
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o1775])
+def test_a_stranger_gets_no_secret(theirs, fallback, mode, in_place):
+    """Where others can make files, one of another owner is refused, and nothing of it is read."""
+    theirs.parent.chmod(mode)
+    match = "it belongs to another user, where others can make files: remove it"
+    refused(lambda: write(theirs, CANARY, in_place=in_place), match=f"cannot write .*{match}")
+    refused(lambda: read(theirs), match=f"cannot read .*{match}")
+    assert (theirs.read_text(), theirs.stat().st_uid) == ("old", NOBODY)
+    assert os.listdir(theirs.parent) == [".env"]
+    os.chown(theirs, 0, 0)
+    write(theirs, "new", in_place=in_place)
+    assert read(theirs) == "new"
+
+
+@needs_root
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_directory_that_a_stranger_made(theirs, in_place):
+    """Nor is a file written for the owner of a directory that stands where all can make one."""
+    os.chown(theirs.parent, NOBODY, NOBODY)
+    theirs.parent.parent.chmod(0o1777)
+    refused(lambda: write(theirs, CANARY, in_place=in_place), match="another user")
+    assert theirs.read_text() == "old"
+
+
+@needs_root
+@pytest.mark.parametrize("owner", [0, NOBODY])
+def test_a_service_keeps_its_file(theirs, owner):
+    """In a directory of its own, or of root's, a service keeps the file that is its own."""
+    os.chown(theirs.parent, owner, owner)
+    write(theirs, "new")
+    assert (theirs.read_text(), theirs.stat().st_uid) == ("new", NOBODY)
+
+
 def test_a_relative_path_is_fine(file, monkeypatch):
     """A bare name is in the working directory."""
     monkeypatch.chdir(file.parent)

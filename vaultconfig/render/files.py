@@ -23,7 +23,11 @@ from vaultconfig.render.git import standing
 
 _WIDEST: Final = 0o640
 _DESCRIPTORS: Final = "/proc/self/fd"
+_FOREIGN: Final = -1  # beside the numbers of the system
 _ADVICE: Final = {
+    _FOREIGN: "remove it, or choose another directory (-o)",
+    errno.EINVAL: "name a regular file",
+    errno.EISDIR: "name a regular file",
     errno.EACCES: "make it and its directory accessible, or choose another (-o)",
     errno.EPERM: "make it and its directory accessible, or choose another (-o)",
     errno.EROFS: "choose another directory (-o)",
@@ -42,7 +46,8 @@ def read(path: str | os.PathLike[str]) -> str | None:
     """Return the text at *path* with its own line ends and byte order mark; None for no file.
 
     Raises:
-        ConfigurationError: It is no regular file, not readable, or not UTF-8.
+        ConfigurationError: It is not a regular file, not readable, not UTF-8, or another user
+            can have put it there.
     """
     try:
         with _directory_of(path) as (directory, name):
@@ -73,8 +78,8 @@ def write(
             meanwhile finds half of it, and so does everybody after a kill or a full disk.
 
     Raises:
-        ConfigurationError: The file is a link or not a regular file, git tracks it, or it cannot
-            be written.
+        ConfigurationError: The file is a link or not a regular file, another user can have put
+            it there, git tracks it, or it cannot be written.
     """
     content = mask(content)  # hidden from tracebacks that show locals
     if mode & ~_WIDEST or not mode & stat.S_IRUSR:
@@ -82,7 +87,7 @@ def write(
     save = _overwrite if in_place else _replace
     try:
         with _directory_of(path) as (directory, name):
-            _check_regular(_status(directory, name))
+            _check(directory, _status(directory, name))
             warnings = _ask_git(path)
             save(directory, name, content, mode=mode)
             return warnings
@@ -94,7 +99,7 @@ def write(
 
 
 def _explain(exc: OSError) -> str:
-    advice = _ADVICE.get(exc.errno or 0, "name a regular file on a disk that works")
+    advice = _ADVICE.get(exc.errno or 0, "see that the disk works")
     return f"{exc.strerror}: {advice}"
 
 
@@ -128,6 +133,28 @@ def _check_regular(status: os.stat_result | None) -> None:
     raise OSError(errno.EINVAL, "it is not a regular file")
 
 
+def _check(directory: int, status: os.stat_result | None) -> None:
+    """Refuse what is not a regular file, or what another user can have put there as their own."""
+    _check_regular(status)
+    if status is not None and not _is_trusted(status) and _is_open(directory):
+        raise OSError(_FOREIGN, "it belongs to another user, where others can make files")
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    return status.st_uid in {0, os.geteuid()}
+
+
+def _is_open(directory: int) -> bool:
+    """Whether others can make files in *directory*, or can have made it where they can."""
+    way, place = ".", os.fstat(directory)
+    while not place.st_mode & (stat.S_ISVTX | stat.S_IWOTH):
+        way, below = os.path.join(way, ".."), place
+        place = os.stat(way, dir_fd=directory)
+        if _is_trusted(below) or os.path.samestat(place, below):
+            return False
+    return True
+
+
 def _ask_git(path: str | os.PathLike[str]) -> list[str]:
     parent, name = os.path.split(os.fspath(path))
     match standing(parent or ".", name):
@@ -141,11 +168,11 @@ def _ask_git(path: str | os.PathLike[str]) -> list[str]:
     return []
 
 
-def _open_regular(directory: int, name: str, flags: int) -> int:
+def _open_checked(directory: int, name: str, flags: int) -> int:
     safely = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags | safely, 0o600, dir_fd=directory)
     try:
-        _check_regular(os.fstat(descriptor))
+        _check(directory, os.fstat(descriptor))
     except OSError:
         os.close(descriptor)
         raise
@@ -157,12 +184,12 @@ def _read(directory: int, name: str) -> str | None:
     if status is None:
         return None
     _check_regular(status)
-    with open(_open_regular(directory, name, os.O_RDONLY), "rb") as file:
+    with open(_open_checked(directory, name, os.O_RDONLY), "rb") as file:
         return file.read().decode()
 
 
 def _overwrite(directory: int, name: str, content: str | bytes, *, mode: int) -> None:
-    with open(_open_regular(directory, name, os.O_WRONLY | os.O_CREAT), "wb") as file:
+    with open(_open_checked(directory, name, os.O_WRONLY | os.O_CREAT), "wb") as file:
         os.fchmod(file.fileno(), mode)
         file.write(content.encode() if isinstance(content, str) else content)
         file.truncate()
@@ -187,7 +214,9 @@ def _stage(directory: int, name: str, content: str | bytes, *, mode: int, tempor
     """Write a complete new file to *temporary*."""
     descriptor, named = _create(directory, temporary)
     with open(descriptor, "wb") as file:
-        _copy_owner(descriptor, _status(directory, name))
+        existing = _status(directory, name)
+        _check(directory, existing)  # once more: it decides to whom the new file belongs
+        _copy_owner(descriptor, existing)
         os.fchmod(descriptor, mode)
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
