@@ -122,19 +122,72 @@ def test_debug_shows_a_traceback_without_values(project: Project, vault: DevServ
         assert ended.err.count(CANARY) == ended.err.count("secret = ")  # its own source, no value
 
 
+PLAIN = "from pydantic_settings import BaseSettings\n"
+DECLARED = f"{PLAIN}class Settings(BaseSettings):\n    pass\nclass Shop(Settings):\n    pass\n"
+MODULES = {
+    "broken": f"raise ValueError('{CANARY}'[:])",
+    "leaving": f"raise SystemExit('{CANARY}'[:])",
+    "needy": "import absent_library",
+    "unsaid": f"\n'{CANARY}",
+    "says": "import unsaid",
+    "nul": "\0",
+    "calls": f"import json\njson.loads('{CANARY}')",
+    "plain": "from pydantic import BaseModel\nclass In(BaseModel): size: int\n"
+    "class Plain(BaseModel): count: int; inner: In\n"
+    f"Plain(count='{CANARY}', inner={{'size': '{CANARY}'}})",
+    "eager": "from vaultconfig import VaultSettings\n"
+    f"type('S', (VaultSettings,), {{'__annotations__': {{'number': int}}}})(number='{CANARY}')",
+    "complex": f"{PLAIN}class S(BaseSettings):\n    items: list[int]\nS()",
+}
 TARGETS = [
     ("nowhere:Settings", 3, "there is no module nowhere"),
     ("app.inner:Settings", 3, "there is no module app.inner"),
     ("app:Setting", 3, "app has no Setting: did you mean Settings?"),
-    ("app:Xyz", 3, "app has no Xyz (it has VaultSettings, Settings)"),
-    ("app:other", 3, "app:other is not a settings class: derive it from VaultSettings"),
+    ("app:Xyz", 3, "app has no Xyz (it has Settings)"),
+    ("app:other", 3, "app:other is not a class (it has Settings): name the class itself"),
+    ("app:other.x", 3, "app has no other.x"),
+    ("app:function", 3, "app:function is not a class (it has Settings): name the class itself"),
+    ("app:Path", 3, "app:Path is not a settings class: derive it from VaultSettings"),
+    ("app:json", 3, "app:json is a module: write json:Settings"),
+    ("app:json.tool", 3, "app has no json.tool"),
     ("app:made", 3, "app:made is a settings object: name its class, Plain"),
-    ("broken:Settings", 3, "broken could not be imported: it raised ValueError at"),
-    ("leaving:Settings", 3, "leaving could not be imported: it raised SystemExit at"),
+    (
+        "broken:Settings",
+        3,
+        "broken could not be imported: it raised ValueError at HERE/broken.py:1",
+    ),
+    (
+        "leaving:Settings",
+        3,
+        "leaving could not be imported: it raised SystemExit at HERE/leaving.py",
+    ),
     ("needy:Settings", 3, "needy could not be imported, because it needs absent_library"),
-    ("unsaid:Settings", 3, "unsaid:1: SyntaxError"),
-    ("app", 2, "'app' names no settings class: write package.module:Settings"),
-    (":Settings", 2, "names no settings class"),
+    ("unsaid:Settings", 3, "it raised SyntaxError at HERE/unsaid.py:2"),
+    ("says:Settings", 3, "it raised SyntaxError at HERE/unsaid.py:2"),
+    ("nul:Settings", 3, "nul could not be imported: it raised"),
+    ("calls:Settings", 3, "it raised JSONDecodeError at HERE/calls.py:2"),
+    ("plain:Settings", 3, "it raised ValidationError at HERE/plain.py:4 for count, inner.size"),
+    ("eager:Settings", 3, "it raised ValidationError at HERE/eager.py:2 for number"),
+    (
+        "complex:Settings",
+        3,
+        'it raised SettingsError at HERE/complex.py:4 (error parsing value for field "items" from '
+        'source "EnvSettingsSource")',
+    ),
+    ("app", 2, "'app' is not of the form package.module:Settings: did you mean app:Settings?"),
+    ("Settings", 2, "did you mean app:Settings or shop.config:Settings?"),
+    (":Shop", 2, "did you mean shop.config:Shop?"),
+    ("shop.config", 2, "did you mean shop.config:Settings or shop.config:Shop?"),
+    ("shop.config.Shop", 2, "did you mean shop.config:Shop?"),
+    ("app.py:Settings", 2, ": write app:Settings"),
+    ("app.py", 2, ": did you mean app:Settings?"),
+    ("shop/config.py:Shop", 2, ": write shop.config:Shop"),
+    ("./shop/config.py:Shop", 2, ": write shop.config:Shop"),
+    ("shop/config:Shop", 2, ": write shop.config:Shop"),
+    ("shop/config.py", 2, "did you mean shop.config:Settings or shop.config:Shop?"),
+    ("../app.py:Settings", 2, "change into the directory that Python imports it from"),
+    ("config:Shop", 3, "there is no module config: did you mean shop.config:Shop?"),
+    ("nothing", 2, "'nothing' is not of the form package.module:Settings"),
 ]
 
 
@@ -144,17 +197,15 @@ def test_targets_that_are_none(project: Project, target: str, code: int, said: s
     project.declare(
         USER,
         head="other = 1\nfrom pydantic_settings import BaseSettings as B\n"
-        "class Plain(B): pass\nmade = Plain()\ndel B, Plain",
+        "class Plain(B): pass\nmade = Plain()\ndel B, Plain\n"
+        "import json\nfrom pathlib import Path\ndef function(): pass",
     )
-    project.write("broken.py", f"raise ValueError('{CANARY}'[:])")
-    project.write("leaving.py", f"raise SystemExit('{CANARY}'[:])")
-    project.write("needy.py", "import absent_library")
-    project.write("unsaid.py", f"'{CANARY}")
-    ended = project.run("render", target)
+    project.write("shop/config.py", DECLARED)
+    for name, text in MODULES.items():
+        project.write(f"{name}.py", text)
+    ended = project.run("render", target, env={"COUNT": CANARY, "ITEMS": CANARY, "SIZE": CANARY})
     assert ended.code == code
-    if target.startswith("unsaid"):
-        said = "unsaid could not be imported: it raised SyntaxError"
-    assert said in " ".join(only_lines(ended))
+    assert said.replace("HERE", str(project.path)) in " ".join(only_lines(ended))
 
 
 def test_what_a_module_raises_if_it_is_ours(project: Project, vault: DevServer) -> None:
@@ -192,6 +243,58 @@ def test_the_default_target(project: Project, vault: DevServer) -> None:
     assert project.run("render", "-o", "-").out == "USER=app\n"
     below = Project(project.path / "deep" / "er", project.environ)
     assert below.run("render", "-o", "-").out == "USER=app\n"
+
+
+def test_how_far_up_it_is_looked_for(project: Project, vault: DevServer) -> None:
+    """Not past the repository's root, nor past the home directory."""
+    vault.put("db", {"user": "app"})
+    project.declare(USER)
+    project.write("pyproject.toml", '[tool.vaultconfig]\nsettings = "app:Settings"\n')
+    project.write("inner/deep/file", "")
+    inner = project.path / "inner"
+    below = Project(inner / "deep", project.environ)
+    assert below.run("render", "-o", "-").code == 0
+    assert below.run("render", "-o", "-", env={"HOME": str(project.path)}).code == 0
+    ended = below.run("render", "-o", "-", env={"HOME": str(inner)})
+    assert ended.code == 3
+    assert f"(looked for from {inner / 'deep'} up to {inner})" in only_lines(ended)[0]
+    (inner / ".git").mkdir()
+    assert below.run("render", "-o", "-").code == 3
+    (inner / ".git").rename(project.path / ".git")
+    assert below.run("render", "-o", "-").code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_pyproject_of_a_stranger(project: Project, vault: DevServer) -> None:
+    """What another user can have put above us, or beside us, is not imported."""
+    vault.put("db", {"user": "app"})
+    project.declare(USER)
+    file = project.write("pyproject.toml", '[tool.vaultconfig]\nsettings = "app:Settings"\n')
+    project.write("ours/file", "")
+    below = Project(project.path / "ours", project.environ)
+    os.chown(file, 65534, 65534)
+    assert below.run("render", "-o", "-").code == 0  # root alone can have put it there
+    project.path.chmod(0o1777)
+    for here in (project, below):
+        ended = here.run("render", "-o", "-")
+        assert ended.code == 3
+        assert only_lines(ended) == [
+            f"Error: {file} belongs to another user and is not read: give a TARGET"
+        ]
+    project.path.chmod(0o755)
+    os.chown(project.path, 65534, 65534)
+    ended = below.run("render", "-o", "-")
+    assert ended.code == 3
+    assert f"(looked for in {below.path})" in only_lines(ended)[0]
+    assert project.run("render", "-o", "-").code == 0  # started there on purpose
+
+
+def test_a_pyproject_that_is_no_file(project: Project) -> None:
+    """A FIFO in its place is not waited for."""
+    os.mkfifo(project.path / "pyproject.toml")
+    ended = project.run("render")
+    assert ended.code == 3
+    assert "no settings class is named" in only_lines(ended)[0]
 
 
 @pytest.mark.parametrize("text", ["[tool", "[tool.vaultconfig]\nsettings = 1", "\0"])

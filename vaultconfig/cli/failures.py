@@ -5,8 +5,11 @@ The one place that knows which exception is which exit code.
 
 from __future__ import annotations
 
+import os
+import sysconfig
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 import click
@@ -75,7 +78,8 @@ def lines_of(error: BaseException) -> list[str]:
             return [f"{error}{_meant(error)}"]
         case OSError() if error.strerror:
             return [": ".join(filter(None, [str(error.filename or ""), error.strerror]))]
-    return [f"{type(error).__name__}{place_of(error)} (its message may hold values)"]
+    place = place_of(error) or _end_of(error)
+    return [f"{type(error).__name__}{place} (its message may hold values)"]
 
 
 def _meant(error: Exception) -> str:
@@ -85,7 +89,25 @@ def _meant(error: Exception) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """Return where *error* was raised, as far as is known."""
+    """Return where in the user's own files *error* was raised, if it was there."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" at {error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(_not_theirs())]
+    return f" at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
+
+
+@cache
+def _not_theirs() -> tuple[str, ...]:
+    """Return how the names of files begin that come with Python, a package, or ourselves."""
+    paths = sysconfig.get_paths()
+    installed = (paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    ours = os.path.dirname(os.path.dirname(__file__))
+    return ("<frozen", *(f"{place}{os.sep}" for place in (*installed, ours)))
+
+
+def _end_of(error: BaseException) -> str:
+    """Return where *error* was raised, whoever's code that is."""
     frames = traceback.extract_tb(error.__traceback__)
     return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 

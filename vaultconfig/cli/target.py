@@ -5,23 +5,26 @@ Importing a module runs its code; nothing it raises is shown, but for errors of 
 
 from __future__ import annotations
 
+import os
 import sys
-import tomllib
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import click
-from pydantic_settings import BaseSettings
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
 
+from vaultconfig.cli.completion import targets
 from vaultconfig.cli.failures import place_of
+from vaultconfig.cli.pyproject import default_target
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.inputs import ABSENT, get_at
+from vaultconfig.settings import VaultSettings
 
-_HOW = "write package.module:Settings"
+_FORM: Final = "package.module:Settings"
 
 
 def load_target(target: str | None) -> type[BaseSettings]:
@@ -35,59 +38,52 @@ def load_target(target: str | None) -> type[BaseSettings]:
     directory = Path.cwd()
     if target is None:
         directory, target = default_target(directory)
-    module_name, colon, attribute = target.partition(":")
-    if not (module_name and colon and attribute):
-        raise click.UsageError(f"{target!r} names no settings class: {_HOW}")
+    module_name, _, attribute = target.partition(":")
+    if not (module_name and attribute) or _is_file(module_name):
+        raise click.UsageError(f"{target!r} is not of the form {_FORM}{_meant(target)}")
     # What the module does with a command line is not about ours.
     sys.argv[1:] = []
     for entry in (str(directory), str(Path.cwd())):
         if entry not in sys.path:
             sys.path.insert(0, entry)
-    return _class_in(_imported(module_name), attribute)
+    return _class_in(_imported(module_name, target), attribute)
 
 
-def default_target(directory: Path) -> tuple[Path, str]:
-    """Return what the nearest pyproject.toml names, and the directory that it is in.
-
-    Raises:
-        ConfigurationError: There is none, or it is malformed.
-    """
-    for place in (directory, *directory.parents):
-        named = _named_in(place / "pyproject.toml")
-        if named is not None:
-            return place, named
-    raise ConfigurationError(
-        "no settings class is named: give one as TARGET (package.module:Settings), or name it in "
-        "pyproject.toml as settings under [tool.vaultconfig]"
-    )
+def _is_file(module: str) -> bool:
+    return "/" in module or module.endswith(".py")
 
 
-def _named_in(file: Path) -> str | None:
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as exc:
-        problem = f"{file} cannot be read ({type(exc).__name__}): mend it"
-    else:
-        named = get_at(data, ("tool", "vaultconfig", "settings"))
-        if isinstance(named, str):
-            return named
-        if named is ABSENT:
-            return None
-        problem = f"[tool.vaultconfig] settings in {file} is not text: {_HOW}"
-    raise ConfigurationError(problem)
+def _meant(target: str) -> str:
+    """Return the end of a message: the classes that may have been meant; none is imported."""
+    module, _, attribute = target.partition(":")
+    if _is_file(module):
+        parts = Path(os.path.relpath(module)).with_suffix("").parts
+        if ".." in parts:
+            return " found from here: change into the directory that Python imports it from"
+        module = ".".join(parts).removesuffix(".__init__")
+    if module and attribute:
+        return f": write {module}:{attribute}"
+    named = module or attribute
+    known = [text for text in targets(Path.cwd()) if named in _short_forms(text)]
+    return f": did you mean {' or '.join(known)}?" if known else ""
 
 
-def _imported(name: str) -> ModuleType:
+def _short_forms(target: str) -> tuple[str, ...]:
+    """Return what *target* may have been shortened to, or misspelled as."""
+    module, _, attribute = target.partition(":")
+    return module, attribute, f"{module}.{attribute}"
+
+
+def _imported(name: str, target: str) -> ModuleType:
     try:
         with redirect_stdout(sys.stderr):  # what a module prints is no result of ours
             return import_module(name)
     except ModuleNotFoundError as exc:
         missing = exc.name or name
         absent = f"{name}.".startswith(f"{missing}.")
+        meant = suggestion(target, targets(Path.cwd()))
         reason = (
-            f"there is no module {missing}: run this where it can be imported from"
+            f"there is no module {missing}{meant or ': run this where it can be imported from'}"
             if absent
             else f"{name} could not be imported, because it needs {missing}: install that"
         )
@@ -99,33 +95,56 @@ def _imported(name: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as exc:
         kind = type(exc).__name__
-        reason = f"{name} could not be imported: it raised {kind}{place_of(exc)}"
+        reason = f"{name} could not be imported: it raised {kind}{place_of(exc)}{_fields(exc)}"
         frames = exc.__traceback__
     # Not from the exception itself, whose message may hold values.
     raise ConfigurationError(reason).with_traceback(frames)
+
+
+def _fields(error: BaseException) -> str:
+    """Return for which fields *error* was raised, if it is about fields; its message may quote."""
+    match error:
+        case ValidationError():
+            places = (line["loc"] for line in error.errors(include_input=False))
+            return f" for {', '.join('.'.join(map(str, place)) or error.title for place in places)}"
+        case SettingsError():
+            return f" ({error})"
+    return ""
 
 
 def _class_in(module: ModuleType, attribute: str) -> type[BaseSettings]:
     found: Any = module
     for name in attribute.split("."):
         if not hasattr(found, name):
-            classes = [key for key, value in vars(found).items() if _is_settings_class(value)]
-            has = f" (it has {', '.join(classes)})" if classes else ""
-            hint = suggestion(name, classes) or has
+            hint = suggestion(name, _classes_in(found)) or _listed(found)
             raise ConfigurationError(f"{module.__name__} has no {attribute}{hint}")
         found = getattr(found, name)
-    if isinstance(found, BaseSettings):
-        raise ConfigurationError(
-            f"{module.__name__}:{attribute} is a settings object: name its class, "
-            f"{type(found).__name__}"
-        )
-    if not _is_settings_class(found):
-        raise ConfigurationError(
-            f"{module.__name__}:{attribute} is not a settings class: derive it from VaultSettings"
-        )
-    settings_cls: type[BaseSettings] = found
-    return settings_cls
+    named = f"{module.__name__}:{attribute}"
+    match found:
+        case BaseSettings():
+            problem = f"is a settings object: name its class, {type(found).__name__}"
+        case ModuleType():
+            problem = f"is a module{_listed(found)}: write {found.__name__}:Settings"
+        case type() if issubclass(found, BaseSettings):
+            return found
+        case type():
+            problem = "is not a settings class: derive it from VaultSettings"
+        case _:
+            problem = f"is not a class{_listed(module)}: name the class itself"
+    raise ConfigurationError(f"{named} {problem}")
 
 
-def _is_settings_class(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseSettings)
+def _listed(place: object) -> str:
+    names = _classes_in(place)
+    return f" (it has {', '.join(names)})" if names else ""
+
+
+def _classes_in(place: object) -> list[str]:
+    """Name the settings classes there, but for those that others are derived from."""
+    return [
+        name
+        for name, value in getattr(place, "__dict__", {}).items()
+        if isinstance(value, type)
+        and issubclass(value, BaseSettings)
+        and value not in (BaseSettings, VaultSettings)
+    ]
