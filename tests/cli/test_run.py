@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 
 from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
 from tests.render.awkward import AWKWARD
+from vaultconfig.cli.becoming import _too_long
+from vaultconfig.cli.run import _CREDENTIALS
+from vaultconfig.connection import _CREDENTIALS as KNOWN_CREDENTIALS
+from vaultconfig.connection import Connection
 from vaultconfig.devserver import DevServer
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -59,6 +64,13 @@ def test_every_credential_is_taken_out(shop: Project, vault: DevServer, tmp_path
     assert "VAULTCONFIG_TOKEN_FILE" not in environment(shop, **in_file)
     kept = environment(shop, "--keep-credentials", **in_file)
     assert kept["VAULTCONFIG_TOKEN_FILE"] == str(token)
+
+
+def test_no_credential_is_forgotten() -> None:
+    """Whatever the connection takes for a credential, and every secret of it, is taken out."""
+    fields = Connection.model_fields.values()
+    secret = {str(field.alias) for field in fields if "SecretStr" in str(field.annotation)}
+    assert secret | set(KNOWN_CREDENTIALS) <= set(_CREDENTIALS)
 
 
 def test_only_and_prefix(shop: Project) -> None:
@@ -164,14 +176,79 @@ def test_what_an_environment_cannot_hold(shop: Project, vault: DevServer) -> Non
     assert "USER: the value reads like a reference" in only_lines(ended)[0]
 
 
-def test_programs_that_are_none(shop: Project) -> None:
+PROGRAMS = [
+    (["no-such-program"], 127, "there is no such program in PATH"),
+    (["./no-such-program"], 127, "there is no such file"),
+    (["plain/x"], 127, "there is no such file"),
+    (["plain"], 127, "there is no such program in PATH: write ./plain for the one that is here"),
+    (["true --flag"], 127, "write its arguments without quotes around all of them"),
+    (["./plain"], 126, "it is not executable here: chmod +x"),
+    (["./directory"], 126, "it is a directory"),
+    (["./orphan"], 126, "the interpreter that its first line names does not exist"),
+    (["./odd"], 126, "it is not a program for this machine, nor a script that begins #!"),
+    ([""], 2, "the program behind -- is an empty text"),
+    ([], 2, "write -- before the program: vaultconfig run app:Settings -- PROGRAM"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "said"), PROGRAMS)
+def test_programs_that_are_none(shop: Project, command: list[str], code: int, said: str) -> None:
     """127 is a program that isn't there, 126 one that can't be run, 2 no program at all."""
-    plain = shop.write("plain", "x")
-    for args, code in ((["--", "no-such-program"], 127), (["--", str(plain)], 126), ([], 2)):
-        ended = shop.run("run", "app:Settings", *args)
-        assert ended.code == code
-        only_lines(ended)
-    assert shop.run("run", "app:Settings", "--").code == 2
+    shop.write("plain", "x")
+    shop.write("directory/x", "x")
+    shop.write("orphan", "#!/no/such/interpreter\n").chmod(0o755)
+    shop.write("odd", "\x7fodd").chmod(0o755)
+    ended = shop.run("run", "app:Settings", "--", *command)
+    assert ended.code == code
+    assert said in only_lines(ended)[-1]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["app:Settings", "env"], "write -- before the program"),
+        (["app:Settings", "gunicorn", "-w", "4"], "write -- before the program"),
+        (["env"], "write -- before the program: vaultconfig run -- env"),
+        (["app:Settings"], "write -- before the program: vaultconfig run app:Settings -- PROGRAM"),
+        ([], "write -- before the program: vaultconfig run -- PROGRAM"),
+    ],
+)
+def test_a_program_without_the_dashes(shop: Project, args: list[str], said: str) -> None:
+    """What is missing is told, and nothing runs."""
+    ended = shop.run("run", *args)
+    assert ended.code == 2
+    assert said in only_lines(ended)[-1]
+
+
+def test_a_variable_that_is_too_long(shop: Project, vault: DevServer) -> None:
+    """Linux takes 128 KiB for one variable, name and all; a longer one is named."""
+    most = 32 * os.sysconf("SC_PAGE_SIZE") - len("PASSWORD=\0")
+    vault.put("db", {"user": "app", "password": "x" * most})
+    assert shop.run("run", "app:Settings", "--", "true").code == 0
+    vault.put("db", {"user": "app", "password": "x" * (most + 1)})
+    ended = shop.run("run", "app:Settings", "--", "true")
+    assert ended.code == 3
+    assert only_lines(ended)[0].startswith("Error: PASSWORD: too long for an environment")
+    ended = shop.run("run", "app:Settings", "--only", "USER", "--", "true")
+    assert ended.code == 0
+
+
+def test_variables_that_are_too_long_together(project: Project, vault: DevServer) -> None:
+    """The longest are named."""
+    project.declare(*(f'v{n}: Annotated[str, "vault:db#v{n}"]' for n in range(20)))
+    vault.put("db", {f"v{n}": "x" * (120_000 if n else 120_001) for n in range(20)})
+    limit = resource.getrlimit(resource.RLIMIT_STACK)
+    few = (8 * 1024 * 1024, limit[1])
+    lower = lambda: resource.setrlimit(resource.RLIMIT_STACK, few)  # noqa: E731 - for one process
+    ended = project.run("run", "app:Settings", "--", "true", preexec_fn=lower)
+    assert ended.code == 3
+    assert "the variables are too long together" in only_lines(ended)[0]
+    assert "the longest are V0, " in only_lines(ended)[0]
+
+
+def test_an_argument_that_is_too_long() -> None:
+    """An argument that the system would not take is told apart from the variables."""
+    assert "an argument of true is longer than" in _too_long(["true", "x" * 1_000_000], {"A": "x"})
 
 
 def test_nothing_runs_when_anything_fails(shop: Project, vault: DevServer) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
 
+from vaultconfig.cli.becoming import become
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
@@ -19,15 +18,13 @@ from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refuse_references
 
 _COMMAND: Final = "vaultconfig.command"
+_SEPARATE: Final = "write -- before the program"
 _CREDENTIALS: Final = (
     "SCAIVAULT_TOKEN",
     "VAULTCONFIG_TOKEN_FILE",
     "SCAIKEY_CLIENT_ID",
     "SCAIKEY_CLIENT_SECRET",
 )
-_NOT_FOUND: Final = 127
-_NOT_EXECUTABLE: Final = 126
-_IGNORED_BY_PYTHON: Final = ("SIGPIPE", "SIGXFSZ")
 
 
 class _Run(click.Command):
@@ -38,7 +35,13 @@ class _Run(click.Command):
         if "--" in args:
             end = args.index("--")
             args, ctx.meta[_COMMAND] = args[:end], args[end + 1 :]
-        return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            problem = error.format_message()
+        # Most likely it is about what belongs to the program.
+        raise click.UsageError(f"{problem.rstrip('.')}: {_SEPARATE}", ctx)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Show the program behind the rest."""
@@ -72,8 +75,12 @@ def run(
       vaultconfig run app.settings:Settings -- gunicorn app:app
     """
     command: list[str] = ctx.meta.get(_COMMAND, [])
+    if command and not command[0]:
+        raise click.UsageError("the program behind -- is an empty text: name one")
     if not command:
-        raise click.UsageError("name a program behind --, as in: vaultconfig run -- env")
+        given = target if target and ":" not in target and _COMMAND not in ctx.meta else "PROGRAM"
+        named = f"{target} " if target and given != target else ""
+        raise click.UsageError(f"{_SEPARATE}: vaultconfig run {named}-- {given}")
     settings_cls = load_target(target)
     found = settings_variables(gather(settings_cls))
     values = {variable.key: variable.text for variable in found}
@@ -86,7 +93,7 @@ def run(
     kept = _inherited(os.environ, values, folds=folds)
     if not keep_credentials:
         kept = {key: value for key, value in kept.items() if key not in _CREDENTIALS}
-    _become(command, {**kept, **values})
+    become(command, {**kept, **values})
 
 
 def _chosen(values: Mapping[str, str], only: Collection[str]) -> dict[str, str]:
@@ -118,19 +125,3 @@ def _fits(text: str) -> bool:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
         return False
-
-
-def _become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for name in _IGNORED_BY_PYTHON:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
-    try:
-        os.execvpe(command[0], [*command], environ)  # noqa: S606 - no shell is wanted
-    except FileNotFoundError:
-        code, problem = _NOT_FOUND, "there is no such program"
-    except OSError as exc:
-        code, problem = _NOT_EXECUTABLE, str(exc.strerror)
-    click.echo(f"Error: {command[0]}: {problem}", err=True)
-    raise click.exceptions.Exit(code)
