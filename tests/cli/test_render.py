@@ -93,7 +93,9 @@ def test_standard_output(shop: Project) -> None:
     ("form", "text"),
     [
         ("json", "import os\n"),
+        ("json", '{"USER": "x", "MINE": "y"}'),
         ("yaml", "import os\n"),
+        ("yaml", "USER: x\nMINE: y\n"),
         ("k8s", "import os\n"),
         ("k8s", 'data:\n  "A": "eA=="\nmore: 1\n'),
         ("shell", "# mine\nMINE=1\n"),
@@ -101,15 +103,80 @@ def test_standard_output(shop: Project) -> None:
     ],
 )
 def test_a_file_that_is_not_ours_is_kept(shop: Project, form: str, text: str) -> None:
-    """A file that a format would replace, and that isn't one as we write it, stays as it is."""
+    """A file that a format would replace, and that holds anything else, stays as it is."""
     shop.write("mine", text)
     ended = shop.run("render", "app:Settings", "-f", form, "-o", "mine")
     assert ended.code == 3
-    (line,) = only_lines(ended)
+    line, hint = only_lines(ended)
     assert line == (
-        f"Error: mine exists and is no {form} as we write it: remove it, or choose another (-o)"
+        "Error: mine was not written by vaultconfig and would be lost: remove it, or choose "
+        "another file with -o"
     )
+    assert ("it also has MINE" in hint) is ("MINE" in text and form in {"json", "yaml"})
     assert (shop.path / "mine").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("json", '{"PASSWORD": "old", "USER":"app"}'),
+        ("yaml", "# of the team\nUSER: app # ours\nPASSWORD: old\n"),
+        (
+            "k8s",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: app-secrets}\n"
+            "data: {USER: YXBw, PASSWORD: b2xk}\n",
+        ),
+    ],
+)
+def test_a_file_that_others_have_touched(shop: Project, form: str, text: str) -> None:
+    """One that holds our keys alone is compared by meaning and rewritten whole, which is told."""
+    file = shop.write("ours", text)
+    command = ("render", "app:Settings", "-f", form, "-o", "ours")
+    ended = shop.run(*command, "--diff")
+    assert (ended.code, ended.out) == (1, "~ PASSWORD (changed)\n")
+    ended = shop.run(*command)
+    assert ended.code == 0
+    assert "Note: ours loses the comments and layout that others gave it" in ended.err
+    assert READERS[form](file.read_text()) == {"USER": "app", "PASSWORD": CANARY}
+    assert "Note:" not in shop.run(*command).err
+
+
+def test_a_touched_file_without_pyyaml(shop: Project) -> None:
+    """Only what others have written needs PyYAML, and then the error says what to install."""
+    shop.write("yaml.py", "raise ModuleNotFoundError(name='yaml')")
+    command = ("render", "app:Settings", "-f", "yaml", "-o", "out")
+    env = {"PYTHONPATH": os.pathsep.join([str(shop.path), shop.environ["PYTHONPATH"]])}
+    assert shop.run(*command, env=env).code == 0
+    assert shop.run(*command, "--check", env=env).code == 0
+    file = shop.path / "out"
+    file.write_text(f"# mine\n{file.read_text()}")
+    for more in ([], ["--check"]):
+        ended = shop.run(*command, *more, env=env)
+        assert ended.code == 3
+        assert "pip install 'scaivault-config[yaml]'" in only_lines(ended)[0]
+
+
+def test_a_namespace_and_labels(shop: Project) -> None:
+    """They are in the manifest, compared, and refused with another format."""
+    command = ["render", "app:Settings", "-f", "k8s", "-o", "out"]
+    assert shop.run(*command).code == 0
+    command += ["--namespace", "prod", "--label", "app=shop", "--label", "tier=web"]
+    ended = shop.run(*command, "--check")
+    assert ended.code == 1
+    assert only_lines(ended) == [
+        "out: differs in the namespace (missing), the label app (missing), the label tier (missing)"
+    ]
+    assert shop.run(*command).code == 0
+    assert shop.run(*command, "--check").code == 0
+    assert '  namespace: "prod"\n  labels:\n    "app": "shop"\n' in (shop.path / "out").read_text()
+    assert shop.run("render", "app:Settings", "-f", "k8s", "-o", "out").code == 3
+    assert shop.run(*command, "--label", "app=other").code == 2
+    assert shop.run(*command, "--label", "plain").code == 2
+    assert shop.run(*command, "--label", "-=x").code == 3
+    for more in (["--namespace", "x"], ["--label", "a=b"], ["--secret-name", "x"]):
+        ended = shop.run("render", "app:Settings", "-o", "-", "-f", "json", *more)
+        assert ended.code == 2
+        assert f"{more[0]} is for the format k8s" in only_lines(ended)[-1]
 
 
 @pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
@@ -202,11 +269,37 @@ def test_check_and_diff(shop: Project, vault: DevServer) -> None:
     file = shop.write(".env", f"PASSWORD={CANARY}-old\n")
     ended = shop.run("render", "app:Settings", "--diff")
     assert (ended.code, ended.out) == (1, "+ USER (missing)\n~ PASSWORD (changed)\n")
-    only_lines(ended)
+    ended = shop.run("render", "app:Settings", "--check")
+    assert (ended.code, ended.out) == (1, "")
+    assert only_lines(ended) == [".env: differs in USER (missing), PASSWORD (changed)"]
     assert file.read_text() == f"PASSWORD={CANARY}-old\n"
     shop.write(".env", f"X=1\nUSER=app\nPASSWORD={CANARY}\n")
     ended = shop.run("render", "app:Settings", "--check", "--diff")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
+def test_check_in_other_formats(shop: Project, vault: DevServer, form: str) -> None:
+    """Each key is named with the kind of its change, those that are too many as well."""
+    command = ("render", "app:Settings", "-f", form, "-o", "out")
+    ended = shop.run(*command, "--check")
+    assert only_lines(ended) == ["out: there is no such file"]
+    assert shop.run(*command).code == 0
+    shop.declare(USER, 'other: Annotated[str, "vault:db#other"]')
+    vault.put("db", {"user": f"{CANARY}-2", "other": f"{CANARY}-3"})
+    ended = shop.run(*command, "--check")
+    assert (ended.code, ended.out) == (1, "")
+    assert only_lines(ended) == [
+        "out: differs in USER (changed), OTHER (missing), PASSWORD (extra)"
+    ]
+
+
+def test_check_of_another_spelling(shop: Project) -> None:
+    """A key that pydantic-settings would take for ours is told: it may be the one that counts."""
+    shop.write(".env", f"USER=app\nPASSWORD={CANARY}\npassword=x\n")
+    ended = shop.run("render", "app:Settings", "--check")
+    assert ended.code == 1
+    assert "has password, which pydantic-settings takes for PASSWORD" in only_lines(ended)[0]
 
 
 def test_check_of_a_file_of_another_kind(shop: Project) -> None:

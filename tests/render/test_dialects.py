@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.render.awkward import AWKWARD
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render.dialects import FORMATS, dialect
-from vaultconfig.render.rules import Difference
+from vaultconfig.render.rules import Difference, ForeignFileError
 
 VALUES = st.dictionaries(
     st.from_regex(r"[A-Z]{1,3}", fullmatch=True).filter(lambda key: key != "UID"),
@@ -192,7 +192,19 @@ def test_compare_tells_names_and_kinds_only(name):
         ("docker", "=canary"),
         ("json", "[canary"),
         ("json", '{"A": {"canary": 1}}'),
-        ("yaml", "A: canary"),
+        ("yaml", "A: [canary]"),
+        ("yaml", "canary"),
+        ("yaml", "A: canary\nA: canary\n"),
+        ("yaml", "A: &x canary\nB: *x\n"),
+        ("yaml", "A: canary\n---\nA: canary\n"),
+        ("yaml", "A: 5\nB: canary\n"),
+        ("yaml", "A: !!python/name:canary\n"),
+        ("yaml", "A: canary: x\n"),
+        ("yaml", "A: {canary: x}\n"),
+        ("yaml", "[" * 100_000),
+        ("yaml", "# canary\n"),
+        ("yaml", "A: canary # " + "x" * 5_000_000),
+        ("json", '{"A": "canary", "A": "x"}'),
         ("k8s", 'data:\n  "A": "canary!"\n'),
         ("k8s", 'data:\n  "A": "/w=="\n'),
         ("k8s", "data:\n  A: canary\n"),
@@ -210,6 +222,162 @@ def test_an_unknown_format_is_named():
     """The error lists the formats there are."""
     with pytest.raises(ConfigurationError, match="no format 'toml': use dotenv, shell, docker"):
         dialect("toml")
+
+
+JSON_SHAPES = ['{"A":"1","B":"x y"}', '\n{\n\t"B": "x\\u0020y",\n\t"A": "1"}']
+YAML_SHAPES = [
+    "# of the team\nA: '1' # one\nB: x y\n",
+    'B: "x y"\nA: |-\n  1\n',
+    '{"A": "1", "B": "x y"}',
+    "---\nA: !!str 1\nB: >-\n  x\n  y\n...\n",
+]
+HEAD = "apiVersion: v1\nkind: Secret\n"
+DATA = "data:\n  B: eCB5\n  A: MQ==\n"
+SECRET_SHAPES = [
+    f"{HEAD}metadata: {{name: app-secrets}}\ntype: Opaque\n{DATA}",
+    f"# of the team\n{DATA}{HEAD}metadata:\n  name: app-secrets\n",
+    f"{HEAD}metadata:\n  name: 'app-secrets'\ndata:\n  A: |\n    MQ=\n    =\n  B: eCB5\n",
+]
+SHAPES = [
+    *(("json", text) for text in JSON_SHAPES),
+    *(("yaml", text) for text in YAML_SHAPES),
+    *(("k8s", text) for text in SECRET_SHAPES),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), SHAPES)
+def test_what_a_file_means_counts(name, text):
+    """However others have written it, a file with our keys alone is ours, and compares equal."""
+    document = dialect(name)
+    values = {"A": "1", "B": "x y"}
+    document.check_ours(text, values)
+    assert document.parse(text) == values
+    assert document.compare(text, values) == []
+    assert document.compare(text, {"A": "canary", "B": "x y"}) == [Difference("A", "changed")]
+    with pytest.raises(ForeignFileError, match=r"^it also has B$"):
+        document.check_ours(text, {"A": "1"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}metadata: {{name: other}}\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets, namespace: canary}}\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets, annotations: {{canary: x}}}}\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets, labels: {{app: canary, more: x}}}}\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets, labels: canary}}\n{DATA}",
+        f"{HEAD}metadata: canary\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets}}\n{DATA}stringData: {{C: canary}}\n",
+        f"{HEAD}metadata: {{name: app-secrets}}\nimmutable: 'canary'\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets}}\ntype: canary\n{DATA}",
+        f"{HEAD}metadata: {{name: app-secrets}}\ndata: canary\n",
+        f"{HEAD}metadata: {{name: app-secrets}}\n",
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: app-secrets}}\n{DATA}",
+    ],
+)
+def test_a_secret_with_anything_else_is_not_ours(text):
+    """Another name, namespace, type, annotation, label or entry would be lost."""
+    document = dialect("k8s", labels={"app": "shop"})
+    for look in (document.check_ours, document.compare):
+        with pytest.raises(ForeignFileError, match="not the Secret 'app-secrets'") as caught:
+            look(text, {"A": "1", "B": "x y"})
+        assert "canary" not in str(caught.value)
+
+
+def test_namespace_and_labels():
+    """They are in the manifest, and a Secret that wants some of them is ours and differs."""
+    values = {"A": "1", "B": "x y"}
+    document = dialect("k8s", namespace="prod", labels={"app": "shop", "example.org/team": ""})
+    text = document.update("", values)
+    assert yaml.safe_load(text)["metadata"] == {
+        "name": "app-secrets",
+        "namespace": "prod",
+        "labels": {"app": "shop", "example.org/team": ""},
+    }
+    assert document.compare(text, values) == []
+    assert document.wrote(text)
+    bare = dialect("k8s").update("", values)
+    document.check_ours(bare, values)
+    assert document.compare(bare, values) == [
+        Difference("the namespace", "missing"),
+        Difference("the label app", "missing"),
+        Difference("the label example.org/team", "missing"),
+    ]
+    other = dialect("k8s", namespace="prod", labels={"app": "canary"}).update("", values)
+    assert document.compare(other, {"A": "2", "B": "x y"}) == [
+        Difference("the label app", "changed"),
+        Difference("the label example.org/team", "missing"),
+        Difference("A", "changed"),
+    ]
+
+
+@pytest.mark.parametrize("namespace", ["", "Prod", "a.b", "-a", "a" * 64, "a\n"])
+def test_a_namespace_that_kubernetes_would_refuse(namespace):
+    """A namespace is an RFC 1123 label."""
+    with pytest.raises(ConfigurationError, match="is not a valid namespace"):
+        dialect("k8s", namespace=namespace)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("", "x"),
+        ("-a", "x"),
+        ("a b", "x"),
+        ("a" * 64, "x"),
+        ("/a", "x"),
+        ("Example.org/a", "x"),
+        ("a/b/c", "x"),
+        ("a" * 254 + "/b", "x"),
+        ("a", "-x"),
+        ("a", "x y"),
+        ("a", "x" * 64),
+        ("a", "x\n"),
+    ],
+)
+def test_a_label_that_kubernetes_would_refuse(key, value):
+    """Names and values of labels follow Kubernetes' rules."""
+    with pytest.raises(ConfigurationError, match=r"is not a valid label|cannot have the value"):
+        dialect("k8s", labels={key: value})
+
+
+LAUGHS = "a: &a x\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def test_a_billion_laughs():
+    """Aliases are refused before anything is made of them."""
+    with pytest.raises(ForeignFileError, match="line 2 has an alias"):
+        dialect("yaml").parse(LAUGHS)
+
+
+@pytest.mark.parametrize("name", ["yaml", "k8s"])
+def test_without_pyyaml(monkeypatch, name):
+    """It is needed only for what others wrote, and then the error says what to install."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    monkeypatch.delitem(sys.modules, "vaultconfig.render.trees", raising=False)
+    document = dialect(name)
+    own = document.update("", {"A": "1"})
+    document.check_ours(own, {"A": "1"})
+    assert document.compare(own, {"A": "2"}) == [Difference("A", "changed")]
+    for look in (document.check_ours, document.compare):
+        with pytest.raises(ConfigurationError, match=r"'scaivault-config\[yaml\]'") as caught:
+            look(f"# mine\n{own}", {"A": "1"})
+        assert not isinstance(caught.value, ForeignFileError)
+        assert caught.value.__context__ is None
+
+
+@given(values=VALUES)
+def test_what_a_library_writes_is_taken(values):
+    """Whatever PyYAML makes of the values compares equal."""
+    try:
+        dialect("yaml").update("", values)
+    except ConfigurationError:
+        return
+    text = yaml.safe_dump(values)
+    assert dialect("yaml").compare(text, values) == []
 
 
 def test_a_damaged_file_is_not_quoted() -> None:

@@ -156,10 +156,10 @@ class _Checking:
             names = ", ".join(fixed)
             yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
         gathered = Gathered(self.settings_cls, found.state, found.load.record)
-        for file in env_files(self.settings_cls):
+        for file, is_read in env_files(self.settings_cls).items():
             yield from problems_of_file(file)
             yield from problems_of_drift(
-                file, gathered, in_development=environment_here().is_development
+                file, gathered, environment=environment_here(), is_read=is_read
             )
 
     def _problems_of_variables(self, found: Survey) -> Iterator[Problem]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from vaultconfig.cli.options import common, format_option, target_argument
 from vaultconfig.cli.target import load_target
@@ -14,10 +16,12 @@ from vaultconfig.render import files
 from vaultconfig.render.dialects import Dialect, Document, dialect
 from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
+from vaultconfig.render.rules import ForeignFileError
 from vaultconfig.source import fallback_rule
 
 _STDOUT: Final = "-"
 _DIFFERS: Final = 1
+_OF_K8S: Final = {"secret_name": "--secret-name", "namespace": "--namespace", "labels": "--label"}
 _SIGNS: Final = {"missing": "+", "changed": "~", "extra": "-"}
 
 
@@ -28,18 +32,42 @@ def _octal(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
         raise click.BadParameter(f"{value!r} is not a mode such as 0600") from None
 
 
+def _labels(
+    _ctx: click.Context, _parameter: click.Parameter, values: Sequence[str]
+) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or key in labels:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE, or KEY is there twice")
+        labels[key] = value
+    return labels
+
+
 @click.command()
 @target_argument
 @click.option("-o", "--output", metavar="FILE", help="Default: .env; '-' is standard output.")
 @format_option
 @click.option("--all", "everything", is_flag=True, help="Also fields without a part of the vault.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the file differs.")
-@click.option("--diff", is_flag=True, help="The same, and name the keys that differ.")
+@click.option("--check", is_flag=True, help="Write nothing; name what differs, and exit with 1.")
+@click.option("--diff", is_flag=True, help="The same, a line a key on standard output.")
 @click.option("--mode", default="0600", show_default=True, callback=_octal, help="Of the file.")
 @click.option("--in-place", is_flag=True, help="Write through a file that is mounted by itself.")
 @click.option("--secret-name", default="app-secrets", show_default=True, help="For k8s.")
+@click.option("--namespace", metavar="NAME", help="Of the Secret, for k8s.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_labels,
+    help="Of the Secret, for k8s; may be repeated.",
+)
 @common
+@click.pass_context
 def render(
+    ctx: click.Context,
+    /,
     *,
     target: str | None,
     output: str | None,
@@ -50,6 +78,8 @@ def render(
     mode: int,
     in_place: bool,
     secret_name: str,
+    namespace: str | None,
+    labels: Mapping[str, str],
 ) -> None:
     """Write what the vault gives to the settings class TARGET into a file.
 
@@ -64,7 +94,8 @@ def render(
         raise click.UsageError(f"name a file for the format {format_} (-o FILE)")
     if path == _STDOUT and (check or diff):
         raise click.UsageError("there is no file to compare with: name one (-o FILE)")
-    form = dialect(format_, secret_name=secret_name)
+    _refuse_options_of_k8s(ctx, format_)
+    form = dialect(format_, secret_name=secret_name, namespace=namespace, labels=labels)
     settings_cls = load_target(target)
     found = settings_variables(gather(settings_cls), everything=everything)
     values = {variable.key: variable.text for variable in found}
@@ -74,7 +105,7 @@ def render(
     if path == _STDOUT:
         click.echo(form.update("", values).encode(), nl=False)
     else:
-        text = form.update(_replaceable(form, path), values)
+        text = form.update(_replaceable(form, path, values), values)
         for warning in files.write(path, text, mode=mode, in_place=in_place):
             click.echo(f"Warning: {warning}", err=True)
         click.echo(f"{path}: {count(len(values), 'variable')}, mode {mode:04o}", err=True)
@@ -86,14 +117,36 @@ def render(
         )
 
 
-def _replaceable(form: Dialect, path: str) -> str:
+def _refuse_options_of_k8s(ctx: click.Context, format_: str) -> None:
+    given = [
+        option
+        for name, option in _OF_K8S.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given and format_ != "k8s":
+        raise click.UsageError(f"{given[0]} is for the format k8s: add -f k8s, or leave it out")
+
+
+def _replaceable(form: Dialect, path: str, values: Mapping[str, str]) -> str:
     """Return the text at *path*, or refuse a file that would be lost."""
     existing = files.read(path) or ""
-    if isinstance(form, Document) and existing.strip() and not form.wrote(existing):
-        raise ConfigurationError(
-            f"{path} exists and is no {form.name} as we write it: remove it, or choose another (-o)"
-        )
-    return existing
+    if not isinstance(form, Document) or not existing.strip():
+        return existing
+    reason = None
+    try:
+        form.check_ours(existing, values)
+    except ForeignFileError as exc:
+        reason = str(exc)
+    if reason is None:
+        if not form.wrote(existing):
+            click.echo(f"Note: {path} loses the comments and layout that others gave it", err=True)
+        return existing
+    refusal = ConfigurationError(
+        f"{path} was not written by vaultconfig and would be lost: remove it, or choose another "
+        "file with -o"
+    )
+    refusal.add_note(reason)
+    raise refusal
 
 
 def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) -> None:
@@ -101,7 +154,7 @@ def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) ->
     existing = files.read(path)
     try:
         differences = form.compare(existing or "", values)
-    except ConfigurationError as exc:
+    except ForeignFileError as exc:
         problem = str(exc)
     else:
         if show:
@@ -109,10 +162,7 @@ def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) ->
                 click.echo(f"{_SIGNS[item.kind]} {item.key} ({item.kind})")
         if not differences:
             return
-        problem = (
-            "there is no such file"
-            if existing is None
-            else f"{count(len(differences), 'variable')} not as in the vault"
-        )
+        told = ", ".join(f"{item.key} ({item.kind})" for item in differences)
+        problem = "there is no such file" if existing is None else f"differs in {told}"
     click.echo(f"{path}: {problem}", err=True)
     click.get_current_context().exit(_DIFFERS)

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
 from vaultconfig.connection import Connection
+from vaultconfig.environment import Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.gathering import Gathered, sources_of
@@ -78,16 +79,19 @@ def _moment(when: datetime) -> str:
     return when.isoformat(" ", "minutes")
 
 
-def env_files(settings_cls: type[BaseSettings]) -> list[Path]:
-    """Return the `.env` files there are that the class may read, or `render` write."""
+def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:
+    """Return the `.env` files there are, and of each whether the class itself reads it here.
+
+    The one in the working directory is among them: `render` would write it.
+    """
     sources, _ = sources_of(settings_cls)
-    named: list[Path] = [DEFAULT_ENV_FILE]
+    found = {DEFAULT_ENV_FILE: False}
     for source in sources:
         if isinstance(source, DotEnvSettingsSource) and source.env_file is not None:
             several = source.env_file
             given = [several] if isinstance(several, (str, os.PathLike)) else several
-            named += [Path(os.fspath(file)).expanduser() for file in given]
-    return [file for file in dict.fromkeys(named) if os.path.lexists(file)]
+            found |= {Path(os.fspath(file)).expanduser(): True for file in given}
+    return {file: is_read for file, is_read in found.items() if os.path.lexists(file)}
 
 
 def problems_of_file(file: Path) -> Iterator[Problem]:
@@ -106,22 +110,33 @@ def problems_of_file(file: Path) -> Iterator[Problem]:
             yield Problem("warning", "file", f"git does not ignore {file}: add it to .gitignore")
 
 
-def problems_of_drift(file: Path, gathered: Gathered, *, in_development: bool) -> Iterator[Problem]:
-    """Yield which of the vault's values a `.env` has differently, as is meant in development."""
+def problems_of_drift(
+    file: Path, gathered: Gathered, *, environment: Environment, is_read: bool
+) -> Iterator[Problem]:
+    """Yield which of the vault's values a `.env` has differently, where that matters.
+
+    In development it is meant to. Elsewhere it is a mistake only of a file that is read there: any
+    other is a development machine's, where production's values must not go.
+    """
     try:
         text = files.read(file) or ""
         values = {item.key: item.text for item in settings_variables(gathered)}
+        differences = dotenv.compare(text, values)
     except (ConfigurationError, ValidationError):
         return  # which is told elsewhere
     present = dotenv.parse(text)
     changed = [
         item.key
-        for item in dotenv.compare(text, values)
+        for item in differences
         if item.kind == "changed" and not refers(present.get(item.key) or "")
     ]
-    if changed:
-        told = f"{file} differs from the vault: {', '.join(changed)}"
-        if in_development:
-            yield Problem("note", "drift", f"{told}; in development it may")
-        else:
-            yield Problem("error", "drift", f"{told}; render it anew")
+    if not changed:
+        return
+    told = f"{file} differs from the vault: {', '.join(changed)}"
+    if environment.is_development:
+        yield Problem("note", "drift", f"{told}; in development it may")
+    elif is_read:
+        yield Problem("error", "drift", f"{told}; render it again")
+    else:
+        name = gathered.settings_cls.__name__
+        yield Problem("note", "drift", f"{told}; {name} does not read it in {environment}")

@@ -15,10 +15,19 @@ from typing import Final, Protocol
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking import mask
 from vaultconfig.render import dotenv, lines, structured
-from vaultconfig.render.rules import Difference, check, refusal, refuse_references, shown_name
+from vaultconfig.render.rules import (
+    Difference,
+    ForeignFileError,
+    check,
+    refusal,
+    refuse_references,
+    shown_name,
+)
 
-_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SECRET_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")  # RFC 1123
+_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"  # RFC 1123
+_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
+_NAMESPACE = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}")
+_LABEL_TEXT = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
 class Dialect(Protocol):
@@ -47,6 +56,8 @@ class Document:
         encode: Writes all values; raises a ConfigurationError for what it cannot write.
         parse: Reads them back.
         limits: What it cannot hold, for the error.
+        beside: Compares what a file has beside its values.
+        by_meaning: Whether a file of others is ours where it holds our keys alone.
         environment: Whether it becomes an environment, which holds no NUL characters, and where
             our own loader looks for references.
     """
@@ -56,6 +67,8 @@ class Document:
     parse: Callable[[str], dict[str, str | None]]
     limits: str = "it does not read back equal"
     environment: bool = True
+    beside: Callable[[str], list[Difference]] = lambda _: []
+    by_meaning: bool = False
 
     def update(self, existing: str, values: Mapping[str, str]) -> str:
         """Return the text that holds *values*, and nothing of *existing*.
@@ -73,8 +86,23 @@ class Document:
         masked: str = mask(text)  # hidden from tracebacks that show locals
         return masked
 
+    def check_ours(self, existing: str, values: Mapping[str, str]) -> None:
+        """Check that *existing*, written anew with *values*, loses nothing but its spelling.
+
+        Raises:
+            ForeignFileError: It would.
+            ConfigurationError: That can't be told.
+        """
+        if self.wrote(existing):
+            return
+        if not self.by_meaning:
+            raise ForeignFileError(f"the format {self.name} is replaced whole")
+        others = [shown_name(key) for key in self.parse(existing) if key not in values]
+        if others:
+            raise ForeignFileError(f"it also has {', '.join(dict.fromkeys(others))}")
+
     def wrote(self, existing: str) -> bool:
-        """Whether *existing* is what this dialect writes, to the byte, so that nothing is lost."""
+        """Whether *existing* is what this dialect writes, to the byte."""
         try:
             present = {key: value or "" for key, value in self.parse(existing).items()}
             return self.encode(present) == existing
@@ -85,8 +113,11 @@ class Document:
         """Return in which keys *existing* differs from *values*; also those that it has too many.
 
         Raises:
-            ConfigurationError: *existing* is not of this dialect.
+            ForeignFileError: *existing* is not of this dialect.
+            ConfigurationError: That can't be told.
         """
+        if not existing.strip():
+            return [Difference(key, "missing") for key in values]
         present = self.parse(existing)
         wanted = [
             Difference(key, "changed" if key in present else "missing")
@@ -94,7 +125,7 @@ class Document:
             if present.get(key) != value
         ]
         extra = dict.fromkeys(shown_name(key) for key in present if key not in values)
-        return wanted + [Difference(name, "extra") for name in extra]
+        return [*self.beside(existing), *wanted, *(Difference(name, "extra") for name in extra)]
 
     def _encoded(self, values: Mapping[str, str]) -> str | None:
         try:
@@ -109,8 +140,20 @@ _DOCUMENTS: Final = {
     for document in (
         Document("shell", lines.encode_shell, lines.parse_shell, limits=lines.SHELL_LIMITS),
         Document("docker", lines.encode_docker, lines.parse_docker, limits=lines.DOCKER_LIMITS),
-        Document("json", structured.encode_json, structured.parse_json, environment=False),
-        Document("yaml", structured.encode_yaml, structured.parse_yaml, environment=False),
+        Document(
+            "json",
+            structured.encode_json,
+            structured.parse_json,
+            environment=False,
+            by_meaning=True,
+        ),
+        Document(
+            "yaml",
+            structured.encode_yaml,
+            structured.parse_yaml,
+            environment=False,
+            by_meaning=True,
+        ),
     )
 }
 
@@ -118,15 +161,24 @@ FORMATS: Final = ("dotenv", *_DOCUMENTS, "k8s")
 """The names that `dialect` knows; the first is the default."""
 
 
-def dialect(name: str, *, secret_name: str = "app-secrets") -> Dialect:  # noqa: S107 - a name
+def dialect(
+    name: str,
+    *,
+    secret_name: str = "app-secrets",  # noqa: S107 - a name
+    namespace: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Dialect:
     """Return the dialect called *name*, one of ``FORMATS``.
 
     Args:
         name: As on the command line.
         secret_name: What the Secret of ``k8s`` is called; an RFC 1123 subdomain.
+        namespace: Of that Secret; an RFC 1123 label.
+        labels: Of that Secret, by Kubernetes' rules.
 
     Raises:
-        ConfigurationError: There is no such format, or no Secret can have that name.
+        ConfigurationError: There is no such format, or no Secret can have that name, namespace
+            or label.
     """
     if name == "dotenv":
         return dotenv
@@ -134,11 +186,39 @@ def dialect(name: str, *, secret_name: str = "app-secrets") -> Dialect:  # noqa:
         return _DOCUMENTS[name]
     if name != "k8s":
         raise ConfigurationError(f"there is no format {name!r}: use {', '.join(FORMATS)}")
-    if not _SECRET_NAME.fullmatch(secret_name):
-        raise ConfigurationError(
-            f"{secret_name!r} cannot name a Secret: use lower-case letters, digits, '-' and '.'"
-        )
-    encode = partial(structured.encode_k8s, name=secret_name)
+    manifest = structured.Manifest(secret_name, namespace, labels or {})
+    _check_manifest(manifest)
     return Document(
-        "k8s", encode, structured.parse_k8s, limits=structured.K8S_LIMITS, environment=False
+        "k8s",
+        partial(structured.encode_k8s, manifest=manifest),
+        partial(structured.parse_k8s, manifest=manifest),
+        limits=structured.K8S_LIMITS,
+        environment=False,
+        beside=partial(structured.differences_beside, manifest=manifest),
+        by_meaning=True,
     )
+
+
+def _check_manifest(manifest: structured.Manifest) -> None:
+    """Refuse what Kubernetes would."""
+    if not _SUBDOMAIN.fullmatch(manifest.name):
+        raise ConfigurationError(
+            f"{manifest.name!r} cannot name a Secret: use lower-case letters, digits, '-' and '.'"
+        )
+    if manifest.namespace is not None and not _NAMESPACE.fullmatch(manifest.namespace):
+        raise ConfigurationError(
+            f"{manifest.namespace!r} is not a valid namespace: use up to 63 lower-case letters, "
+            "digits and '-'"
+        )
+    for key, value in manifest.labels.items():
+        prefix, slash, name = key.rpartition("/")
+        if not _LABEL_TEXT.fullmatch(name) or (slash and not _SUBDOMAIN.fullmatch(prefix)):
+            raise ConfigurationError(
+                f"{key!r} is not a valid label: use NAME or DOMAIN/NAME, the name with up to 63 "
+                "letters, digits, '-', '_' and '.'"
+            )
+        if value and not _LABEL_TEXT.fullmatch(value):
+            raise ConfigurationError(
+                f"the label {key} cannot have the value {value!r}: use up to 63 letters, digits, "
+                "'-', '_' and '.', with a letter or digit at both ends"
+            )

@@ -18,7 +18,14 @@ from dotenv.variables import Variable, parse_variables
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking import mask
-from vaultconfig.render.rules import Difference, check, refers, refusal, refuse_references
+from vaultconfig.render.rules import (
+    Difference,
+    ForeignFileError,
+    check,
+    refers,
+    refusal,
+    refuse_references,
+)
 
 name: Final = "dotenv"
 
@@ -80,7 +87,12 @@ def parse(text: str) -> dict[str, str | None]:
 
 
 def compare(existing: str, values: Mapping[str, str]) -> list[Difference]:
-    """Return which *values* the text *existing* lacks or holds differently."""
+    """Return which *values* are missing from the text *existing*, or have another value there.
+
+    Raises:
+        ForeignFileError: It has one of the keys in another spelling.
+    """
+    _refuse_other_spellings(existing, values)
     present = dict(_pairs(existing))
     return [
         Difference(key, "changed" if key in present else "missing")
@@ -243,7 +255,7 @@ def _refuse_other_spellings(existing: str, values: Mapping[str, str]) -> None:
     for binding in _bindings(existing):
         wanted = folded.get((binding.key or "").lower())
         if wanted and binding.key not in values:
-            raise ConfigurationError(
+            raise ForeignFileError(
                 f"line {_line(binding)} of the existing file has {binding.key}, which "
                 f"pydantic-settings takes for {wanted}: rename or remove it"
             )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.render.rules import ForeignFileError
 
 # Variables that bash or dash keep for themselves: assigning them fails, or does something else.
 _TAKEN_BY_SHELLS: Final = {
@@ -38,7 +39,7 @@ def parse_shell(text: str) -> dict[str, str | None]:
     """Return what sourcing *text* assigns, if it holds nothing but assignments.
 
     Raises:
-        ConfigurationError: It holds something else.
+        ForeignFileError: It holds something else.
     """
     try:
         words = shlex.split(text, comments=True)
@@ -46,7 +47,7 @@ def parse_shell(text: str) -> dict[str, str | None]:
         words = [""]
     assignments = [word.partition("=") for word in words if word != "export"]
     if not all(key and equals for key, equals, _ in assignments):
-        raise ConfigurationError("the file is not one of shell assignments only: remove the rest")
+        raise ForeignFileError("the file is not one of shell assignments only: remove the rest")
     return {key: value for key, _, value in assignments}
 
 
@@ -59,7 +60,7 @@ def parse_docker(text: str) -> dict[str, str | None]:
     """Return what docker's command line reads from *text*: what follows ``=`` is the value.
 
     Raises:
-        ConfigurationError: It refuses a line.
+        ForeignFileError: It refuses a line.
     """
     values: dict[str, str | None] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
@@ -68,6 +69,8 @@ def parse_docker(text: str) -> dict[str, str | None]:
             continue
         key, equals, value = stripped.partition("=")
         if not key or " " in key or "\t" in key or len(line.encode()) > _LONGEST_LINE:
-            raise ConfigurationError(f"line {number} is none that docker reads: mend it")
+            raise ForeignFileError(
+                f"line {number} is not valid in a Docker env file: fix or remove it"
+            )
         values[key] = value if equals else None
     return values

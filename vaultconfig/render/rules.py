@@ -19,6 +19,10 @@ _USUAL_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
+class ForeignFileError(ConfigurationError):
+    """A file is not of the format, or holds what is not ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One key that a file does not hold as it should; nothing about the value.

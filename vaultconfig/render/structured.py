@@ -1,7 +1,7 @@
-"""The dialects of data: ``json``, ``yaml`` and ``k8s``. Pure, and without a YAML library.
+"""The dialects of data: ``json``, ``yaml`` and ``k8s``. Pure.
 
 YAML is written as double-quoted strings only, keys too: bare words such as ``no`` would not stay
-text.
+text. What is written so is read here; what others have written takes a YAML library.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.render.rules import Difference, ForeignFileError
 
 # What YAML 1.1 and 1.2 agree to be printable and no line break; all else is escaped.
 _ESCAPED = re.compile(
@@ -38,72 +40,172 @@ def parse_json(text: str) -> dict[str, str | None]:
     """Return the object of strings that *text* is.
 
     Raises:
-        ConfigurationError: It is something else.
+        ForeignFileError: It is something else, or has a key twice.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_once_each)
     except (ValueError, RecursionError):
         data = None
     if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()):
         return data
     del data  # a traceback may show the locals of this frame
-    raise ConfigurationError("the file is not a JSON object of strings: remove or mend it")
+    raise ForeignFileError("the file is not a JSON object of strings: fix or remove it")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else None
 
 
 def encode_yaml(values: Mapping[str, str]) -> str:
     """Return one YAML mapping."""
-    lines = [f"{_quote(key)}: {_quote(value)}\n" for key, value in values.items()]
-    return "".join(lines) or "{}\n"
+    return "".join(f"{line}\n" for line in _entries(values)) or "{}\n"
 
 
 def parse_yaml(text: str) -> dict[str, str | None]:
-    """Return the mapping that *text* is, if it is written the way that we write it.
+    """Return the mapping of strings that *text* is, however it is written.
 
     Raises:
-        ConfigurationError: It is not.
+        ForeignFileError: It is something else.
+        ConfigurationError: Others wrote it, and PyYAML is not installed.
     """
-    lines = [] if text == "{}\n" else text.removesuffix("\n").split("\n")
-    return dict(_entry(line, number) for number, line in enumerate(lines, start=1))
+    own = _own_entries([] if text == "{}\n" else text.removesuffix("\n").split("\n"))
+    return _texts(_tree_of(text)) if own is None else own
 
 
-def encode_k8s(values: Mapping[str, str], *, name: str) -> str:
-    """Return the manifest of a Secret called *name*.
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a Secret is, beside its data."""
 
-    Values are base64, so that ``kubectl apply`` also removes the keys that are gone, which it
-    does not do with ``stringData``.
+    name: str
+    namespace: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def head(self) -> str:
+        """How its text begins, up to the data."""
+        namespace = f"  namespace: {_quote(self.namespace)}\n" if self.namespace else ""
+        labels = "".join(f"    {line}\n" for line in _entries(self.labels))
+        labels = labels and f"  labels:\n{labels}"
+        metadata = f"metadata:\n  name: {_quote(self.name)}\n{namespace}{labels}"
+        return f"apiVersion: v1\nkind: Secret\n{metadata}type: Opaque\ndata:"
+
+    def covers(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether *metadata* is of this Secret, and has no entry or label that it has not."""
+        labels = metadata.get("labels", {})
+        most = {"name": self.name, "namespace": self.namespace, "labels": labels}
+        return (
+            metadata.get("name") == self.name
+            and {**most, **metadata} == most
+            and isinstance(labels, dict)
+            and labels.keys() <= self.labels.keys()
+        )
+
+
+def encode_k8s(values: Mapping[str, str], *, manifest: Manifest) -> str:
+    """Return the text of *manifest* with *values* in it.
+
+    They are base64, so that ``kubectl apply`` also removes the keys that are gone, which it does
+    not do with ``stringData``.
     """
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
     if sum(len(value.encode()) for value in values.values()) > _LARGEST_SECRET:
         raise ConfigurationError(K8S_LIMITS)
     if any(len(key) > 253 for key in values):
         raise ConfigurationError(K8S_LIMITS)
-    head = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: {_quote(name)}\ntype: Opaque\ndata:"
-    entries = "".join(f"  {line}\n" for line in encode_yaml(data).splitlines())
-    return f"{head}\n{entries}" if data else f"{head} {{}}\n"
+    entries = "".join(f"  {line}\n" for line in _entries(data))
+    return f"{manifest.head}\n{entries}" if data else f"{manifest.head} {{}}\n"
 
 
-def parse_k8s(text: str) -> dict[str, str | None]:
-    """Return the ``data`` of the manifest that *text* is, if it is written the way we write it.
+def parse_k8s(text: str, *, manifest: Manifest) -> dict[str, str | None]:
+    """Return the ``data`` of the Secret that *text* is, however it is written.
 
     Raises:
-        ConfigurationError: It is not.
+        ForeignFileError: It is not that of *manifest*, or has more than that.
+        ConfigurationError: Others wrote it, and PyYAML is not installed.
     """
-    lines = text.removesuffix("\n").split("\n")
-    if lines[-1:] == ["data: {}"]:
-        return {}
-    start = lines.index("data:") + 1 if "data:" in lines else len(lines)
-    entries = dict(
-        _entry(line.removeprefix("  "), number)
-        for number, line in enumerate(lines[start:], start=start + 1)
-    )
+    own = _own_data(text, manifest)
+    data = _texts(_foreign_secret(text, manifest)["data"]) if own is None else own
     try:
         return {
-            key: base64.b64decode(text or "", validate=True).decode()
-            for key, text in entries.items()
+            key: base64.b64decode("".join((value or "").split()), validate=True).decode()
+            for key, value in data.items()
         }
-    except (binascii.Error, UnicodeDecodeError):
+    except (binascii.Error, UnicodeError):
         pass
-    raise ConfigurationError("the file is not a Secret of texts: remove it, or choose another")
+    raise ForeignFileError("the file is not a Secret of texts: fix or remove it")
+
+
+def differences_beside(text: str, *, manifest: Manifest) -> list[Difference]:
+    """Return how a Secret that `parse_k8s` takes differs from *manifest*, but for its data."""
+    if text.startswith(manifest.head):
+        return []
+    metadata = _foreign_secret(text, manifest)["metadata"]
+    labels = metadata.get("labels", {})
+    found = [Difference("the namespace", "missing")] * (
+        manifest.namespace is not None and "namespace" not in metadata
+    )
+    return found + [
+        Difference(f"the label {key}", "changed" if key in labels else "missing")
+        for key, value in manifest.labels.items()
+        if labels.get(key) != value
+    ]
+
+
+def _own_data(text: str, manifest: Manifest) -> dict[str, str | None] | None:
+    """Return the entries of a Secret that is written the way we write it, or None."""
+    if not text.startswith(manifest.head):
+        return None
+    body = text[len(manifest.head) :]
+    if body == " {}\n":
+        return {}
+    lines = body.removesuffix("\n").removeprefix("\n").split("\n")
+    return _own_entries([line.removeprefix("  ") for line in lines])
+
+
+def _foreign_secret(text: str, manifest: Manifest) -> dict[str, Any]:
+    """Return the Secret that *text* is, if nothing is in it that `encode_k8s` would not write."""
+    tree: dict[str, Any] = {"type": "Opaque", **_tree_of(text)}
+    metadata, data = tree.get("metadata"), tree.get("data")
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque"}
+    is_secret = tree == {**secret, "metadata": metadata, "data": data} and isinstance(data, dict)
+    if is_secret and isinstance(metadata, dict) and manifest.covers(metadata):
+        return tree
+    del tree, metadata, data  # a traceback may show the locals of this frame
+    raise ForeignFileError(
+        f"it is not the Secret {manifest.name!r} with this namespace, these labels, and no more"
+    )
+
+
+def _tree_of(text: str) -> dict[str, Any]:
+    """Return the mapping that a YAML text is, which may be written in many ways."""
+    try:
+        from vaultconfig.render.trees import tree_of  # loads PyYAML, which need not be there
+    except ModuleNotFoundError:
+        pass
+    else:
+        return tree_of(text)
+    raise ConfigurationError(
+        "the file is not written as vaultconfig writes it, and what it means takes PyYAML to "
+        "read: pip install 'scaivault-config[yaml]'"
+    )
+
+
+def _texts(tree: Any) -> dict[str, str | None]:
+    if all(isinstance(value, str) for value in tree.values()):
+        return dict(tree)
+    raise ForeignFileError("the file is not a mapping of texts only")
+
+
+def _entries(values: Mapping[str, str]) -> list[str]:
+    return [f"{_quote(key)}: {_quote(value)}" for key, value in values.items()]
+
+
+def _own_entries(lines: list[str]) -> dict[str, str | None] | None:
+    """Return the entries that *lines* are, if they are written the way we write them."""
+    matches = [match for line in lines if (match := _ENTRY.fullmatch(line))]
+    found: dict[str, str | None] = {_unquote(match[1]): _unquote(match[2]) for match in matches}
+    return found if len(found) == len(lines) else None
 
 
 def _quote(text: str) -> str:
@@ -115,15 +217,6 @@ def _escape(character: str) -> str:
         return f"\\{_ESCAPES[character]}"
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
-
-
-def _entry(line: str, number: int) -> tuple[str, str | None]:
-    match = _ENTRY.fullmatch(line)
-    if match is None:
-        raise ConfigurationError(
-            f'line {number} is not of the form "KEY": "value": remove the file, or mend it'
-        )
-    return _unquote(match[1]), _unquote(match[2])
 
 
 def _unquote(text: str) -> str:
