@@ -160,7 +160,7 @@ def test_a_file_that_differs_in_development(project: Project, vault: DevServer) 
     project.write(".env", "USER=mine\n").chmod(0o600)
     found = findings(project, "-e", "development", code=0)
     assert [(item.severity, item.message) for item in found.problems] == [
-        ("note", ".env differs from the vault: USER; in development it may")
+        ("note", ".env differs from the vault: USER; in development that is expected")
     ]
     ended = project.run("check", "app:Settings", "-e", "development")
     assert ended.err.startswith("Note: .env differs")
@@ -231,7 +231,7 @@ def test_credentials(project: Project, vault: DevServer) -> None:
     found = findings(project, code=0, **development)
     assert [(item.source, item.status) for item in found.fields] == [(".env", "ok")]
     assert [(item.severity, item.message) for item in found.problems] == [
-        ("note", "no credentials for the vault: in development .env stands in for it")
+        ("note", "no credentials for the vault: in development .env is used instead")
     ]
     project.write(".env", "")
     assert statuses(findings(project, code=1, **development)) == {"user": "missing"}

@@ -63,7 +63,7 @@ def group(*errors: VaultConfigError) -> UnresolvedSettingsError:
     ],
 )
 def test_exit_codes(error: Exception, code: int) -> None:
-    """Each exception has its code, and of several the one to mend first counts."""
+    """Each exception has its code, and of several the one to fix first counts."""
     assert exit_code(error) == code
 
 
@@ -79,7 +79,7 @@ def test_a_foreign_error_is_named_without_its_message() -> None:
 
 
 def test_a_line_a_setting(project: Project, vault: DevServer) -> None:
-    """Each setting that failed has a line of its own, and the first to mend decides the code."""
+    """Each setting that failed has a line of its own, and the first to fix decides the code."""
     vault.put("db", {"user": "x"})
     vault.deny("denied")
     project.declare(

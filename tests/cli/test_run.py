@@ -187,7 +187,7 @@ PROGRAMS = [
     (["./orphan"], 126, "the interpreter that its first line names does not exist"),
     (["./odd"], 126, "it is not a program for this machine, nor a script that begins #!"),
     ([""], 2, "the program behind -- is an empty text"),
-    ([], 2, "write -- before the program: vaultconfig run app:Settings -- PROGRAM"),
+    ([], 2, "name the program behind --: vaultconfig run app:Settings -- PROGRAM"),
 ]
 
 
@@ -266,8 +266,8 @@ def test_there_is_no_fallback(shop: Project, environment: str) -> None:
     ended = shop.run("run", "app:Settings", "--", "touch", "started", env=env)
     assert (ended.code, shop.names()) == (3, [".env", "app.py"])
     assert only_lines(ended)[-1] == (
-        "Hint: render and run take values from the vault alone: in development too, .env is no "
-        "substitute"
+        "Hint: render and run take values from the vault alone: .env is not used instead, in "
+        "development either"
     )
 
 

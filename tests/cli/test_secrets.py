@@ -179,12 +179,12 @@ def test_a_path_that_the_vault_refuses(project: Project, vault: DevServer) -> No
 
 @pytest.mark.parametrize("command", [["whoami"], ["ls"], ["rm", "-y", "a"], ["put", "a", "b=-"]])
 def test_nobody_on_this_machine(project: Project, vault: DevServer, command: list[str]) -> None:
-    """Where nobody listens on this machine it is said at once, with what to do."""
+    """Where nothing is listening on this machine it is said at once, with what to do."""
     vault.stop()
     ended = project.run(*command, env={"VAULTCONFIG_DEADLINE": "600"})
     assert ended.code == 6
     assert only_lines(ended) == [
-        f"Error: nobody listens at {vault.url}: is the vault running? check SCAIVAULT_URL, or "
+        f"Error: nothing is listening at {vault.url}: check SCAIVAULT_URL, or "
         "start vaultconfig dev-server"
     ]
 

@@ -139,7 +139,7 @@ def test_data_holds_references_and_nul(name):
 @pytest.mark.parametrize("key", ["A B", "1", "x=y", "#A", ""])
 def test_every_format_checks_keys(name, key):
     """A key is an environment name everywhere."""
-    with pytest.raises(ConfigurationError, match="not a name"):
+    with pytest.raises(ConfigurationError, match="is not a valid variable name"):
         dialect(name).update("", {key: "x"})
 
 

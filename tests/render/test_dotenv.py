@@ -196,7 +196,7 @@ def test_what_cannot_be_held_is_refused_by_name(call, value):
 @pytest.mark.parametrize("key", ["", "1A", "A-B", "A B", "A=B", "Ä", "A\n"])
 def test_a_key_is_an_environment_name(key):
     """Nothing but letters, digits and underscores makes a key."""
-    with pytest.raises(ConfigurationError, match="not a name"):
+    with pytest.raises(ConfigurationError, match="is not a valid variable name"):
         encode(key, "x")
 
 

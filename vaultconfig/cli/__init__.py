@@ -22,7 +22,7 @@ _COMMANDS: Final = {
     "run": ("run", "Run a program with settings in its environment."),
     "check": ("check", "Check settings, connection and files, and change nothing."),
     "refs": ("refs", "List the references, without asking the vault."),
-    "whoami": ("whoami", "Say who the vault takes us for."),
+    "whoami": ("whoami", "Show the identity and scopes of the current token."),
     "get": ("get", "Print one value."),
     "put": ("put", "Write a secret."),
     "ls": ("ls", "List secrets."),

@@ -40,7 +40,7 @@ from vaultconfig.vaults import resolve
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
 _COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
 _SEVERITIES: Final = {"error": "red", "warning": "yellow", "note": None}
-_STANDS_IN: Final = "no credentials for the vault: in development .env stands in for it"
+_STANDS_IN: Final = "no credentials for the vault: in development .env is used instead"
 _WRONG: Final = 1
 
 
@@ -174,7 +174,8 @@ def _show(findings: Findings) -> None:
     if on_terminal:
         environment = findings.environment or "production (no environment is set)"
         click.echo(
-            f"{findings.target} in {environment}, {printable(findings.identity or 'nobody')} at "
+            f"{findings.target} in {environment}, "
+            f"{printable(findings.identity or 'without an identity')} at "
             f"{findings.url or 'no vault'}\n"
         )
     rows = [_row(item) for item in findings.fields]

@@ -55,13 +55,13 @@ def open_vault() -> Iterator[VaultClient]:
 
     Raises:
         ConfigurationError: There are no credentials, or a setting is wrong.
-        VaultUnavailableError: It should be on this machine, and nobody listens there.
+        VaultUnavailableError: It should be on this machine, and nothing is listening there.
     """
     from vaultconfig.connect import connect  # loads httpx
 
     connection = connection_here()
     with connect(connection) as client:
-        _refuse_nobody(connection.url)
+        _refuse_silence(connection.url)
         try:
             yield client
         except SecretError as error:
@@ -70,8 +70,8 @@ def open_vault() -> Iterator[VaultClient]:
             raise
 
 
-def _refuse_nobody(url: str) -> None:
-    """Say at once that nobody listens on this machine, where trying again would be silence."""
+def _refuse_silence(url: str) -> None:
+    """Say at once that nothing is listening on this machine, instead of trying again in silence."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if not is_loopback(host):
@@ -86,8 +86,7 @@ def _refuse_nobody(url: str) -> None:
     else:
         return
     raise VaultUnavailableError(
-        f"nobody listens at {url}: is the vault running? check SCAIVAULT_URL, or start vaultconfig "
-        "dev-server"
+        f"nothing is listening at {url}: check SCAIVAULT_URL, or start vaultconfig dev-server"
     )
 
 
@@ -95,7 +94,7 @@ def reference_from(text: str) -> VaultRef:
     """Return the reference that *text* is, with or without its ``vault:``, placeholders filled.
 
     Raises:
-        ConfigurationError: It is none, or holds a placeholder that nothing fills.
+        ConfigurationError: It is not valid, or holds a placeholder that nothing fills.
     """
     reference = VaultRef.parse(text if text.startswith("vault:") else f"vault:{text}")
     name = environment_here().name
@@ -111,7 +110,7 @@ def path_from(text: str) -> str:
     """Return the path that *text* is, with or without ``vault:``, placeholders filled.
 
     Raises:
-        ConfigurationError: It is none, or names more than a secret.
+        ConfigurationError: It is not valid, or names more than a secret.
     """
     reference = reference_from(text)
     if reference != VaultRef(f"vault:{reference.path}"):

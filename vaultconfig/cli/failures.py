@@ -34,7 +34,7 @@ AUTHENTICATION: Final = 4
 DENIED: Final = 5
 UNAVAILABLE: Final = 6
 
-# Of several, the one to mend first.
+# Of several, the one to fix first.
 _ORDER: Final = (CONFIGURATION, AUTHENTICATION, UNAVAILABLE, DENIED)
 _CODES: Final[dict[type[Exception], int]] = {
     AuthenticationError: AUTHENTICATION,
@@ -59,7 +59,7 @@ def report(error: Exception, *, debug: bool) -> int:
 
 
 def exit_code(error: BaseException) -> int:
-    """Return the exit code that *error* stands for, of a group the one to mend first."""
+    """Return the exit code that *error* stands for, of a group the one to fix first."""
     codes = {_code(leaf) for leaf in _leaves(error)}
     return next(code for code in _ORDER if code in codes)
 

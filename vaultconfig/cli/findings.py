@@ -72,7 +72,7 @@ class Findings:
         target: The settings class.
         environment: Its name, or null where none is set.
         url: Where the vault is; null if that is not known.
-        identity: Who the vault takes us for; null if it was not asked or did not say.
+        identity: Of the token; null if the vault was not asked or did not say.
     """
 
     ok: bool

@@ -39,7 +39,9 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
         raise ConfigurationError("standard output is closed: name a file with -o")
     on_terminal = output is None and sys.stdout.isatty()
     if on_terminal and not reveal:
-        raise click.UsageError("this is a terminal, where the value would stay: add --reveal")
+        raise click.UsageError(
+            "standard output is a terminal, and would show the value: add --reveal"
+        )
     content = _content(reference_from(reference), is_base64=is_base64)
     if output is None:
         click.echo(content, nl=on_terminal)

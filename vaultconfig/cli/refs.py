@@ -26,7 +26,7 @@ class Needed:
         field: Dotted.
         reference: With placeholders filled as far as they can be.
         stands_in: ``annotation`` or ``value``.
-        problem: Why it is none, or can't be read yet.
+        problem: Why it is not valid, or can't be read yet.
     """
 
     field: str

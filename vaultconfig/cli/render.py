@@ -48,7 +48,12 @@ def _labels(
 @target_argument
 @click.option("-o", "--output", metavar="FILE", help="Default: .env; '-' is standard output.")
 @format_option
-@click.option("--all", "everything", is_flag=True, help="Also fields without a part of the vault.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also the fields that are set elsewhere than in the vault.",
+)
 @click.option("--check", is_flag=True, help="Write nothing; name what differs, and exit with 1.")
 @click.option("--diff", is_flag=True, help="The same, a line a key on standard output.")
 @click.option("--mode", default="0600", show_default=True, callback=_octal, help="Of the file.")

@@ -18,14 +18,16 @@ from vaultconfig.errors import AccessDeniedError, VaultConfigError
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @common
 def rm(*, path: str, yes: bool) -> None:
-    """Delete the secret at PATH. The vault keeps it for a while, but nobody can read it.
+    """Delete the secret at PATH. The vault keeps it for a while, but it cannot be read.
 
     \b
     Example:
       vaultconfig rm environments/staging/old-service
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody is here to be asked: add --yes")
+        raise click.UsageError(
+            "standard input is not a terminal, so there is no way to ask: add --yes"
+        )
     path = path_from(path)
     with open_vault() as client:
         try:

@@ -52,7 +52,9 @@ class _Run(click.Command):
 @target_argument
 @click.option("--only", multiple=True, metavar="NAME", help="This variable; may be repeated.")
 @click.option("--prefix", default="", metavar="TEXT", help="Put this before each name.")
-@click.option("--keep-credentials", is_flag=True, help="Leave our own in the environment.")
+@click.option(
+    "--keep-credentials", is_flag=True, help="Keep the vault's credentials in the environment."
+)
 @common
 @click.pass_context
 def run(
@@ -78,9 +80,7 @@ def run(
     if command and not command[0]:
         raise click.UsageError("the program behind -- is an empty text: name one")
     if not command:
-        given = target if target and ":" not in target and _COMMAND not in ctx.meta else "PROGRAM"
-        named = f"{target} " if target and given != target else ""
-        raise click.UsageError(f"{_SEPARATE}: vaultconfig run {named}-- {given}")
+        raise click.UsageError(_without_program(target, has_dashes=_COMMAND in ctx.meta))
     settings_cls = load_target(target)
     found = settings_variables(gather(settings_cls))
     values = {variable.key: variable.text for variable in found}
@@ -94,6 +94,15 @@ def run(
     if not keep_credentials:
         kept = {key: value for key, value in kept.items() if key not in _CREDENTIALS}
     become(command, {**kept, **values})
+
+
+def _without_program(target: str | None, *, has_dashes: bool) -> str:
+    if target is None or ":" in target or has_dashes:
+        example = f"{target or ''} -- PROGRAM"
+    else:  # it is the program
+        example = f"-- {target}"
+    problem = "name the program behind --" if has_dashes else _SEPARATE
+    return f"{problem}: vaultconfig run {example.lstrip()}"
 
 
 def _chosen(values: Mapping[str, str], only: Collection[str]) -> dict[str, str]:

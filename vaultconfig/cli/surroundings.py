@@ -40,16 +40,22 @@ def problems_of_connection(connection: Connection) -> Iterator[Problem]:
     parts = urlsplit(connection.url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield Problem(
-            "error", "connection", f"{connection.url} is plain http: secrets go in clear; use https"
+            "error",
+            "connection",
+            f"{connection.url} is plain http: secrets would be sent unencrypted: use https",
         )
 
 
 def problems_of_identity(
     identity: Identity, connection: Connection, *, now: datetime
 ) -> Iterator[Problem]:
-    """Yield what the token lacks, and whether it ends soon."""
+    """Yield which scope the token needs, and whether it ends soon."""
     if identity.scopes and not _READING & set(identity.scopes):
-        yield Problem("error", "scopes", "the token lacks the scope secrets:read: ask for it")
+        yield Problem(
+            "error",
+            "scopes",
+            "the token does not have the scope secrets:read: request a token with it",
+        )
     ends = identity.token_expires_at
     # Other tokens than a fixed one are renewed.
     if connection.token is not None and ends is not None and ends - now < _TOKEN_ENDS_SOON:
@@ -102,7 +108,9 @@ def problems_of_file(file: Path) -> Iterator[Problem]:
         return
     mode = stat.S_IMODE(status.st_mode)
     if mode & _OTHERS:
-        yield Problem("error", "file", f"{file} has mode {mode:04o}, for others too: chmod 600")
+        yield Problem(
+            "error", "file", f"{file} can be read by other users (mode {mode:04o}): chmod 600"
+        )
     match standing(str(file.parent), file.name):
         case "tracked":
             yield Problem("error", "file", f"git tracks {file}: git rm --cached, and ignore it")
@@ -134,7 +142,7 @@ def problems_of_drift(
         return
     told = f"{file} differs from the vault: {', '.join(changed)}"
     if environment.is_development:
-        yield Problem("note", "drift", f"{told}; in development it may")
+        yield Problem("note", "drift", f"{told}; in development that is expected")
     elif is_read:
         yield Problem("error", "drift", f"{told}; render it again")
     else:

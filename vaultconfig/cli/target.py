@@ -1,4 +1,4 @@
-"""Finds the settings class that ``TARGET`` names, and says clearly why there is none.
+"""Finds the settings class that ``TARGET`` names, and says clearly why there is not one.
 
 Importing a module runs its code; nothing it raises is shown, but for errors of our own.
 """
@@ -59,7 +59,7 @@ def _meant(target: str) -> str:
     if _is_file(module):
         parts = Path(os.path.relpath(module)).with_suffix("").parts
         if ".." in parts:
-            return " found from here: change into the directory that Python imports it from"
+            return ": change into the directory that Python imports it from"
         module = ".".join(parts).removesuffix(".__init__")
     if module and attribute:
         return f": write {module}:{attribute}"

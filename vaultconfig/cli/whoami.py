@@ -1,4 +1,4 @@
-"""``vaultconfig whoami``: who the vault takes us for."""
+"""``vaultconfig whoami``: the identity and scopes of the current token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vaultconfig.client import Identity
 @json_option
 @common
 def whoami(*, as_json_: bool) -> None:
-    """Say who the vault takes us for, and what the token may do.
+    """Show the identity and scopes of the current token.
 
     \b
     Example:

@@ -225,7 +225,7 @@ def _rewrite(binding: Binding, value: str) -> str:
     match = _ASSIGNMENT.fullmatch(binding.original.string)
     if match is None:
         raise ConfigurationError(
-            f"line {_line(binding)} of the existing file is too unusual to be changed: "
+            f"line {_line(binding)} of the existing file cannot be changed safely: "
             f"write it as {binding.key}=…"
         )
     after = match["after_quotes"] if match["after_plain"] is None else match["after_plain"]

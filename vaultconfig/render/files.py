@@ -105,7 +105,7 @@ def _explain(exc: OSError) -> str:
 
 @contextmanager
 def _directory_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Hold the directory open, so that nobody can put another one in its place meanwhile."""
+    """Hold the directory open, so that it cannot be replaced by another one meanwhile."""
     parent, name = os.path.split(os.fspath(path))
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

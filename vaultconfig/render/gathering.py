@@ -17,7 +17,8 @@ from vaultconfig.origins import LoadRecord
 from vaultconfig.source import VaultSettingsSource
 
 _NO_FALLBACK: Final = (
-    "render and run take values from the vault alone: in development too, .env is no substitute"
+    "render and run take values from the vault alone: .env is not used instead, in development "
+    "either"
 )
 
 

@@ -39,7 +39,7 @@ def standing(directory: str, name: str) -> Standing:
     if listed.returncode or ignored.returncode not in {0, 1}:
         raise ConfigurationError(
             f"git cannot say whether it tracks {os.path.join(directory, name)}: "
-            "mend the repository, or write outside of it"
+            "fix the repository, or write outside of it"
         )
     if listed.stdout:
         return "tracked"

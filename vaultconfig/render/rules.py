@@ -55,7 +55,7 @@ def check(values: Mapping[str, str], *, dialect: str, nul: bool = False) -> None
     for key, value in values.items():
         if not _NAME.fullmatch(key):
             raise ConfigurationError(
-                f"{key!r} is not a name of an environment variable: use letters, digits and '_'"
+                f"{key!r} is not a valid variable name: use letters, digits and '_'"
             )
         if _SURROGATE.search(value):
             raise refusal([key], dialect=dialect, limits="a lone surrogate is not text")
