@@ -172,38 +172,30 @@ class _Walk:
             parts: The parts of the key that stand before its own.
             ours: Whether all of that is from the vault.
         """
-        found = [(place, get_at(data, place)) for place in plan.places]
-        place, value = next((item for item in found if item[1] is not ABSENT), found[0])
-        place = next((simple for simple in plan.places if len(simple) == 1), place)
+        place, value = _found(plan, data)
         head = str(place[0])
         parts = (*parts, head) if parts else (self._prefix_of(plan, head) + head,)
-        entry = (*(parents[-1].entry if parents else ()), head)
-        names = [f"{parents[-1].name}.{name}" if parents else name for name in (plan.name, head)]
+        above = parents[-1] if parents else None
+        names = [f"{above.name}.{name}" if above else name for name in (plan.name, head)]
         ours = ours or self._is_ours(plan, names)
         is_spread = len(place) == 1 and self._is_spread(plan, value, level=len(parents))
-        if is_spread:
-            whole = ABSENT
-        elif len(place) > 1 and value is not ABSENT:
-            whole = data[head]
-        else:
-            whole = _kept(plan, value)
+        entry = (*(above.entry if above else ()), head)
         lookup = _Lookup(
             key=self._key(parts),
             name=names[0],
             plan=plan,
             entry=entry,
             place=(*entry, *place[1:]),
-            value=whole,
+            value=ABSENT if is_spread else _whole(plan, data, place, value),
             is_ours=not is_spread and (ours or self._holds_ours(plan, names[0])),
         )
         yield lookup
         # A model that is not set is entered once, since it may hold itself.
         if is_spread and (value is not ABSENT or not _is_inside(plan, parents)):
-            inner_data = {} if value is ABSENT else value
+            parents = (*parents, lookup)
             for inner in fields_of(plan.models[0]):
-                yield from self.field(
-                    inner, inner_data, parents=(*parents, lookup), parts=parts, ours=ours
-                )
+                data = {} if value is ABSENT else value
+                yield from self.field(inner, data, parents=parents, parts=parts, ours=ours)
 
     def _is_ours(self, plan: FieldPlan, labels: Collection[str]) -> bool:
         if self._vault is None or plan.declared is not None:
@@ -232,6 +224,20 @@ class _Walk:
     def _key(self, parts: Collection[str]) -> str:
         key = (self._delimiter or "").join(parts)
         return key if self._keeps_case else key.upper()
+
+
+def _found(plan: FieldPlan, data: Mapping[str, Any]) -> tuple[Place, Any]:
+    """Return where a field's variable stands in *data*, preferably a name alone, and its value."""
+    found = [(place, get_at(data, place)) for place in plan.places]
+    place, value = next((item for item in found if item[1] is not ABSENT), found[0])
+    return next((simple for simple in plan.places if len(simple) == 1), place), value
+
+
+def _whole(plan: FieldPlan, data: Mapping[str, Any], place: Place, value: Any) -> Any:
+    """Return what the field's variable holds: more than *value*, if that stands inside of it."""
+    if len(place) > 1 and value is not ABSENT:
+        return data[str(place[0])]
+    return _kept(plan, value)
 
 
 def _is_inside(plan: FieldPlan, parents: Collection[_Lookup]) -> bool:
