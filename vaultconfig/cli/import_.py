@@ -101,7 +101,10 @@ def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
     if refers(text):
         return "it is a reference already"
     names = {atom.name for atom in parse_variables(text) if isinstance(atom, Variable)}
-    outside = sorted(name for name in names if name not in raw and not name.startswith("__"))
+    # A "=" is in the names that render writes, which no variable can have; "__" in its older ones.
+    outside = sorted(
+        name for name in names if name not in raw and "=" not in name and not name.startswith("__")
+    )
     return f"it is made of {', '.join(outside)}, from outside the file" if outside else None
 
 
