@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import sys
+from functools import partial
 from typing import Protocol
 from weakref import WeakSet, ref
 
@@ -37,15 +38,17 @@ def follow(alive: Alive) -> None:
 def close_when_ending(alive: Alive) -> None:
     """Close *alive* when this process ends by itself, also if it is a child of a process pool.
 
-    Those end without `atexit`, by the finalizers of multiprocessing or of Celery's billiard.
+    Those end without `atexit`: multiprocessing's by its own finalizers, Celery's by its signal.
     """
-    for package in ("multiprocessing", "billiard"):
-        util = sys.modules.get(f"{package}.util")
-        if util is not None:
-            util.Finalize(alive, _close, args=(ref(alive),), exitpriority=10)
+    close = partial(_close, ref(alive))
+    multiprocessing, celery = map(sys.modules.get, ("multiprocessing.util", "celery.signals"))
+    if multiprocessing is not None:
+        multiprocessing.Finalize(alive, close, exitpriority=10)
+    if celery is not None:
+        celery.worker_process_shutdown.connect(close, weak=False)
 
 
-def _close(alive: ref[Alive]) -> None:
+def _close(alive: ref[Alive], **_: object) -> None:
     found = alive()
     if found is not None:
         found.close()
