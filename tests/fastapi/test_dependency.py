@@ -150,3 +150,16 @@ def test_an_application_recovers_by_itself(
     filled.start()
     live.refresh()
     assert client.get("/issuer").status_code == 200
+
+
+def test_an_application_without_the_lifespan(live: LiveSettings[Settings]) -> None:
+    """The error says which argument is missing."""
+    app = FastAPI()
+
+    @app.get("/issuer")
+    async def issuer(settings: Annotated[Settings, Depends(live.dependency)]) -> str:
+        return settings.issuer
+
+    expected = r"call start\(\) first, or write FastAPI\(lifespan=vaultconfig\.fastapi\.lifespan"
+    with pytest.raises(ConfigurationError, match=expected), TestClient(app) as client:
+        client.get("/issuer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -417,10 +418,12 @@ class LiveSettings(Generic[T]):
 
     def _require_loaded(self) -> None:
         if not self._refresher.is_loaded:
+            lifespan = "FastAPI(lifespan=vaultconfig.fastapi.lifespan(live))"
+            instead = f", or write {lifespan}" if "fastapi" in sys.modules else ""
             raise self._translated(
                 ConfigurationError(
                     f"the live settings of {self._settings_cls.__name__} have not been loaded:"
-                    " call start() first"
+                    f" call start() first{instead}"
                 )
             )
 
