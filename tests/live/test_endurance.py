@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import pytest
@@ -369,3 +372,41 @@ def test_a_start_that_fails_uses_nothing(vault: DevServer) -> None:
     with live, ThreadPoolExecutor(1):
         pass
     assert live.health().next_refresh is None
+
+
+def test_a_system_without_more_threads(tmp_path: Path) -> None:
+    """Readers are served what there is, one line says so, and it goes on once threads are back."""
+    program = """
+import logging, resource, sys, threading
+from typing import Annotated
+from vaultconfig import LiveSettings, VaultSettings
+
+class Settings(VaultSettings):
+    key: Annotated[str, "vault:api#key"]
+
+lines = []
+logging.getLogger("vaultconfig").addHandler(handler := logging.Handler())
+handler.emit = lambda record: lines.append(record.getMessage())
+live = LiveSettings(Settings)
+live.load()
+before = threading.stack_size(2**40)  # more than there is
+for _ in range(3):
+    assert live.current.key == "k1"
+    live.refresh()
+assert lines == ["the settings are not refreshed: the system starts no more threads"], lines
+threading.stack_size(before)
+assert live.current.key == "k1"
+assert any(thread.name == "vaultconfig-refresh" for thread in threading.enumerate())
+live.close()
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

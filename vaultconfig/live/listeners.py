@@ -78,7 +78,8 @@ class Listeners(Generic[T]):
             is_running = self._thread is not None and self._thread.is_alive()
             if self._news and not is_running:
                 self._thread = OurThread(self._run, name="tell")
-                self._thread.start()
+                with suppress(RuntimeError):  # the system has no more threads now; later it may
+                    self._thread.start()
 
     def _run(self) -> None:
         while True:

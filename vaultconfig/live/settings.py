@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import math
 import sys
 import threading
@@ -25,6 +26,7 @@ from vaultconfig.live.retrying import Exceptions, retrying
 from vaultconfig.live.telling import Teller
 from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker, in_our_thread, refuse_late_patches
+from vaultconfig.log import say
 
 T = TypeVar("T", bound=BaseSettings)
 P = ParamSpec("P")
@@ -33,6 +35,7 @@ Translation: TypeAlias = Callable[["LiveSettings[Any]", VaultConfigError], Vault
 
 _LONGEST_CLOSE = 0.9  # seconds
 _LONGEST_READ = 2.0  # seconds that the first read of a dormant process waits
+_NO_THREADS = "the settings are not refreshed: the system starts no more threads"
 _PAUSE = 0.01  # seconds between two looks at whether an attempt is over
 
 
@@ -76,6 +79,7 @@ class LiveSettings(Generic[T]):
         self._loading = threading.RLock()  # a signal handler may come back into each of them
         self._lock = threading.RLock()
         self._users = 0
+        self._lacks_threads = False
         self._first_read: tuple[int, float] | None = None
         self._waiting: set[int] = set()
         self._worker: Worker | None = None
@@ -363,7 +367,14 @@ class LiveSettings(Generic[T]):
         with self._lock:
             refresher = self._refresher
             if refresher.vault is not None and not refresher.is_ended:
-                self._start_threads(refresher)
+                try:
+                    self._start_threads(refresher)
+                    self._lacks_threads = False
+                except RuntimeError:  # the next read tries again; this one is served all the same
+                    if not self._lacks_threads:
+                        say(logging.ERROR, _NO_THREADS)
+                    self._lacks_threads = True
+            self._listeners.go_on()
             self._expose()
 
     def _start_threads(self, refresher: Refresher[T]) -> None:
@@ -374,7 +385,6 @@ class LiveSettings(Generic[T]):
             is_dormant = True
             self._worker = Worker(self._step, name="refresh", clock=self._clock)
             close_when_ending(self)
-            self._listeners.go_on()  # with what a parent process has left
         if self._watcher is None or not self._watcher.is_alive:
             self._watcher = Watcher(refresher, self._seams)
         self._watcher.worker = self._worker
@@ -387,7 +397,7 @@ class LiveSettings(Generic[T]):
         self._settings = refresher.snapshot.settings
         self._readable_until = (
             -math.inf
-            if self._is_first_read()
+            if self._lacks_threads or self._is_first_read()
             else min(refresher.expires_at, refresher.overdue_at())
         )
 
