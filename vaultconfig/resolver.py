@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from threading import Event, RLock, get_ident
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from vaultconfig.cache import SecretCache, now
@@ -24,6 +24,7 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
+from vaultconfig.latch import Latch
 from vaultconfig.log import say
 from vaultconfig.references import VaultRef, pick
 from vaultconfig.secret import Secret, SecretKey
@@ -87,7 +88,7 @@ class _Flight:
     """A request under way, and what came of it."""
 
     def __init__(self) -> None:
-        self.landed = Event()
+        self.landed = Latch()
         self.thread = get_ident()
         self.answers: Mapping[SecretKey, Answer] = {}
         self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
@@ -231,7 +232,7 @@ class Vault:
         with self._lock:
             for key in [key for key, other in self._flights.items() if other is flight]:
                 del self._flights[key]
-        flight.landed.set()
+        flight.landed.open()
 
     def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[SecretKey, Answer]:
         client = self._reader()

@@ -14,8 +14,8 @@ import pytest
 from tests.client.scripted import Reply, secret
 from vaultconfig.client import ClientCredentials, VaultClient
 from vaultconfig.client.auth import _Renewal
-from vaultconfig.client.latch import Latch
 from vaultconfig.client.process import PerProcess
+from vaultconfig.latch import Latch
 
 # What was interrupted is left to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

@@ -2,6 +2,8 @@
 
 import copy
 import multiprocessing
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -372,3 +374,53 @@ def test_nothing_prints_what_the_cache_holds(app: DevServer) -> None:
     resolved = vault.resolve([VaultRef("vault:app#token")], deadline=1)
     assert "first" not in f"{vault!r} {vault.cache!r} {held!r} {resolved!r}"
     assert "1 secrets" in repr(vault.cache)
+
+
+HANDLERS_IN_A_WAIT = """
+import signal, sys, threading
+from vaultconfig.connection import Connection
+from vaultconfig.errors import VaultUnavailableError
+from vaultconfig.references import VaultRef
+from vaultconfig.resolver import Vault
+from vaultconfig.secret import Secret
+
+asked, answer, nested = threading.Event(), threading.Event(), []
+reference = VaultRef("vault:app#token")
+
+class Reader:
+    def read_many(self, keys, *, deadline, retry=True):
+        asked.set()
+        answer.wait(20)
+        return {key: Secret(key, 1, {"token": "first"}) for key in keys}
+
+def handle(*_):
+    nested.append(None)
+    try:
+        vault.resolve([reference], deadline=0.01)
+    except VaultUnavailableError:
+        pass
+    nested.pop()
+
+def interrupt(frame, event, _):
+    if frame.f_code.co_filename == threading.__file__ and not nested:
+        signal.raise_signal(signal.SIGUSR1)
+    return interrupt
+
+vault = Vault(Connection(), connect=lambda _: Reader())
+signal.signal(signal.SIGUSR1, handle)
+flying = {"target": vault.resolve, "args": ([reference],), "kwargs": {"deadline": 20}}
+threading.Thread(**flying, daemon=True).start()
+asked.wait(10)
+threading.Timer(0.2, answer.set).start()
+sys.settrace(interrupt)
+found = vault.resolve([reference], deadline=20)
+sys.settrace(None)
+print(found[reference].secret.version)
+"""
+
+
+def test_a_handler_at_each_step_of_a_wait_for_another_thread() -> None:
+    """It waits for the same request, and for no lock that its own thread holds."""
+    command = [sys.executable, "-c", HANDLERS_IN_A_WAIT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

@@ -29,7 +29,6 @@ from vaultconfig.client.failures import (
     rate_limited,
     unavailable,
 )
-from vaultconfig.client.latch import Latch
 from vaultconfig.client.urls import checked_url, origin
 from vaultconfig.errors import (
     AuthenticationError,
@@ -37,6 +36,7 @@ from vaultconfig.errors import (
     ResponseError,
     VaultUnavailableError,
 )
+from vaultconfig.latch import Latch
 from vaultconfig.masking import mask
 
 EARLY = 60.0

@@ -13,7 +13,7 @@ from socket import AddressFamily, SocketKind
 from threading import Thread
 from typing import Any, TypeAlias
 
-from vaultconfig.client.latch import Latch
+from vaultconfig.latch import Latch
 
 Found: TypeAlias = Sequence[tuple[AddressFamily | int, SocketKind | int, int, str, tuple[Any, ...]]]
 
