@@ -287,7 +287,7 @@ class Vault:
         told = f"version {secret.version} of {secret.path}, though there has been version {newest}"
         if asked_at - self._older_since.setdefault(key, asked_at) < ttl:
             return VaultUnavailableError(f"the vault answered with {told}: a replica may lag")
-        del self._older_since[key]
+        self._older_since.pop(key, None)  # another thread may have come first
         say(logging.WARNING, "the vault has kept to %s, for a whole ttl: it is taken", told)
         return None
 

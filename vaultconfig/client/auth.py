@@ -199,7 +199,7 @@ class ClientCredentials(httpx.Auth):
             return grant
         finally:
             if self._renewals.get(process) is own:
-                del self._renewals[process]
+                self._renewals.pop(process, None)
             own.over.open()
 
     def _usable(self, rejected: _Grant | None) -> _Grant | None:

@@ -38,7 +38,7 @@ class _Lookup:
 
     def leave(self) -> None:
         if _running.get(self._key) is self:
-            del _running[self._key]
+            _running.pop(self._key, None)
 
 
 _running: dict[Hashable, _Lookup] = {}
