@@ -42,7 +42,8 @@ class Authorities:
         """Return another context than *refused*, unless the certificates can't be loaded."""
         with self._lock:
             if self._context is refused:
-                self._context, self._mark = self._loaded(), _mark()
+                mark = _mark()  # before: what is replaced meanwhile is read at the next look
+                self._context, self._mark = self._loaded(), mark
             return self.context()
 
     def _loaded(self) -> ssl.SSLContext:
