@@ -38,13 +38,13 @@ SET_CREDENTIALS = (
 )
 DotEnvFiles: TypeAlias = Path | str | Sequence[Path | str] | None
 
-_CREDENTIALS = (
+CREDENTIALS: Final = (
     "SCAIVAULT_TOKEN",
     "VAULTCONFIG_TOKEN_FILE",
     "SCAIKEY_CLIENT_ID",
     "SCAIKEY_CLIENT_SECRET",
 )
-_INLINE_CREDENTIALS = frozenset(_CREDENTIALS) - {"VAULTCONFIG_TOKEN_FILE"}
+_INLINE_CREDENTIALS = frozenset(CREDENTIALS) - {"VAULTCONFIG_TOKEN_FILE"}
 _DESTINATIONS = ("SCAIVAULT_URL", "SCAIKEY_TOKEN_URL", "VAULTCONFIG_ALLOW_HTTP")
 
 
@@ -296,7 +296,7 @@ def _reject_misplaced_credentials(
     redirects = [name for name in _DESTINATIONS if name in in_file and name not in in_environment]
     foreign = [
         name
-        for name in _CREDENTIALS
+        for name in CREDENTIALS
         if name in in_environment or (name in in_file and name not in _INLINE_CREDENTIALS)
     ]
     expanding = [name for name, value in in_file.items() if "${" in value]

@@ -12,6 +12,7 @@ from vaultconfig.cli.becoming import become
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
+from vaultconfig.connection import CREDENTIALS
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
@@ -19,13 +20,7 @@ from vaultconfig.render.rules import refuse_references
 
 _COMMAND: Final = "vaultconfig.command"
 _SEPARATE: Final = "write -- before the program"
-_CREDENTIALS: Final = (
-    "SCAIVAULT_TOKEN",
-    "VAULTCONFIG_TOKEN_FILE",
-    "SCAIKEY_CLIENT_ID",
-    "SCAIKEY_CLIENT_SECRET",
-    "VAULTCONFIG_DEV_TOKEN",
-)
+_CREDENTIALS: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN")
 
 
 class _Run(click.Command):
