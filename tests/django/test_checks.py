@@ -76,6 +76,23 @@ def test_what_is_unwise_has_a_number(
     assert numbers(done.stderr) == ["W001", "W004", "W005"]
 
 
+def test_a_file_in_the_home_directory_is_looked_at(
+    vault: DevServer, sqlite: dict[str, str], tmp_path: Path
+) -> None:
+    """The ``~`` in a class's env_file is the one that pydantic-settings expands."""
+    vault.put("site/web", {"signing_key": "canary-1"})
+    vault.put("site/login", {"password": "canary-2"})
+    head = "class Settings(VaultSettings):\n"
+    own_site(
+        tmp_path, UNWISE.replace(head, f'{head}    model_config = {{"env_file": "~/site.env"}}\n')
+    )
+    (tmp_path / "site.env").touch()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    environment = sqlite | {"HOME": str(tmp_path)}
+    done = python("manage.py", "check", environment=environment, directory=tmp_path)
+    assert f"{tmp_path}/site.env is not ignored by git" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("variable", "url"),
     [

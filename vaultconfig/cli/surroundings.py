@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
-from vaultconfig.connection import Connection
+from vaultconfig.connection import Connection, files_of
 from vaultconfig.environment import Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render import dotenv, files
@@ -94,9 +94,7 @@ def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:
     found = {DEFAULT_ENV_FILE: False}
     for source in sources:
         if isinstance(source, DotEnvSettingsSource) and source.env_file is not None:
-            several = source.env_file
-            given = [several] if isinstance(several, (str, os.PathLike)) else several
-            found |= {Path(os.fspath(file)).expanduser(): True for file in given}
+            found |= dict.fromkeys(files_of(source.env_file), True)
     return {file: is_read for file, is_read in found.items() if os.path.lexists(file)}
 
 

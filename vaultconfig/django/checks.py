@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
@@ -24,7 +23,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import SafeExceptionReporterFilter
 
-from vaultconfig.connection import read_connection
+from vaultconfig.connection import files_of, read_connection
 from vaultconfig.django import databases
 from vaultconfig.django.installation import (
     APP,
@@ -92,9 +91,7 @@ def _is_telling(name: str) -> bool:
 
 
 def _published(project: Loaded) -> Iterator[checks.CheckMessage]:
-    configured = project.settings_cls.model_config.get("env_file") or ()
-    files = [configured] if isinstance(configured, (str, Path)) else configured
-    for file in map(Path, files):
+    for file in files_of(project.settings_cls.model_config.get("env_file")):
         with suppress(ConfigurationError):  # git can't say
             found = standing(str(file.parent), file.name) if file.is_file() else "ignored"
             if found in {"tracked", "exposed"}:
