@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
@@ -23,7 +22,7 @@ from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refers
 from vaultconfig.source import DEFAULT_ENV_FILE
-from vaultconfig.urls import is_loopback
+from vaultconfig.urls import goes_in_clear
 
 if TYPE_CHECKING:
     from vaultconfig.client import Health, Identity
@@ -37,8 +36,7 @@ _OTHERS: Final = 0o037  # all that 0640 does not allow them
 
 def problems_of_connection(connection: Connection) -> Iterator[Problem]:
     """Yield what is unsafe about the address."""
-    parts = urlsplit(connection.url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    if goes_in_clear(connection.url):
         yield Problem(
             "error",
             "connection",

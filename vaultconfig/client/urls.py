@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import SplitResult, quote, urlsplit
 
 from vaultconfig.errors import ConfigurationError, SecretError
-from vaultconfig.urls import is_loopback
+from vaultconfig.urls import goes_in_clear
 
 LONGEST_PATH = 512
 MOST_LEVELS = 10
@@ -24,7 +24,7 @@ def checked_url(url: str, *, what: str, allow_http: bool) -> str:
         raise ConfigurationError(
             f"the {what} holds a user, a query or a fragment: write https://HOST/PATH"
         )
-    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname)):
+    if goes_in_clear(url) and not allow_http:
         raise ConfigurationError(
             f"the {what} {url} would send secrets in clear: use https, "
             "or set VAULTCONFIG_ALLOW_HTTP=1 if you must"

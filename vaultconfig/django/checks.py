@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core import checks
@@ -38,7 +37,7 @@ from vaultconfig.environment import VARIABLE, current_environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.plan import FieldPlan, fields_of
 from vaultconfig.render.git import standing
-from vaultconfig.urls import is_loopback
+from vaultconfig.urls import goes_in_clear
 
 
 def check_settings() -> list[checks.CheckMessage]:
@@ -107,8 +106,7 @@ def _in_clear() -> Iterator[checks.CheckMessage]:
     with suppress(ConfigurationError):  # whoever connects says what is invalid
         connection = read_connection(os.environ)
         for url in (connection.url, connection.token_url):
-            parts = urlsplit(url)
-            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            if goes_in_clear(url):
                 yield checks.Warning(
                     f"secrets travel in plain HTTP between this machine and {url}",
                     hint="Use https, and unset VAULTCONFIG_ALLOW_HTTP.",
