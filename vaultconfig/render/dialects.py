@@ -57,9 +57,9 @@ class Document:
         parse: Reads them back.
         limits: What it cannot hold, for the error.
         beside: Compares what a file has beside its values.
-        by_meaning: Whether a file of others is ours where it holds our keys alone.
         environment: Whether it becomes an environment, which holds no NUL characters, and where
-            our own loader looks for references.
+            our own loader looks for references. A file of data that others wrote is ours where it
+            holds our keys alone; one for an environment is not.
     """
 
     name: str
@@ -68,7 +68,6 @@ class Document:
     limits: str = "it does not read back equal"
     environment: bool = True
     beside: Callable[[str], list[Difference]] = lambda _: []
-    by_meaning: bool = False
 
     def update(self, existing: str, values: Mapping[str, str]) -> str:
         """Return the text that holds *values*, and nothing of *existing*.
@@ -95,7 +94,7 @@ class Document:
         """
         if self.wrote(existing):
             return
-        if not self.by_meaning:
+        if self.environment:
             raise ForeignFileError(f"the format {self.name} is replaced whole")
         others = [shown_name(key) for key in self.parse(existing) if key not in values]
         if others:
@@ -140,20 +139,8 @@ _DOCUMENTS: Final = {
     for document in (
         Document("shell", lines.encode_shell, lines.parse_shell, limits=lines.SHELL_LIMITS),
         Document("docker", lines.encode_docker, lines.parse_docker, limits=lines.DOCKER_LIMITS),
-        Document(
-            "json",
-            structured.encode_json,
-            structured.parse_json,
-            environment=False,
-            by_meaning=True,
-        ),
-        Document(
-            "yaml",
-            structured.encode_yaml,
-            structured.parse_yaml,
-            environment=False,
-            by_meaning=True,
-        ),
+        Document("json", structured.encode_json, structured.parse_json, environment=False),
+        Document("yaml", structured.encode_yaml, structured.parse_yaml, environment=False),
     )
 }
 
@@ -195,7 +182,6 @@ def dialect(
         limits=structured.K8S_LIMITS,
         environment=False,
         beside=partial(structured.differences_beside, manifest=manifest),
-        by_meaning=True,
     )
 
 
