@@ -136,13 +136,13 @@ class Schedule:
             if entry is None:
                 continue
             entry.failures, entry.error = entry.failures + 1, error
-            wait = max(backoff(entry.failures, part), _asked(error))
+            wait = max(backoff(entry.failures, part), asked_pause(error))
             entry.due_at = entry.retry_at(now, wait)
 
     def unavailable(self, keys: Iterable[SecretKey], error: Exception, now: float) -> None:
         """Note that the vault gave nothing at all, not even for *keys*, which stay due."""
         self._failures, self._error = self._failures + 1, error
-        wait = max(backoff(self._failures, self._random()), _asked(error))
+        wait = max(backoff(self._failures, self._random()), asked_pause(error))
         chances = (entry.retry_at(now, wait) for entry in self._entries.values())
         self._retry_at = min(chances, default=now + wait)
         self.hasten(keys, now)
@@ -224,6 +224,6 @@ def _pause(lifetime: Lifetime, part: float) -> float:
     return max(lifetime.ttl, SHORTEST_TTL) * part
 
 
-def _asked(error: Exception) -> float:
+def asked_pause(error: Exception) -> float:
     """Return the seconds that the vault itself asks us to wait."""
     return (error.retry_after or 0.0) if isinstance(error, RateLimitedError) else 0.0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vaultconfig.errors import RateLimitedError, VaultConfigError, VaultUnavailableError
 from vaultconfig.live.health import describe
 from vaultconfig.live.refresher import Refresher, Seams
-from vaultconfig.live.schedule import backoff
+from vaultconfig.live.schedule import asked_pause, backoff
 from vaultconfig.live.worker import Worker
 from vaultconfig.log import say
 
@@ -169,7 +169,7 @@ class Watcher:
         """Return how many seconds to wait after *error*."""
         self._failures, self._may_have_missed = self._failures + 1, True
         seconds = backoff(self._failures, self._seams.random())
-        asked = error.retry_after or 0.0 if isinstance(error, RateLimitedError) else 0.0
+        asked = asked_pause(error)
         if self._subscription is not None:
             if not isinstance(error, VaultUnavailableError):
                 self._unsubscribe()  # the vault has forgotten it: subscribe anew, in a while
