@@ -1,4 +1,4 @@
-"""The sources of a settings class, put in the order that ours needs. Does no I/O."""
+"""The sources of a settings class, put in the order that ours needs. Reads no values."""
 
 from __future__ import annotations
 

@@ -23,9 +23,8 @@ from vaultconfig.plan import (
 )
 from vaultconfig.references import Template, VaultRef, expanded_in, is_reference, parse
 
-_DEEPEST: Final = (
-    32  # levels of models that no source mentions: one that requires itself has no end
-)
+# Levels of models that no source mentions: one that requires itself has no end.
+_DEEPEST: Final = 32
 
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""

@@ -107,7 +107,6 @@ _BY_CODE = {
 }
 # What counts where the code is unknown or missing, but for VERDICTS without one.
 _BY_STATUS = {
-    401: _Kind.AUTHENTICATION,
     403: _Kind.DENIED,
     429: _Kind.RATE_LIMITED,
     500: _Kind.INTERNAL,
