@@ -17,14 +17,16 @@ MASK = "**********"
 DEEPEST = 100
 
 
-class _MaskedStr(str):
+class MaskedStr(str):
+    """A text whose `repr` is asterisks."""
+
     __slots__ = ()
 
     def __repr__(self) -> str:
         return repr(MASK)
 
     def __getitem__(self, index: Any) -> str:
-        return _MaskedStr(super().__getitem__(index))  # `reprlib` and rich print the beginning
+        return MaskedStr(super().__getitem__(index))  # `reprlib` and rich print the beginning
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return str, (str(self),)
@@ -57,22 +59,22 @@ class _MaskedFloat(float):
 
 
 _MASKED: Mapping[type, Callable[[Any], Any]] = {
-    str: _MaskedStr,
+    str: MaskedStr,
     int: _MaskedInt,
     float: _MaskedFloat,
 }
 _PLAIN: Mapping[type, Callable[[Any], Any]] = {
-    _MaskedStr: str,
+    MaskedStr: str,
     _MaskedInt: int,
     _MaskedFloat: float,
 }
 # pydantic names the type of an input in its errors.
-_MaskedStr.__name__, _MaskedInt.__name__, _MaskedFloat.__name__ = "str", "int", "float"
+MaskedStr.__name__, _MaskedInt.__name__, _MaskedFloat.__name__ = "str", "int", "float"
 
 
 def is_masked(value: object) -> bool:
     """Whether *value* is a scalar that came from the vault."""
-    return isinstance(value, (_MaskedStr, _MaskedInt, _MaskedFloat))
+    return isinstance(value, (MaskedStr, _MaskedInt, _MaskedFloat))
 
 
 def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
@@ -90,7 +92,7 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
         raise RecursionError("nested too deeply")
     if isinstance(value, dict):
         return {
-            _MaskedStr(key) if keys else key: mask(item, keys=keys, levels=levels - 1)
+            MaskedStr(key) if keys else key: mask(item, keys=keys, levels=levels - 1)
             for key, item in value.items()
         }
     if isinstance(value, list):

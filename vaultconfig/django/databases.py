@@ -17,14 +17,14 @@ from pydantic import BaseModel
 from vaultconfig.django.installation import SETTING
 from vaultconfig.django.loading import current_live
 from vaultconfig.live.change import unknown_part
-from vaultconfig.masking import _MaskedStr
+from vaultconfig.masking import MaskedStr
 
 _PLACE: Final = ("NAME", "HOST", "PORT")
 _KEYS: Final = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 _ABSENT: Final = object()
 
 
-class FromField(_MaskedStr):
+class FromField(MaskedStr):
     """A text in ``DATABASES`` that follows a field, in copies of the dictionary too.
 
     Django makes a plain text of it for a test database or a clone, which therefore stays.
