@@ -127,6 +127,12 @@ told = []
 def bad(change, **_):
     raise RuntimeError(change.new.key.get_secret_value())
 
+class Worse:
+    def __call__(self, change, **_):
+        raise LookupError(change.new.key.get_secret_value())
+
+worse = Worse()
+
 def leaving(change, **_):
     sys.exit(change.new.key.get_secret_value())
 
@@ -136,7 +142,7 @@ async def awaited(change, **_):
 def good(sender, change, **_):
     told.append([sender.__name__, sorted(change.fields), change.versions])
 
-for receiver in (bad, leaving, good, awaited):
+for receiver in (bad, worse, leaving, good, awaited):
     vault_refreshed.connect(receiver)
 import os
 httpx.put(os.environ["SCAIVAULT_URL"] + "/v1/secrets/environments/production/site/web",
@@ -152,6 +158,7 @@ print(json.dumps(told))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [["Settings", ["key"], {WEB: 2}], ["awaited"]]
     assert "the receiver bad raised RuntimeError" in done.stderr
+    assert "the receiver Worse raised LookupError" in done.stderr
     assert "the receiver leaving raised SystemExit" in done.stderr
     assert "canary" not in done.stderr
 

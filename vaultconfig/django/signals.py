@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from functools import wraps
@@ -17,6 +18,7 @@ class _DiscreetSignal(Signal):
 
     def _log_robust_failure(self, receiver: Callable[..., Any], err: BaseException) -> None:
         # Django logs the message, which may quote a value that the receiver was given.
+        receiver = inspect.unwrap(receiver)  # an object that is called has no name to wrap it with
         name = getattr(receiver, "__qualname__", type(receiver).__name__)
         say(logging.ERROR, "the receiver %s raised %s", name, type(err).__name__)
 
