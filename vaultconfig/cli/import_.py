@@ -44,8 +44,8 @@ class _Stored:
 @click.command("import")
 @click.argument("file")
 @click.option("--to", "prefix", required=True, metavar="PREFIX", help="Where in the vault.")
-@click.option("--secret", multiple=True, metavar="KEY", help="This one is a secret, too.")
-@click.option("--plain", multiple=True, metavar="KEY", help="This one is none.")
+@click.option("--secret", multiple=True, metavar="KEY", help="Treat it as a secret, too.")
+@click.option("--plain", multiple=True, metavar="KEY", help="Do not treat it as a secret.")
 @click.option("--force", is_flag=True, help="Overwrite secrets that differ.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @common
@@ -97,7 +97,7 @@ def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
     if text is None:
         return "it has no value"
     if not _is_name(key):
-        return "its name is none of a variable"
+        return "its name is not a valid variable name"
     if refers(text):
         return "it is a reference already"
     names = {atom.name for atom in parse_variables(text) if isinstance(atom, Variable)}
@@ -176,7 +176,9 @@ def _write(client: VaultClient, moves: Sequence[Move], *, yes: bool) -> None:
         click.echo("Nothing to write: the vault has it all.", err=True)
         return
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody is here to be asked: add --yes")
+        raise click.UsageError(
+            "standard input is not a terminal, so there is no way to ask: add --yes"
+        )
     if not yes and not click.confirm(f"Write {count(len(moves), 'secret')}?", err=True):
         raise click.exceptions.Exit(0)
     done = written(client, moves, Pace())

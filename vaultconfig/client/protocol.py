@@ -56,7 +56,7 @@ def parts_of(key: SecretKey) -> tuple[str, int | None]:
 
 
 def whoami_request() -> Request:
-    """Ask who we are."""
+    """Ask for the identity of the token."""
     return Request("GET", "/v1/auth/whoami")
 
 
@@ -195,7 +195,9 @@ def _item(
         problem = answer.problem_of(error if isinstance(error, dict) else {})
         return failure_of_secret(problem, path=path)
     if not isinstance(secrets.get(path), dict):
-        raise _broken(answer, path, "lacks it")
+        raise ResponseError(
+            f"the vault's answer to the batch does not contain {path}", request_id=answer.request_id
+        )
     return _secret(secrets[path], key=path, answer=answer)
 
 

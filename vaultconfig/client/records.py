@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the vault takes us for.
+    """The identity of the token.
 
     Attributes:
         identity_id: As it stands in the audit log.

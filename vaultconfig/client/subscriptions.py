@@ -191,5 +191,6 @@ def _nothing_in(answer: Answer, *, name: str) -> Failure | None:
 
 def _broken(answer: Answer, what: str) -> ResponseError:
     return ResponseError(
-        f"the vault's answer about a subscription lacks {what}", request_id=answer.request_id
+        f"the vault's answer about a subscription does not contain {what}",
+        request_id=answer.request_id,
     )

@@ -343,7 +343,7 @@ class _Body(httpx.SyncByteStream):
             for chunk in self._chunks:
                 size += len(chunk)
                 if size > LARGEST_ANSWER:
-                    raise ResponseError("the answer is larger than 8 MiB: it is refused")
+                    raise ResponseError("the answer is larger than 8 MiB: it was rejected")
                 yield chunk
 
     def close(self) -> None:

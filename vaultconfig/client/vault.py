@@ -94,7 +94,7 @@ class VaultClient:
         self._wire.close()
 
     def whoami(self) -> Identity:
-        """Return who the vault takes us for.
+        """Return the identity and scopes of the token.
 
         Raises:
             AuthenticationError: The vault rejects the credentials.
@@ -239,7 +239,7 @@ class VaultClient:
             name: For people, in listings.
 
         Raises:
-            AccessDeniedError: The token lacks ``subscriptions:write``.
+            AccessDeniedError: The token does not have ``subscriptions:write``.
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The vault has no subscriptions, or breaks its protocol.

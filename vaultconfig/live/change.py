@@ -49,7 +49,7 @@ def changed_fields(old: BaseModel, new: BaseModel) -> frozenset[str]:
 
 
 def unknown_part(model: type[BaseModel], name: str) -> tuple[type[BaseModel], str] | None:
-    """Return the model that lacks a part of the dotted *name*, and that part; None if none does."""
+    """Return the model without some part of the dotted *name*, and that part; None if all exist."""
     first, _, rest = name.partition(".")
     if first not in model.model_fields:
         return model, first
