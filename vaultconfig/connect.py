@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vaultconfig.cache import now
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile, VaultClient
 from vaultconfig.connection import DEADLINE, SET_CREDENTIALS, Connection
 from vaultconfig.errors import ConfigurationError
@@ -19,6 +20,7 @@ def connect(connection: Connection) -> VaultClient:
         tenant=connection.tenant,
         deadline=connection.deadline or DEADLINE,
         allow_http=connection.allow_http,
+        clock=now,
     )
 
 
@@ -36,6 +38,7 @@ def _credentials(connection: Connection) -> StaticToken | TokenFile | ClientCred
             scope=connection.scope,
             style=connection.client_auth,
             allow_http=connection.allow_http,
+            clock=now,
             name=f"the client credentials ({connection.source_of('SCAIKEY_CLIENT_ID')})",
         )
     raise ConfigurationError(f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}")

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias
 
+from anyio import CancelScope
 from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -46,6 +47,11 @@ def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespa
         VaultConfigError: The settings can't be had, so the application does not start.
         pydantic.ValidationError: The values do not fit, likewise.
     """
+    if not isinstance(live, LiveSettings):
+        raise ConfigurationError(
+            "lifespan() takes live settings: write FastAPI(lifespan=lifespan(live)), where live is"
+            " LiveSettings(Settings)"
+        )
     live.translate_errors(_in_terms_of_http)
 
     @asynccontextmanager
@@ -118,7 +124,8 @@ async def _running(live: LiveSettings[Any]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await run_in_threadpool(live.__exit__, None, None, None)
+        with CancelScope(shield=True):  # a server that gives up has to leave all the same
+            await run_in_threadpool(live.__exit__, None, None, None)
 
 
 def _start(live: LiveSettings[Any]) -> Exception | None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from tests.fastapi.conftest import CANARY, PATH, Settings
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import UnresolvedSettingsError, VaultUnavailableError
+from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultUnavailableError
 from vaultconfig.fastapi import lifespan
 
 OwnLifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
@@ -230,6 +230,13 @@ def test_a_failed_start_can_be_tried_again(
     vault_env.put(PATH, {"key": CANARY})
     with TestClient(app) as client:
         assert client.get("/").json() is True
+
+
+@pytest.mark.parametrize("wrong", [Settings, FastAPI()])
+def test_what_is_not_live_is_refused(wrong: Any) -> None:
+    """As in ``FastAPI(lifespan=lifespan)``, where the call was forgotten."""
+    with pytest.raises(ConfigurationError, match=r"write FastAPI\(lifespan=lifespan\(live\)\)"):
+        lifespan(wrong)
 
 
 def test_two_applications_on_one_live(filled: DevServer, live: LiveSettings[Settings]) -> None:

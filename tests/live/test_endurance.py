@@ -20,7 +20,7 @@ from pydantic import model_validator
 from tests.live.rig import Ahead, eventually, heard
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.live import listeners
 from vaultconfig.live.refresher import Seams
 from vaultconfig.live.worker import Worker
@@ -96,11 +96,17 @@ class TestListeners:
         told: list[str] = []
         live.on_change(listener)
         live.on_error(listener)
+        errors: list[Exception] = []
+        live.on_error(errors.append)
         live.on_change(lambda change: told.append(change.new.key))
         rotate(vault, live, "k2", "k3")
         heard(live)
         assert (told, live.health().state) == (["k2", "k3"], "fresh")
-        assert f"the listener {listener.__name__} raised" in caplog.text
+        assert {type(error) for error in errors} <= {ValueError, MemoryError, VaultConfigError}
+        assert len(errors) == 2
+        line = listener.__code__.co_firstlineno
+        expected = f"the listener {listener.__name__} ({__name__}:{line}) raised"
+        assert expected in caplog.text
         assert CANARY not in caplog.text
 
     def test_one_that_never_returns(
@@ -125,7 +131,7 @@ class TestListeners:
         rotate(vault, live, "k2", "k3", "k4")
         heard(live)
         assert (told, live.health().state) == (["k2", "k3", "k4"], "fresh")
-        assert caplog.text.count("hang has been running for over") == 1
+        assert caplog.text.count("has been running for over") == 1
         assert [t.name for t in threading.enumerate()].count("vaultconfig-listener") == 1
         returns.set()
         eventually(lambda: len(changes) == 2)  # what it has missed, in one
@@ -146,6 +152,21 @@ class TestListeners:
         rotate(vault, live, "k3", "k4")
         returns.set()
         heard(live)
+
+    @pytest.mark.parametrize("listener", [42, None, "notify"])
+    def test_what_can_not_be_called(self, live: Live, listener: object) -> None:
+        """It is refused when it is registered, not at the first rotation."""
+        for register in (live.on_change, live.on_error):
+            with pytest.raises(ConfigurationError, match="can't be called: give a function"):
+                register(listener)  # type: ignore[arg-type]  # what is refused
+
+    def test_one_field_may_be_a_text(self, vault: DevServer, live: Live) -> None:
+        """A single name is not taken for its letters."""
+        told: list[object] = []
+        live.on_change(told.append, fields="key")
+        rotate(vault, live, "k2")
+        heard(live)
+        assert len(told) == 1
 
 
 class TestCoroutines:
@@ -188,7 +209,7 @@ class TestCoroutines:
             raise AssertionError
 
         for register in (live.on_change, live.on_error):
-            with pytest.raises(ConfigurationError, match="listen is a coroutine function, and no"):
+            with pytest.raises(ConfigurationError, match=r"listen \(.*\) is a coroutine function"):
                 register(listen)
 
     def test_a_loop_that_has_ended_is_told_of(
@@ -208,9 +229,25 @@ class TestCoroutines:
         rotate(vault, live, "k2")
         heard(live)
         assert len(told) == 1
-        assert "listen can't run: the event loop in which it was registered has ended" in (
-            caplog.text
-        )
+        assert "can't run: the event loop in which it was registered has ended" in caplog.text
+
+    def test_one_that_exits_does_not_end_the_loop(self, vault: DevServer, live: Live) -> None:
+        """asyncio lets SystemExit of a task through; ours tells on_error, and the loop goes on."""
+        errors: list[Exception] = []
+        live.on_error(errors.append)
+
+        async def listen(change: object) -> None:
+            sys.exit(CANARY)
+
+        async def use() -> None:
+            live.on_change(listen)
+            vault.put("api", {"key": "k2"})
+            while not errors:
+                await asyncio.sleep(0.001)
+
+        asyncio.run(asyncio.wait_for(use(), 20))
+        assert "SystemExit" in str(errors[0])
+        assert CANARY not in str(errors[0])
 
     def test_what_it_raises_is_told(
         self, vault: DevServer, live: Live, caplog: pytest.LogCaptureFixture

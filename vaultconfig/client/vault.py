@@ -232,7 +232,8 @@ class VaultClient:
     def subscribe(self, paths: Collection[str], *, name: str = "vaultconfig") -> Subscription:
         """Have the vault keep news of the secrets that match *paths*.
 
-        The subscription has connections of its own, and is closed on its own.
+        The subscription has connections of its own, and is closed on its own. It is one attempt:
+        the vault allows 20 a minute.
 
         Args:
             paths: Globs: ``**`` is any number of levels, ``*`` one, ``?`` one character.
@@ -245,7 +246,7 @@ class VaultClient:
             ResponseError: The vault has no subscriptions, or breaks its protocol.
         """
         decode = functools.partial(created_in, name=name)
-        subscription_id = self._call(creation(paths, name=name), decode)
+        subscription_id = self._call(creation(paths, name=name), decode, retry=False)
         return Subscription(
             self._wire.twin(),
             subscription_id=subscription_id,
@@ -253,8 +254,14 @@ class VaultClient:
             deadline=lambda seconds: self._terms(seconds).deadline,
         )
 
-    def _call(self, request: protocol.Request, decode: Callable[[Answer], T | Failure]) -> T:
-        terms = self._terms()
+    def _call(
+        self,
+        request: protocol.Request,
+        decode: Callable[[Answer], T | Failure],
+        *,
+        retry: bool = True,
+    ) -> T:
+        terms = self._terms(retry=retry)
 
         def attempt(_keys: Collection[None]) -> Mapping[None, T | Failure]:
             return {None: decoded(self._wire.send(request, terms.deadline), decode)}

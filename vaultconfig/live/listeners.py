@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.live.change import Change
 from vaultconfig.live.worker import OurThread
 from vaultconfig.log import say
@@ -127,8 +127,10 @@ class _Listener(Generic[News]):
         self._function = function
         self._merged = merged
         self._on_error = on_error
-        self._name = getattr(function, "__qualname__", type(function).__name__)
+        self._name = _name_of(function)
         self._waiting: News | None = None
+        if not callable(function):
+            raise ConfigurationError(f"{self._name} can't be called: give a function")
         self._loop = running_loop()
         self._rest()
         if self._loop is None and _is_coroutine_function(function):
@@ -188,7 +190,7 @@ class _Listener(Generic[News]):
             coroutine.close()
             self._say_lost()
             return
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        future = asyncio.run_coroutine_threadsafe(_contained(coroutine), loop)
         while loop.is_running():
             with suppress(TimeoutError):
                 future.result(_LOOK_AGAIN)
@@ -200,15 +202,31 @@ class _Listener(Generic[News]):
     def _say_lost(self) -> None:
         say(
             logging.ERROR,
-            "the listener %s can't run: the event loop in which it was registered has ended",
+            "the listener %s can't run: the event loop in which it was registered has ended,"
+            " or there was none",
             self._name,
         )
 
     def _report(self, error: BaseException) -> None:
         # Not its message, which may quote a value that the listener was given.
-        say(logging.ERROR, "the listener %s raised %s", self._name, type(error).__name__)
-        if isinstance(error, Exception):
-            self._on_error(error)
+        told = f"the listener {self._name} raised {type(error).__name__}"
+        say(logging.ERROR, told)
+        self._on_error(error if isinstance(error, Exception) else VaultConfigError(told))
+
+
+async def _contained(coroutine: Coroutine[Any, Any, object]) -> object:
+    """Await *coroutine*, and let SystemExit not end the event loop."""
+    try:
+        return await coroutine
+    except SystemExit:
+        problem = "SystemExit was raised"
+    raise VaultConfigError(problem)
+
+
+def _name_of(function: object) -> str:
+    name = getattr(function, "__qualname__", type(function).__name__)
+    code = getattr(function, "__code__", None)
+    return name if code is None else f"{name} ({function.__module__}:{code.co_firstlineno})"
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import sys
 from functools import partial
+from threading import RLock
 from typing import Protocol
 from weakref import WeakSet, ref
 
@@ -28,11 +29,18 @@ class Alive(Protocol):
 
 
 _alive: WeakSet[Alive] = WeakSet()
+_lock = RLock()  # a set that grows can't be iterated over; a signal handler may do either
 
 
 def follow(alive: Alive) -> None:
     """Tell *alive* of forks, and of the end of the process, for as long as others keep it."""
-    _alive.add(alive)
+    with _lock:
+        _alive.add(alive)
+
+
+def _living() -> list[Alive]:
+    with _lock:
+        return list(_alive)
 
 
 def close_when_ending(alive: Alive) -> None:
@@ -56,18 +64,19 @@ def _close(alive: ref[Alive], **_: object) -> None:
 
 def others_use(vault: object) -> bool:
     """Whether requests to *vault* are made for any live settings of this process."""
-    return any(alive.uses(vault) for alive in list(_alive))
+    return any(alive.uses(vault) for alive in _living())
 
 
 def _after_fork() -> None:
-    for alive in list(_alive):
+    _lock.release()
+    for alive in _living():
         alive.after_fork()
 
 
 def _close_all() -> None:
-    for alive in list(_alive):
+    for alive in _living():
         alive.close()
 
 
-on_fork(after_in_child=_after_fork)
+on_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork)
 atexit.register(_close_all)

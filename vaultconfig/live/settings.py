@@ -246,6 +246,7 @@ class LiveSettings(Generic[T]):
             ConfigurationError: There is no such field, or *listener* is a coroutine function and
                 no event loop is running.
         """
+        fields = {fields} if isinstance(fields, str) else fields
         for name in fields or ():
             unknown = unknown_part(self._settings_cls, name)
             if unknown is not None:
