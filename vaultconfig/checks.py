@@ -92,9 +92,12 @@ def failures_of_factories(
 
 
 def _check_options(config: Mapping[str, Any]) -> None:
-    for name in [name for name in config if name.startswith("vault_")]:
+    for name in config:
         if name not in OPTIONS:
-            (close,) = get_close_matches(name, OPTIONS, n=1, cutoff=0.0)
+            cutoff = 0.0 if name.startswith("vault_") else 0.85  # such as vautl_fallback
+            close = next(iter(get_close_matches(name, OPTIONS, n=1, cutoff=cutoff)), None)
+            if close is None:
+                continue
             raise ConfigurationError(f"{name} is not a key of VaultConfigDict: write {close}")
         is_right, expected = OPTIONS[name]
         if not is_right(config[name]):

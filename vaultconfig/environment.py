@@ -39,10 +39,15 @@ def current_environment(
     Raises:
         ConfigurationError: The name stands in quotes, which something has kept there.
     """
-    for name in (argument, environ.get(VARIABLE), declared):
+    given = {
+        "_vault_environment": argument,
+        VARIABLE: environ.get(VARIABLE),
+        "vault_environment": declared,
+    }
+    for origin, name in given.items():
         if name is not None and name.strip():
             if name.strip()[0] in "\"'":
-                raise ConfigurationError(f"{VARIABLE} has quotes around its value: remove them")
+                raise ConfigurationError(f"{origin} has quotes around its value: remove them")
             return Environment(name.strip().lower())
     return Environment(None)
 

@@ -8,6 +8,7 @@ import io
 import traceback
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
+from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Unpack
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
@@ -19,6 +20,7 @@ from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, Vaul
 from vaultconfig.fallback import FallbackMode
 from vaultconfig.masking import mask, unmask
 from vaultconfig.origins import LoadRecord, Provenance, fixed_in, provenance_of
+from vaultconfig.plan import fields_of
 from vaultconfig.representation import masked_args, secret_texts
 from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
 from vaultconfig.validation import clean_error
@@ -94,6 +96,7 @@ class VaultSettings(BaseSettings):
         """
         if _build_sources is None:
             options = {name: values.pop(name) for name in _OPTIONS & values.keys()}
+            _check_names(type(self), values)
             _build_sources = self._settings_init_sources(
                 _vault_environment=_vault_environment, _init_kwargs=values, **options
             )
@@ -183,6 +186,16 @@ def provenance(settings: VaultSettings) -> dict[str, Provenance]:
 def fixed_fields(settings: VaultSettings) -> list[str]:
     """Name the fields with a reference in their annotation that a higher source has given."""
     return fixed_in(type(settings), settings._vaultconfig_record)
+
+
+def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> None:
+    """Reject what is meant to be an option and is none, such as ``_vault_enviroment``."""
+    unknown = {name for name in values if name.startswith("_")}
+    if unknown:
+        unknown -= {str(step) for field in fields_of(settings_cls) for (step, *_) in field.places}
+    for name in sorted(unknown):
+        (close,) = get_close_matches(name, [*_OPTIONS, "_vault_environment"], n=1, cutoff=0.0)
+        raise ConfigurationError(f"{settings_cls.__name__} has no argument {name}: write {close}")
 
 
 def _record_of(source: VaultSettingsSource | None) -> LoadRecord:

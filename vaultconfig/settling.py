@@ -84,11 +84,12 @@ class Settling:
             if isinstance(outcome, Settled):
                 self._take(outcome, failure, is_expected=is_expected)
                 return
-            failure = failure or self._failure(slot, declared, outcome)
+            problem = self._failure(slot, declared, outcome)
             may_be_missing = self._may_be_missing(declared)
             if not may_be_missing and not self._covers(slot, outcome):
-                self.failures.append(failure)
+                self.failures.append(problem)  # what has stopped it, not what came before
                 return
+            failure = failure or problem
             is_expected &= may_be_missing or isinstance(outcome, NoCredentialsError)
         self._take(self._alternative(slot), failure, is_expected=is_expected)
 

@@ -343,3 +343,32 @@ class TestOptions:
         assert set(OPTIONS) == {
             name for name in VaultConfigDict.__annotations__ if name.startswith("vault_")
         }
+
+
+@pytest.mark.parametrize("name", ["_vault_enviroment", "_env_fil", "_anything"])
+def test_an_argument_that_does_not_exist(name: str) -> None:
+    """Misspelt, it would be ignored, and production's secrets read in its place."""
+
+    class Settings(VaultSettings):
+        debug: bool = False
+
+    with pytest.raises(ConfigurationError, match=f"Settings has no argument {name}: write _"):
+        Settings(**{name: "staging"})
+
+
+def test_an_alias_may_begin_so() -> None:
+    """A field's own name for its value is no option."""
+
+    class Settings(VaultSettings):
+        identity: str = Field(alias="_id")
+
+    assert Settings(_id="x").identity == "x"
+
+
+@pytest.mark.parametrize("name", ["vautl_fallback", "valut_fallback", "vault_fallbak"])
+def test_a_key_that_is_misspelt_anywhere(name: str) -> None:
+    """Also where the letters of ``vault_`` are mixed up."""
+    with pytest.raises(ConfigurationError, match=f"{name} is not a key .*: write vault_fallback"):
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(**{name: "never"})  # type: ignore[typeddict-item,misc]

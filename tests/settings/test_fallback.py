@@ -423,3 +423,23 @@ def test_no_credentials_in_development_and_nothing_in_dotenv(development: None) 
     (failure,) = unresolved(Settings).failures
     assert isinstance(failure.error, NoCredentialsError)
     assert ".env" in str(failure.error)
+
+
+@pytest.mark.parametrize("problem", ["nothing", "no vault", "no secret"])
+def test_a_malformed_reference_in_dotenv_is_the_error(
+    vault_env: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    """What is told is the mistake in `.env`, not that the vault could not be asked before."""
+
+    class Settings(VaultSettings):
+        password: Annotated[str, "vault:db#password"]
+
+    monkeypatch.setenv("VAULTCONFIG_ENVIRONMENT", "development")
+    (tmp_path / ".env").write_text('PASSWORD="vault:app//x#key"\n')
+    if problem == "nothing":
+        monkeypatch.delenv("SCAIVAULT_TOKEN")
+    elif problem == "no vault":
+        vault_env.stop()
+    told = str(unresolved(Settings))
+    assert "password in PASSWORD: invalid reference" in told
+    assert "double slash" in told

@@ -58,7 +58,7 @@ class TestQuotes:
         monkeypatch.setenv(name, quoted)
         told = failing(Settings)[field]
         assert f"{field} in {name}: invalid reference" in told
-        assert "expected a reference without quotes around it" in told
+        assert "expected a reference without quotes or blanks around it" in told
 
     @pytest.mark.parametrize("template", ['"u:${vault:app#token}"', "'${vault:app#token}'"])
     def test_templates(self, monkeypatch: pytest.MonkeyPatch, template: str) -> None:
@@ -81,13 +81,19 @@ class TestQuotes:
     @pytest.mark.parametrize(
         "text",
         [
-            *['"vault:v1:abc"', "'quoted'", '"', "''", f'"{TOKEN}', f"say '{TOKEN}'"],
+            *['"vault:v1:abc"', "'quoted'", '"', "''", f"say '{TOKEN}'"],
             *['"see vault:x"', '{"a": "b"}'],
         ],
     )
     def test_other_quotes(self, text: str) -> None:
         """A value that is no reference inside of its quotes is what it is."""
         assert Settings(token=text).token.get_secret_value() == text
+
+    @pytest.mark.parametrize("around", [" ", "\t", '"', "`", "“", ' "'])
+    def test_what_stands_before_it_alone(self, around: str) -> None:
+        """A blank, or one quote that lost the other, does not make a password of a reference."""
+        told = failing(lambda: Settings(token=around + TOKEN))
+        assert "without quotes or blanks around it" in told["token"]
 
     def test_two_quoted_inserts(self) -> None:
         """Quotes that do not belong together are text of the template."""

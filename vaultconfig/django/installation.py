@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from django.apps import apps
@@ -35,4 +36,9 @@ def require_application() -> None:
             f"(vaultconfig.E003) {APP!r} is missing from INSTALLED_APPS, so no database gets its"
             " login from the vault: add it as the first one"
         )
-    refuse_masked()
+    _refuse_masked_once()
+
+
+@cache
+def _refuse_masked_once() -> None:
+    refuse_masked()  # an error is not kept

@@ -18,6 +18,7 @@ from vaultconfig.references.reference import VaultRef
 
 _INSERT = re.compile(r"\$(?<!\$\$)\{(?=vault:)")  # after another dollar it is a literal
 _VARIABLE = re.compile(r"\$\{(?!vault:)([^:}]*)")
+_AROUND = " \t\r\n\"'`“”‘’"  # what a shell, a file or an editor may leave before a reference
 _TRANSIT = re.compile(r"vault:v[0-9]+:")  # HashiCorp's ciphertext, which is not ours
 
 
@@ -105,9 +106,9 @@ def is_reference(text: str) -> bool:
     """Whether `parse` would do anything but return *text* unchanged."""
     if "vault:" not in text:
         return False
-    text = without_quotes(text)
-    if text.startswith("vault:"):
-        return not _TRANSIT.match(text)
+    bare = text.lstrip(_AROUND)
+    if bare.startswith("vault:"):
+        return not _TRANSIT.match(bare)
     return "${vault:" in text
 
 
@@ -136,10 +137,11 @@ def parse(text: str) -> VaultRef | Template | str:
     """
     if not is_reference(text):
         return text
-    if without_quotes(text) != text:
+    bare = text.lstrip(_AROUND)
+    if without_quotes(text) != text or (bare != text and bare.startswith("vault:")):
         at = text.find("vault:") + 1  # the text before it may be secret
         raise InvalidReferenceError(
-            text, column=at, expected="a reference without quotes around it"
+            text, column=at, expected="a reference without quotes or blanks around it"
         )
     if text.startswith("vault:") and not text.startswith("vault::"):
         return VaultRef(text)
