@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from threading import RLock
+from threading import Lock
 
 from cachetools import TLRUCache
 
@@ -32,46 +31,49 @@ class CachedSecret:
 
 
 class SecretCache:
-    """What was read from one vault with one credential. Thread-safe; `repr` shows its size only."""
+    """What was read from one vault with one credential. Thread-safe; `repr` shows its size only.
+
+    Nothing in here waits. A signal handler may come in wherever its thread is, and another thread
+    may be waiting for what that thread has: a lock that both take would end in a deadlock.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = now) -> None:
         self.clock = clock
-        self._lock = RLock()  # a signal handler may load while its thread holds it
-        self._entries: MutableMapping[SecretKey, CachedSecret] = TLRUCache(
+        self._entries: dict[SecretKey, CachedSecret] = {}
+        self._ends: TLRUCache[SecretKey, CachedSecret] = TLRUCache(
             maxsize=math.inf, ttu=_end_of_life, timer=clock
         )
+        self._tidying = Lock()
 
     def __repr__(self) -> str:
         return f"<SecretCache of {len(self._entries)} secrets>"
 
     def put(self, key: SecretKey, secret: Secret, *, read_at: float, keep: float) -> None:
         """Remember *secret*, asked for at *read_at*, for *keep* seconds at the most."""
-        with self._entered() as entries:
-            entries[key] = CachedSecret(secret, read_at, keep)
+        entry = self._entries[key] = CachedSecret(secret, read_at, keep)
+        if self._tidying.acquire(blocking=False):
+            try:
+                self._tidy(key, entry)
+            finally:
+                self._tidying.release()
 
     def get(self, key: SecretKey, *, max_age: float) -> CachedSecret | None:
         """Return what was read under *key* less than *max_age* seconds ago, if anything was."""
-        with self._entered() as entries:
-            entry = entries.get(key)
-        if entry is None or self.clock() - entry.read_at >= max_age:
+        entry = self._entries.get(key)
+        if entry is None or self.clock() - entry.read_at >= min(max_age, entry.keep):
             return None
         return entry
 
     def forget(self, key: SecretKey) -> None:
         """Drop what was read under *key*, if anything was."""
-        with self._entered() as entries:
-            entries.pop(key, None)
+        self._entries.pop(key, None)
 
-    @contextmanager
-    def _entered(self) -> Iterator[MutableMapping[SecretKey, CachedSecret]]:
-        """Give the entries to one thread. A signal handler that interrupts it finds none."""
-        with self._lock:
-            entries = self._entries
-            try:
-                self._entries = {}  # cachetools' own are not to be used twice at once
-                yield entries
-            finally:
-                self._entries = entries
+    def _tidy(self, key: SecretKey, entry: CachedSecret) -> None:
+        """Drop what is not to be served any more, and note when *entry* will not be."""
+        for old, ended in self._ends.expire():
+            if self._entries.get(old) is ended:
+                self._entries.pop(old, None)
+        self._ends[key] = entry
 
 
 def _end_of_life(_key: SecretKey, entry: CachedSecret, _now: float) -> float:

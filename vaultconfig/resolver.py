@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from threading import RLock, get_ident
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from vaultconfig.cache import SecretCache, now
@@ -90,12 +90,15 @@ class _Flight:
     def __init__(self) -> None:
         self.landed = Latch()
         self.thread = get_ident()
-        self.answers: Mapping[SecretKey, Answer] = {}
+        self.answers: dict[SecretKey, Answer] = {}
         self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
 
 
 class Vault:
-    """A vault, its cache, and the requests to it that are under way. Thread-safe."""
+    """A vault, its cache, and the requests to it that are under way. Thread-safe.
+
+    Without a lock, as `SecretCache`: each change of a dictionary here is one step.
+    """
 
     def __init__(
         self,
@@ -107,8 +110,7 @@ class Vault:
         self.connection = connection
         self.cache = SecretCache(clock=clock)
         self._connect = connect
-        self._client: Reader | None = None
-        self._lock = RLock()  # a signal handler may load while its thread holds it
+        self._clients: dict[None, Reader] = {}  # one at the most
         self._flights: dict[SecretKey, _Flight] = {}
         self._older_since: dict[SecretKey, float] = {}
 
@@ -135,8 +137,7 @@ class Vault:
 
     def close(self) -> None:
         """Close the connections; the next request makes new ones."""
-        with self._lock:
-            client, self._client = self._client, None
+        client = self._clients.pop(None, None)
         if client is not None:
             client.close()
 
@@ -188,13 +189,15 @@ class Vault:
         flights: dict[SecretKey, _Flight] = {}
         own = _Flight()
         try:
-            with self._lock:
-                for key, life in lifetimes.items():
+            for key, life in lifetimes.items():
+                entry = self.cache.get(key, max_age=life.ttl)
+                if entry is None:
+                    flights[key] = self._join(key, own)
+                    # The flight before it may have landed since the look into the cache.
                     entry = self.cache.get(key, max_age=life.ttl)
-                    if entry is not None:
-                        answers[key] = entry.secret
-                    else:
-                        flights[key] = self._join(key, own)
+                if entry is not None:
+                    answers[key] = own.answers[key] = entry.secret  # who has joined gets it, too
+                    flights.pop(key, None)
             mine = {key: lifetimes[key] for key, flight in flights.items() if flight is own}
             if mine:
                 self._fly(own, mine, deadline)
@@ -203,11 +206,12 @@ class Vault:
         failure: VaultConfigError | None = None
         for key, flight in flights.items():
             if not flight.landed.wait(max(0.0, until - time.monotonic())):
+                self._land(flight)  # a signal may have ended the load that it was part of
                 failure = VaultUnavailableError("no answer from the vault before the deadline")
-            elif flight.failure is not None:
-                failure = flight.failure
-            else:
+            elif key in flight.answers:
                 answers[key] = flight.answers[key]
+            else:
+                failure = flight.failure or failure
         return answers, failure
 
     def _fly(
@@ -217,7 +221,7 @@ class Vault:
         asked_at = self.cache.clock()
         try:
             answers = self._read(lifetimes.keys(), deadline)
-            flight.answers = self._taken(answers, lifetimes, asked_at, newest={})
+            flight.answers |= self._taken(answers, lifetimes, asked_at, newest={})
             flight.failure = None
         except VaultConfigError as error:
             flight.failure = error
@@ -225,13 +229,15 @@ class Vault:
     def _join(self, key: SecretKey, own: _Flight) -> _Flight:
         """Return the flight that brings *key*, which is *own* if none is under way."""
         flight = self._flights.setdefault(key, own)
-        # A signal handler can't wait for the load that it has interrupted.
-        return own if flight.thread == own.thread else flight
+        if flight.thread == own.thread:
+            # A signal handler can't wait for the load that it has interrupted.
+            flight = self._flights[key] = own
+        return flight
 
     def _land(self, flight: _Flight) -> None:
-        with self._lock:
-            for key in [key for key, other in self._flights.items() if other is flight]:
-                del self._flights[key]
+        for key, other in list(self._flights.items()):
+            if other is flight:
+                self._flights.pop(key, None)
         flight.landed.open()
 
     def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[SecretKey, Answer]:
@@ -239,16 +245,16 @@ class Vault:
         try:
             return client.read_many(keys, deadline=deadline)
         except ConfigurationError:
-            if self._client is client:
+            if self._clients.get(None) is client:
                 raise
         # Whoever shares the vault with us has closed it meanwhile.
         return self._reader().read_many(keys, deadline=deadline)
 
     def _reader(self) -> Reader:
-        with self._lock:
-            if self._client is None:
-                self._client = self._connect(self.connection)
-            return self._client
+        client = self._clients.get(None)
+        if client is None:  # of two that are made at once one stays; making one opens nothing
+            client = self._clients.setdefault(None, self._connect(self.connection))
+        return client
 
     def _taken(
         self,

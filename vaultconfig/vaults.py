@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import RLock
 from typing import Final, TypeAlias
 
 from vaultconfig.connection import Connection
@@ -50,30 +49,23 @@ def standing_in(stand_in: StandIn) -> Iterator[None]:
 
 def vault_for(connection: Connection) -> Vault:
     """Return the one `Vault` that this process has for *connection*."""
-    with _vaults_lock:
-        vault = _vaults.get(connection)
-        if vault is None:
-            vault = _vaults[connection] = Vault(connection, connect=_connect)
-        return vault
+    vault = _vaults.get(connection)
+    return vault or _vaults.setdefault(connection, Vault(connection, connect=_connect))
 
 
 def close_vaults() -> None:
     """Close every connection of this process, and forget what was read over it."""
-    with _vaults_lock:
-        vaults = list(_vaults.values())
-        _vaults.clear()
-    for vault in vaults:
+    while _vaults:
+        _, vault = _vaults.popitem()
         vault.close()
 
 
 def _forget_vaults() -> None:
     """Drop the parent's vaults in a forked child; closing them would end the parent's sessions."""
-    global _vaults, _vaults_lock  # the lock may be held by a thread that the child lacks
-    _vaults, _vaults_lock = {}, RLock()
+    _vaults.clear()
 
 
-_vaults: dict[Connection, Vault] = {}
-_vaults_lock = RLock()  # a signal handler may load while its thread holds it
+_vaults: dict[Connection, Vault] = {}  # without a lock: see `Vault`
 on_fork(after_in_child=_forget_vaults)
 
 

@@ -83,7 +83,7 @@ def test_a_version_that_is_gone(vault, client):
         (403, errors.VaultUnavailableError),
         (404, errors.VaultUnavailableError),
         (407, errors.VaultUnavailableError),
-        (413, errors.SecretError),
+        (413, errors.VaultUnavailableError),
         (204, errors.ResponseError),
         (304, errors.ResponseError),
     ],

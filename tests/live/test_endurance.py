@@ -17,10 +17,10 @@ from typing import Annotated, Any, TypeAlias
 import pytest
 from pydantic import model_validator
 
-from tests.live.rig import Ahead, eventually, heard
+from tests.live.rig import Ahead, eventually, heard, reads
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.errors import ConfigurationError, VaultConfigError, VaultUnavailableError
 from vaultconfig.live import listeners
 from vaultconfig.live.refresher import Seams
 from vaultconfig.live.worker import Worker
@@ -447,3 +447,63 @@ live.close()
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_log_that_hangs(vault: DevServer, live: Live) -> None:
+    """A handler of the log that never returns holds up neither rotations nor readers."""
+    returns = threading.Event()
+
+    class Hanging(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            returns.wait(30)
+
+    hanging = Hanging(logging.INFO)
+    logger = logging.getLogger("vaultconfig")
+    logger.addHandler(hanging)
+    try:
+        vault.fault(path="/v1/secrets/**", code="service_unavailable", times=1)
+        eventually(lambda: live.health().last_error)
+        rotate(vault, live, "k2", "k3")
+        assert live.health().state == "fresh"
+    finally:
+        returns.set()
+        heard(live)
+        logger.removeHandler(hanging)
+
+
+def test_who_left_late_does_not_close(vault: DevServer) -> None:
+    """An exit that belongs to before a close() is not that of whoever has entered since."""
+    live = LiveSettings(Settings)
+    first = live.__enter__()
+    live.close()
+    with live:
+        first.__exit__(None, None, None)
+        rotate(vault, live, "k2")
+        assert live.health().next_refresh is not None
+    assert live.health().next_refresh is None
+
+
+def test_closed_while_it_starts(vault: DevServer) -> None:
+    """A SIGTERM during the start is not lost: nothing runs when the start is over."""
+    live = LiveSettings(Settings)
+    gate = vault.hold("/v1/secrets/**")
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(live.start)
+        gate.wait_until_asked()
+        live.close()
+        vault.release()
+        starting.result(10)
+    assert live.health().next_refresh is None
+    assert live.current.key == "k1"
+
+
+def test_starts_share_a_failure(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many threads that start at once, none waits for more than two loads that fail."""
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "1")
+    live = LiveSettings(Settings)
+    vault.hold("/v1/secrets/**")
+    with ThreadPoolExecutor(16) as pool:
+        starts = [pool.submit(live.start) for _ in range(16)]
+        failures = [start.exception(30) for start in starts]
+    assert {type(failure) for failure in failures} == {VaultUnavailableError}
+    assert len(reads(vault)) <= 2

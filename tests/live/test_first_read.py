@@ -193,3 +193,15 @@ def test_overdue_is_stale(vault: DevServer, ahead: Ahead) -> None:
         assert "overdue" in str(health.last_error)
         vault.release()
         eventually(lambda: live.health().state == "fresh")
+
+
+@pytest.mark.parametrize("seconds", [3600.0, 90_000.0])
+def test_a_machine_that_slept(
+    vault: DevServer, ahead: Ahead, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """The thread, whose wait did not go on meanwhile, is woken by the first read."""
+    monkeypatch.setenv("VAULTCONFIG_TTL", "300")
+    with LiveSettings(Settings, Seams(clock=ahead)) as live:
+        vault.put("api", {"key": "k2"})
+        ahead.seconds += seconds
+        assert live.current.key == "k2"

@@ -9,6 +9,7 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from tests.live.rig import heard
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import VaultUnavailableError
@@ -30,6 +31,7 @@ def test_refreshes_are_counted_by_outcome(vault_env: DevServer) -> None:
         vault_env.stop()
         with pytest.raises(VaultUnavailableError):
             live.refresh()
+        heard(live)
         after = counted(reader)
     assert after["ok"] > before.get("ok", 0)
     assert after["failed"] > before.get("failed", 0)

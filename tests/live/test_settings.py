@@ -341,6 +341,7 @@ class TestRefresh:
         vault.fault(code="service_unavailable")
         with pytest.raises(VaultUnavailableError):
             live.refresh()
+        heard(live)
         health = live.health()
         assert health.state == "stale"
         assert "service_unavailable" in str(health.last_error)
@@ -349,6 +350,7 @@ class TestRefresh:
         vault.clear_faults()
         with caplog.at_level(logging.INFO):
             live.refresh()
+            heard(live)
         assert "fresh again" in caplog.text
         assert (live.health().state, live.health().last_error) == ("fresh", None)
 
@@ -577,11 +579,14 @@ class TestHealth:
         assert key(live.current) == "k1"
         assert live.health().state == "fresh"
 
-    def test_after_close(self, live: Live) -> None:
-        """Nothing is going to be refreshed any more."""
+    def test_after_close(self, live: Live, ahead: Ahead) -> None:
+        """Nothing is going to be refreshed any more, which the state shows in time."""
         live.start()
         live.close()
-        assert live.health().next_refresh is None
+        assert (live.health().next_refresh, live.health().state) == (None, "fresh")
+        assert key(live.current) == "k1"
+        ahead.seconds += 300.0
+        assert live.health().state == "stale"
         assert key(live.current) == "k1"
 
 
@@ -612,7 +617,6 @@ class TestEnd:
         assert time.monotonic() - began < 1.0
         assert our_threads() == []
         assert (errors, caplog.messages) == ([], [])
-        assert live.health().state == "fresh"
 
     def test_a_load_that_hangs_does_not_hold_it_up(self, vault: DevServer, live: Live) -> None:
         """close() does not wait for a start() in another thread."""

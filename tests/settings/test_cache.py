@@ -355,7 +355,7 @@ def test_a_forked_child_makes_its_own(app: DevServer, tmp_path: Path) -> None:
     app.put("app", {"token": "second"})
     file = tmp_path / "told"
     (vault,) = vaults_module._vaults.values()
-    with vault._lock, vaults_module._vaults_lock:  # as if another thread were just in there
+    with vault.cache._tidying:  # as if another thread were just in there
         child = multiprocessing.get_context("fork").Process(target=load_in_child, args=[str(file)])
         child.start()
         child.join(20)

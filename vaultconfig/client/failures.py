@@ -130,9 +130,9 @@ def failure_of_secret(problem: Problem, *, path: str, version: int | None = None
         case _Kind.VERSION_NOT_FOUND if version is not None:
             return Failure(VersionNotFoundError(path, version, request_id=request_id))
         case _Kind.REFUSED | _Kind.VERSION_NOT_FOUND if (problem.status or 400) // 100 == 4:
+            if problem.code is None and problem.status is not None:
+                return Failure(foreign(problem, server="the vault"))
             message = f"the vault rejected the request for {path} ({_said(problem)})"
-            if problem.code is None:
-                message += ": it may not be the vault that answers, so check its address"
             return Failure(SecretError(message, path=path, request_id=request_id))
     return failure_of_request(problem, what=path)
 

@@ -1,4 +1,4 @@
-"""The application's callbacks: called beside the refresh, one after the other."""
+"""The log and the application's callbacks: told beside the refresh, one after the other."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.live.change import Change
+from vaultconfig.live.health import Outcome
+from vaultconfig.live.telling import Teller
 from vaultconfig.live.worker import OurThread
 from vaultconfig.log import say
 
@@ -31,9 +34,12 @@ class Listeners(Generic[T]):
     """The callbacks of one settings object."""
 
     def __init__(self) -> None:
+        self.teller = Teller()
+        # Like a listener, since a handler of the log may hang.
+        self._log = _Listener(self.teller.tell, lambda _, newer: newer, lambda _: None)
         self._on_change: list[tuple[frozenset[str] | None, _Listener[Change[T]]]] = []
         self._on_error: list[_Listener[Exception]] = []
-        self._news: deque[tuple[Change[T] | None, Exception | None]] = deque()
+        self._news: deque[Outcome[T]] = deque()
         self._rest()
 
     def _rest(self) -> None:
@@ -43,6 +49,7 @@ class Listeners(Generic[T]):
     def after_fork(self) -> None:
         """Begin anew in a forked child, with what its parent had not finished telling."""
         self._rest()
+        self._log.after_fork()
         for _, on_change in self._on_change:
             on_change.after_fork()
         for on_error in self._on_error:
@@ -67,9 +74,9 @@ class Listeners(Generic[T]):
         """
         self._on_error.append(_Listener(function, lambda _, newer: newer, lambda _: None))
 
-    def tell(self, change: Change[T] | None, error: Exception | None) -> None:
-        """Have the listeners told, in a thread of ours and in the order of the calls."""
-        self._news.append((change, error))
+    def tell(self, outcome: Outcome[T]) -> None:
+        """Have the log and the listeners told, in a thread of ours, in the order of the calls."""
+        self._news.append(outcome)
         self.go_on()
 
     def go_on(self) -> None:
@@ -87,12 +94,13 @@ class Listeners(Generic[T]):
                 if not self._news:
                     self._thread = None
                     return
-                change, error = self._news[0]
+                outcome = self._news[0]
             try:
-                if error is not None:
-                    self._tell_error(error)
-                if change is not None:
-                    self._tell_change(change)
+                self._log.tell(outcome)
+                if outcome.error is not None:
+                    self._tell_error(outcome.error)
+                if outcome.change is not None:
+                    self._tell_change(outcome.change)
             finally:  # only now: a child that is forked meanwhile begins with it
                 self._news.popleft()
 
@@ -162,12 +170,10 @@ class _Listener(Generic[News]):
             return
         thread.join(LONGEST_CALL)
         if thread.is_alive():
-            say(
-                logging.WARNING,
-                "the listener %s has been running for over %.0f s: the others go on without it",
-                self._name,
-                LONGEST_CALL,
-            )
+            told = f"the listener {self._name} has been running for over {LONGEST_CALL:.0f} s"
+            line = partial(say, logging.WARNING, f"{told}: the others go on without it")
+            with suppress(RuntimeError):
+                OurThread(line, name="log").start()  # it may be the log that hangs
 
     def _run(self) -> None:
         while True:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random as any_random
 from typing import Generic, TypeVar
@@ -21,12 +22,13 @@ from vaultconfig.errors import (
     SettingFailure,
     UnresolvedSettingsError,
     VaultConfigError,
+    VaultUnavailableError,
 )
 from vaultconfig.fallback import NOT_FOUND
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.health import Health, Outcome, describe
 from vaultconfig.live.loader import Loader, Reading, Snapshot, path_of
-from vaultconfig.live.schedule import FIRST_BACKOFF, OVERDUE, Schedule
+from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
 from vaultconfig.resolver import Answer, Vault
 from vaultconfig.secret import Secret, SecretKey
@@ -95,6 +97,8 @@ class Refresher(Generic[T]):
         child.is_ended, child.outcomes = self.is_ended, self.outcomes.copy()
         if self.is_loaded:
             child._begin(self.snapshot.in_child())
+            child._schedule.failed(self._schedule.errors(), self._seams.clock())
+            child._announced = self._announced.copy()
         return child
 
     def load(self) -> None:
@@ -111,7 +115,8 @@ class Refresher(Generic[T]):
         with self._one_at_a_time:
             while self._hastened:
                 news, at = self._hastened.popleft()
-                self._announced |= {path: v for path, v in (news or {}).items() if v is not None}
+                followed = self._schedule.keys
+                self._announced |= {p: v for p, v in (news or {}).items() if v and p in followed}
                 self._schedule.hasten(self._keys_at(news), at)
             self._refresh(self._schedule.due(self._seams.clock()))
 
@@ -124,10 +129,12 @@ class Refresher(Generic[T]):
         Returns:
             What went wrong, if anything did.
         """
+        if self._is_nested():
+            return None
         seen = self._begun
-        with self._one_at_a_time:
-            if self._is_nested():
-                return None
+        with self._turn() as is_ours:
+            if not is_ours:
+                return VaultUnavailableError("another refresh of these settings has not ended")
             if self._last[0] > seen:
                 return self._last[1]
             self._begun += 1
@@ -140,9 +147,11 @@ class Refresher(Generic[T]):
 
         In an outage, and while it has brought nothing lately, nothing is read.
         """
-        with self._one_at_a_time:
-            is_sensible = self._schedule.may_ask(self._seams.clock())
-            if self.snapshot.settings is not before or not is_sensible or self._is_nested():
+        if self._is_nested():
+            return
+        with self._turn() as is_ours:
+            is_sensible = is_ours and self._schedule.may_ask(self._seams.clock())
+            if self.snapshot.settings is not before or not is_sensible:
                 return
             self._refresh(self._schedule.keys)
             if self.snapshot.settings is before:
@@ -173,8 +182,8 @@ class Refresher(Generic[T]):
         return min(self._schedule.next_at(), hastened)
 
     def overdue_at(self) -> float:
-        """Return when a refresh that is due by then should be over; infinity once ended."""
-        return math.inf if self.is_ended else self.next_at() + OVERDUE
+        """Return when a refresh that is due by then should be over."""
+        return self.next_at() + OVERDUE
 
     def is_outdated(self) -> bool:
         """Whether a secret is older than its ttl."""
@@ -213,6 +222,20 @@ class Refresher(Generic[T]):
         self._schedule.track(snapshot.lifetimes, read_at, self._seams.clock())
         self.expires_at = self._schedule.expires_at()
         self.is_loaded = True
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Wait for the refreshes of other threads to end, and yield whether they have.
+
+        Not for ever: a signal handler may have interrupted what another thread's refresh waits
+        for, such as the lock of a log handler.
+        """
+        lock = self._one_at_a_time
+        try:
+            yield lock.acquire(timeout=min(self.snapshot.deadline, LONGEST_BACKOFF) + OVERDUE)
+        finally:  # also where a signal's exception comes right after the lock was taken
+            if lock._is_owned():  # type: ignore[attr-defined]  # what Condition asks, too
+                lock.release()
 
     def _is_nested(self) -> bool:
         """Whether this is inside a refresh of its own thread, which then reads once more."""

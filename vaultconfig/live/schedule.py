@@ -202,6 +202,11 @@ class Schedule:
         entry = self._entries.get(key)
         return None if entry is None else entry.error
 
+    def errors(self) -> dict[SecretKey, Exception]:
+        """Return what is wrong with each secret, the vault itself being wrong with all."""
+        found = {key: entry.error or self._error for key, entry in self._entries.items()}
+        return {key: error for key, error in found.items() if error is not None}
+
     def error(self) -> Exception | None:
         """Return what is amiss, the vault before a single secret; None if nothing is."""
         return next(iter(self._errors()), None)

@@ -17,13 +17,12 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live.change import Change, changed_fields, unknown_part
-from vaultconfig.live.health import Health, Outcome
+from vaultconfig.live.health import Health
 from vaultconfig.live.listeners import Listeners, running_loop
 from vaultconfig.live.loader import Loader
 from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Exceptions, retrying
-from vaultconfig.live.telling import Teller
 from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker, in_our_thread, refuse_late_patches
 from vaultconfig.log import say
@@ -68,9 +67,10 @@ class LiveSettings(Generic[T]):
         self._clock = self._seams.clock
         self._loader = Loader(settings_cls, arguments, clock=self._clock)
         self._listeners = Listeners[T]()
-        self._teller = Teller()
         self._refresher = Refresher(self._loader, self._seams)
         self._translation: Translation | None = None
+        self._loads = self._closings = 0
+        self._load_error: VaultConfigError | None = None
         self._rest()
         follow(self)
 
@@ -78,7 +78,7 @@ class LiveSettings(Generic[T]):
         """Reset to "not running": the next read of `current` starts the thread."""
         self._loading = threading.RLock()  # a signal handler may come back into each of them
         self._lock = threading.RLock()
-        self._users = 0
+        self._users = self._left_over = 0  # those who are inside a `with`, and were when it closed
         self._lacks_threads = False
         self._first_read: tuple[int, float] | None = None
         self._waiting: set[int] = set()
@@ -96,7 +96,8 @@ class LiveSettings(Generic[T]):
         try:
             self.start()
         except BaseException:
-            self._leave()
+            with self._lock:
+                self._users = max(0, self._users - 1)
             raise
         return self
 
@@ -112,6 +113,9 @@ class LiveSettings(Generic[T]):
     def _leave(self) -> bool:
         """Return whether the last one to use it leaves; not so where `close` came before."""
         with self._lock:
+            if self._left_over:
+                self._left_over -= 1
+                return False
             is_last = self._users == 1
             self._users = max(0, self._users - 1)
             return is_last
@@ -147,8 +151,12 @@ class LiveSettings(Generic[T]):
             VaultConfigError: They can't be had; nothing has been started.
             pydantic.ValidationError: The values do not fit.
         """
+        closings = self._closings
         self.load()
-        self._wake_up()
+        if closings == self._closings:
+            self._wake_up()
+        else:  # closed meanwhile, such as by a handler of SIGTERM
+            self._end()
 
     def load(self) -> T:
         """Load the settings now, and begin to refresh them when `current` is first read.
@@ -160,20 +168,36 @@ class LiveSettings(Generic[T]):
             VaultConfigError: They can't be had.
             pydantic.ValidationError: The values do not fit.
         """
+        seen = self._loads
         with self._loading:
             if self._refresher.is_ended or not self._refresher.is_loaded:
-                refresher = Refresher(self._loader, self._seams)
-                refresher.load()
-                self._refresher, self._readable_until = refresher, -math.inf
-                self._teller.tell_loaded(refresher.snapshot.settings)
+                if self._loads > seen and self._load_error is not None:
+                    raise copy.copy(self._load_error)  # of a load that began meanwhile
+                self._loads += 1
+                self._load()
             return self._refresher.snapshot.settings
+
+    def _load(self) -> None:
+        refuse_late_patches()
+        refresher = Refresher(self._loader, self._seams)
+        self._load_error = None
+        try:
+            refresher.load()
+        except VaultConfigError as error:
+            self._load_error = copy.copy(error)
+            raise
+        self._refresher, self._readable_until = refresher, -math.inf
+        self._listeners.teller.tell_loaded(refresher.snapshot.settings)
 
     def close(self) -> None:
         """End the refreshing; what was read last can be read until it expires.
 
         It takes less than a second, also while the vault keeps a request waiting.
         """
-        self._users = 0
+        with self._lock:
+            self._closings += 1
+            self._left_over += self._users
+            self._users = 0
         self._end()
 
     def _end(self) -> None:
@@ -391,6 +415,7 @@ class LiveSettings(Generic[T]):
         self._watcher.worker = self._worker
         if is_dormant and self._first_read is None and refresher.is_outdated():
             self._first_read = refresher.attempts, time.monotonic() + _LONGEST_READ
+            self._worker.wake()  # after a sleep of the machine it would go on waiting
 
     def _expose(self) -> None:
         """Have `current` read the newest snapshot: first the settings, then until when."""
@@ -410,16 +435,12 @@ class LiveSettings(Generic[T]):
 
     def _publish(self) -> None:
         """Show readers, the log and the listeners what has been refreshed."""
-        outcomes: list[Outcome[T]] = []
         with self._lock:
             if not self._refresher.is_outdated():
                 self._first_read = None
             self._expose()
             while self._refresher.outcomes:
-                outcomes.append(self._refresher.outcomes.popleft())
-                self._listeners.tell(outcomes[-1].change, outcomes[-1].error)
-        for outcome in outcomes:  # outside of the lock: a handler of the application may hang
-            self._teller.tell(outcome)
+                self._listeners.tell(self._refresher.outcomes.popleft())
 
     def _publish_and_wake(self) -> None:
         self._publish()

@@ -142,6 +142,7 @@ class Watcher:
         news = {
             event.path: event.version
             for event in events
+            if event.path in self._paths
             if event.version is None or event.version != known.get(event.path)
         }
         self._announced |= {path: v for path, v in news.items() if v is not None}
