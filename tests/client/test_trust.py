@@ -192,3 +192,15 @@ def test_the_certificates_of_certifi(tls, connect, monkeypatch, tmp_path, author
     replace(bundle, authorities[1], tmp_path)
     with pytest.raises(errors.ConfigurationError, match="is not to be trusted"):
         client.read("a/b")
+
+
+def test_a_pipe_is_not_waited_for(tls, connect, bundle, monkeypatch, tmp_path):
+    """A bundle that is no file is an error, or leaves the one in use that was read before."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    client = connect()
+    assert client.read("a/b").version == 1
+    monkeypatch.setenv("SSL_CERT_FILE", str(pipe))
+    assert client.read("a/b").version == 1
+    with pytest.raises(errors.ConfigurationError, match="not a regular file"):
+        connect().read("a/b")

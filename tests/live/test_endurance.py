@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -159,6 +159,19 @@ class TestListeners:
         for register in (live.on_change, live.on_error):
             with pytest.raises(ConfigurationError, match="can't be called: give a function"):
                 register(listener)  # type: ignore[arg-type]  # what is refused
+
+    def test_generators_are_refused(self, live: Live) -> None:
+        """Calling one runs none of it."""
+
+        def generator(change: object) -> Iterator[None]:
+            yield
+
+        async def asynchronous(change: object) -> AsyncIterator[None]:
+            yield
+
+        for function in (generator, asynchronous):
+            with pytest.raises(ConfigurationError, match="is a generator function"):
+                live.on_change(function)
 
     def test_one_field_may_be_a_text(self, vault: DevServer, live: Live) -> None:
         """A single name is not taken for its letters."""

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeAlias
 
 import pytest
+from pydantic import model_validator
 
 from tests.live.rig import Ahead
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.cache import SecretCache
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, VaultUnavailableError
 from vaultconfig.live.refresher import Seams
+from vaultconfig.resolver import _Flight
 from vaultconfig.secret import Secret
+from vaultconfig.vaults import _vaults
 
 
 class Settings(VaultSettings):
@@ -205,3 +208,90 @@ def test_the_cache_in_the_middle_of_itself() -> None:
     cache.put("p0", secrets[0], read_at=cache.clock(), keep=60.0)
     found = cache.get("p0", max_age=60.0)
     assert found is not None
+
+
+def test_handlers_and_other_threads(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While other threads load and refresh, a storm of handlers that do so ends in no deadlock."""
+    monkeypatch.setenv("VAULTCONFIG_TTL", "0.01")
+    live = LiveSettings(Settings)
+    live.start()
+    stop, handled = threading.Event(), [0]
+
+    def work() -> None:
+        while not stop.is_set():
+            live.refresh()
+            Settings()
+
+    def handler(*_: object) -> None:
+        live.refresh()
+        Settings()
+        handled[0] += 1
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    old = signal.signal(signal.SIGALRM, handler)
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(200):
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 * (1 + number % 40))
+            Settings()
+            live.refresh()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        live.close()
+    assert handled[0] > 0
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_handler_waits_for_another_refresh_not_for_ever(
+    vault: DevServer, monkeypatch: pytest.MonkeyPatch, handle: Handle
+) -> None:
+    """It may have interrupted what that one waits for, such as a lock of the application."""
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "1")
+    lock = threading.Lock()
+    waits = threading.Event()
+
+    class Waiting(VaultSettings):
+        key: Annotated[str, "vault:api#key"]
+
+        @model_validator(mode="after")
+        def wait(self) -> Waiting:
+            if self.key == "k2":
+                waits.set()
+                with lock:
+                    pass
+            return self
+
+    live = LiveSettings(Waiting)
+    live.start()
+    vault.put("api", {"key": "k2"})
+    noted = handle(live.refresh)
+    with lock:
+        other = threading.Thread(target=live.refresh)
+        other.start()
+        assert waits.wait(10)
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not noted:
+            pass
+    other.join(10)
+    assert isinstance(noted[0], VaultUnavailableError)
+    assert live.current.key == "k2"
+    live.close()
+
+
+def test_a_load_that_a_signal_tore_apart(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that nobody ends any more is waited for once, and then made anew."""
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.5")
+    Settings()
+    (known,) = _vaults.values()
+    known.cache.forget("api")
+    dead = _Flight()
+    dead.thread = -1
+    known._flights["api"] = dead
+    with pytest.raises(VaultUnavailableError, match="before the deadline"):
+        Settings()
+    assert Settings().key == "k1"

@@ -104,10 +104,13 @@ def _done(jobs: Sequence[Job]) -> dict[SecretKey, Outcome]:
     # No executor: its threads hold up the end of the process for as long as the vault is silent,
     # and take no work once the main thread has ended, though others go on.
     try:
-        for _ in range(min(len(jobs), MOST_CONNECTIONS)):
-            threading.Thread(
-                target=_do, args=(waiting, results), name="vaultconfig-read", daemon=True
-            ).start()
+        try:
+            for _ in range(min(len(jobs), MOST_CONNECTIONS)):
+                threading.Thread(
+                    target=_do, args=(waiting, results), name="vaultconfig-read", daemon=True
+                ).start()
+        except RuntimeError:  # the system has no more threads
+            _do(waiting, results)
         for _ in jobs:
             found = results.get()
             if isinstance(found, BaseException):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-import threading
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -18,10 +17,12 @@ _Mark: TypeAlias = tuple[object, ...]
 
 
 class Authorities:
-    """Whom to trust: as httpx has it, from SSL_CERT_FILE, SSL_CERT_DIR or certifi."""
+    """Whom to trust: as httpx has it, from SSL_CERT_FILE, SSL_CERT_DIR or certifi.
+
+    Without a lock, which a signal handler could wait for: two threads may make a context each.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal's handler may send while its thread holds it
         self._context: ssl.SSLContext | None = None
         self._mark: _Mark | None = None
 
@@ -31,26 +32,31 @@ class Authorities:
         Raises:
             ConfigurationError: They can't be loaded, and never could.
         """
-        with self._lock:
-            mark = _mark()
-            # While the file is missing it is being replaced, or we have left its directory.
-            if self._context is None or mark not in (None, self._mark):
-                self._context, self._mark = self._loaded(), mark
-            return self._context
+        mark = _mark()
+        context = self._context
+        # While the file is missing it is being replaced, or we have left its directory.
+        if context is None or mark not in (None, self._mark):
+            context = self._context = self._loaded()
+            self._mark = mark
+        return context
 
     def renewed(self, refused: ssl.SSLContext) -> ssl.SSLContext:
         """Return another context than *refused*, unless the certificates can't be loaded."""
-        with self._lock:
-            if self._context is refused:
-                mark = _mark()  # before: what is replaced meanwhile is read at the next look
-                self._context, self._mark = self._loaded(), mark
-            return self.context()
+        if self._context is refused:
+            mark = _mark()  # before: what is replaced meanwhile is read at the next look
+            self._context, self._mark = self._loaded(), mark
+        return self.context()
 
     def _loaded(self) -> ssl.SSLContext:
-        try:
-            return httpx.create_ssl_context()
-        except OSError as exc:
-            reason = exc.strerror
+        reason: str | None
+        path = _path()
+        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            reason = "not a regular file"  # a pipe would be waited for without end
+        else:
+            try:
+                return httpx.create_ssl_context()
+            except OSError as exc:
+                reason = exc.strerror
         problem = f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE"
         if self._context is None:
             raise ConfigurationError(problem)
@@ -80,11 +86,15 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 def _mark() -> _Mark | None:
     """Return what differs once the certificates have changed; None while there are none."""
-    import certifi  # late, as in httpx: plain HTTP does without
-
-    path = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or certifi.where()
+    path = _path()
     try:
         found = os.stat(path)
     except OSError:
         return None
     return path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+def _path() -> str:
+    import certifi  # late, as in httpx: plain HTTP does without
+
+    return os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or certifi.where()

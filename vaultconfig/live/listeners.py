@@ -7,10 +7,10 @@ import inspect
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
@@ -82,27 +82,37 @@ class Listeners(Generic[T]):
     def go_on(self) -> None:
         """Start the thread that tells the listeners, where there is news and none is running."""
         with self._lock:
-            is_running = self._thread is not None and self._thread.is_alive()
-            if self._news and not is_running:
+            if self._news and self._thread is None:
                 self._thread = OurThread(self._run, name="tell")
-                with suppress(RuntimeError):  # the system has no more threads now; later it may
+                try:
                     self._thread.start()
+                except RuntimeError:  # the system has no more threads now; later it may
+                    self._thread = None
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._news:
-                    self._thread = None
-                    return
-                outcome = self._news[0]
-            try:
-                self._log.tell(outcome)
-                if outcome.error is not None:
-                    self._tell_error(outcome.error)
-                if outcome.change is not None:
-                    self._tell_change(outcome.change)
-            finally:  # only now: a child that is forked meanwhile begins with it
-                self._news.popleft()
+        try:
+            while self._tell_next():
+                pass
+        except BaseException:
+            self._thread = None  # another one goes on with the rest
+            raise
+
+    def _tell_next(self) -> bool:
+        """Tell of the oldest outcome; return whether there was one."""
+        with self._lock:
+            if not self._news:
+                self._thread = None
+                return False
+            outcome = self._news[0]
+        try:
+            self._log.tell(outcome)
+            if outcome.error is not None:
+                self._tell_error(outcome.error)
+            if outcome.change is not None:
+                self._tell_change(outcome.change)
+        finally:  # only now: a child that is forked meanwhile begins with it
+            self._news.popleft()
+        return True
 
     def _tell_change(self, change: Change[T]) -> None:
         for fields, listener in list(self._on_change):
@@ -139,6 +149,8 @@ class _Listener(Generic[News]):
         self._waiting: News | None = None
         if not callable(function):
             raise ConfigurationError(f"{self._name} can't be called: give a function")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(f"{self._name} is a generator function, which would not run")
         self._loop = running_loop()
         self._rest()
         if self._loop is None and _is_coroutine_function(function):
@@ -184,19 +196,20 @@ class _Listener(Generic[News]):
                     return
             try:
                 result = self._function(news)
-                if inspect.iscoroutine(result):
+                if inspect.isawaitable(result):
                     self._await(result)
             except BaseException as error:
                 self._report(error)
 
-    def _await(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run *coroutine* on the event loop of the listener, and wait for its end."""
+    def _await(self, result: Awaitable[object]) -> None:
+        """Have *result* awaited on the event loop of the listener, and wait for its end."""
         loop = self._loop
         if loop is None or not loop.is_running():
-            coroutine.close()
+            if inspect.iscoroutine(result):
+                result.close()
             self._say_lost()
             return
-        future = asyncio.run_coroutine_threadsafe(_contained(coroutine), loop)
+        future = asyncio.run_coroutine_threadsafe(_awaited(result), loop)
         while loop.is_running():
             with suppress(TimeoutError):
                 future.result(_LOOK_AGAIN)
@@ -220,10 +233,10 @@ class _Listener(Generic[News]):
         self._on_error(error if isinstance(error, Exception) else VaultConfigError(told))
 
 
-async def _contained(coroutine: Coroutine[Any, Any, object]) -> object:
-    """Await *coroutine*, and let SystemExit not end the event loop."""
+async def _awaited(result: Awaitable[object]) -> object:
+    """Await *result*, and let SystemExit not end the event loop."""
     try:
-        return await coroutine
+        return await result
     except SystemExit:
         problem = "SystemExit was raised"
     raise VaultConfigError(problem)

@@ -232,7 +232,7 @@ class Refresher(Generic[T]):
         """
         lock = self._one_at_a_time
         try:
-            yield lock.acquire(timeout=min(self.snapshot.deadline, LONGEST_BACKOFF) + OVERDUE)
+            yield lock.acquire(timeout=min(self.snapshot.deadline, LONGEST_BACKOFF))
         finally:  # also where a signal's exception comes right after the lock was taken
             if lock._is_owned():  # type: ignore[attr-defined]  # what Condition asks, too
                 lock.release()
