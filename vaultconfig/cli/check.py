@@ -27,7 +27,7 @@ from vaultconfig.cli.surroundings import (
 from vaultconfig.cli.survey import Survey, expiries_in, findings_about_fields, not_asking, survey
 from vaultconfig.cli.tables import as_json, lines_of, printable
 from vaultconfig.cli.target import load_target
-from vaultconfig.connection import DEADLINE, Connection
+from vaultconfig.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.fallback import NoCredentialsError
 from vaultconfig.origins import fixed_in
@@ -108,7 +108,10 @@ class _Checking:
 
     def _connect(self, now: datetime) -> None:
         try:
-            self.connection = sources_of(self.settings_cls)[1].connection()
+            found = sources_of(self.settings_cls)[1].connection()
+            usual = DEVELOPMENT_DEADLINE if environment_here().is_development else DEADLINE
+            deadline = found.deadline or usual
+            self.connection = found.model_copy(update={"deadline": deadline})
             self.problems += problems_of_connection(self.connection)
             if not self.offline:
                 self._introduce(self.connection, now)
