@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import logging
 import math
@@ -17,14 +16,15 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live.change import Change, changed_fields, unknown_part
+from vaultconfig.live.first_read import FirstRead
 from vaultconfig.live.health import Health
-from vaultconfig.live.listeners import Listeners, running_loop
+from vaultconfig.live.listeners import Listeners
 from vaultconfig.live.loader import Loader
 from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Exceptions, retrying
 from vaultconfig.live.watcher import Watcher
-from vaultconfig.live.worker import Worker, in_our_thread, refuse_late_patches
+from vaultconfig.live.worker import Worker, refuse_late_patches
 from vaultconfig.log import say
 
 T = TypeVar("T", bound=BaseSettings)
@@ -33,9 +33,7 @@ R = TypeVar("R")
 Translation: TypeAlias = Callable[["LiveSettings[Any]", VaultConfigError], VaultConfigError]
 
 _LONGEST_CLOSE = 0.9  # seconds
-_LONGEST_READ = 2.0  # seconds that the first read of a dormant process waits
 _NO_THREADS = "the settings are not refreshed: the system starts no more threads"
-_PAUSE = 0.01  # seconds between two looks at whether an attempt is over
 
 
 class LiveSettings(Generic[T]):
@@ -80,8 +78,7 @@ class LiveSettings(Generic[T]):
         self._lock = threading.RLock()
         self._users = self._left_over = 0  # those who are inside a `with`, and were when it closed
         self._lacks_threads = False
-        self._first_read: tuple[int, float] | None = None
-        self._waiting: set[int] = set()
+        self._first_read = FirstRead()
         self._worker: Worker | None = None
         self._watcher: Watcher | None = None
         self._settings: T | None = None
@@ -323,8 +320,7 @@ class LiveSettings(Generic[T]):
         if self._clock() >= self._readable_until:
             self._require_loaded()
             self._wake_up()
-            while self._is_first_read() and running_loop() is not None:
-                await asyncio.sleep(_PAUSE)
+            await self._first_read.wait_in_loop(self._refresher)
         return self.current
 
     def translate_errors(self, translation: Translation) -> None:
@@ -349,8 +345,7 @@ class LiveSettings(Generic[T]):
     def _current(self) -> T:
         self._require_loaded()
         self._wake_up()
-        if self._is_first_read() and self._may_wait():
-            self._wait_for_an_attempt()
+        self._first_read.wait(self._refresher)
         if self._clock() < self._refresher.expires_at:
             return self._refresher.snapshot.settings
         health = self._refresher.health()
@@ -360,32 +355,6 @@ class LiveSettings(Generic[T]):
                 f" {health.last_error or 'they were not refreshed'}"
             )
         )
-
-    def _is_first_read(self) -> bool:
-        """Whether a dormant process has to wait for its first attempt to read from the vault.
-
-        All its threads share that one wait, which is over after two seconds, or when the attempt
-        has failed: then they are served what there is, until one has succeeded.
-        """
-        refresher = self._refresher
-        if self._first_read is None or refresher.is_ended:
-            return False
-        attempts, until = self._first_read
-        return refresher.attempts == attempts and time.monotonic() < until
-
-    def _may_wait(self) -> bool:
-        """Whether this is neither an event loop, nor a thread of ours, nor a nested call."""
-        is_nested = threading.get_ident() in self._waiting or self._refresher.is_refreshing_here
-        return not (is_nested or in_our_thread() or running_loop())
-
-    def _wait_for_an_attempt(self) -> None:
-        me = threading.get_ident()
-        try:
-            self._waiting.add(me)
-            while self._is_first_read():
-                time.sleep(_PAUSE)
-        finally:
-            self._waiting.discard(me)
 
     def _wake_up(self) -> None:
         """Have threads where there is something to refresh, and `current` take the short way."""
@@ -413,8 +382,7 @@ class LiveSettings(Generic[T]):
         if self._watcher is None or not self._watcher.is_alive:
             self._watcher = Watcher(refresher, self._seams)
         self._watcher.worker = self._worker
-        if is_dormant and self._first_read is None and refresher.is_outdated():
-            self._first_read = refresher.attempts, time.monotonic() + _LONGEST_READ
+        if is_dormant and self._first_read.begin(refresher):
             self._worker.wake()  # after a sleep of the machine it would go on waiting
 
     def _expose(self) -> None:
@@ -423,7 +391,7 @@ class LiveSettings(Generic[T]):
         self._settings = refresher.snapshot.settings
         self._readable_until = (
             -math.inf
-            if self._lacks_threads or self._is_first_read()
+            if self._lacks_threads or self._first_read.is_due(refresher)
             else min(refresher.expires_at, refresher.overdue_at())
         )
 
@@ -437,7 +405,7 @@ class LiveSettings(Generic[T]):
         """Show readers, the log and the listeners what has been refreshed."""
         with self._lock:
             if not self._refresher.is_outdated():
-                self._first_read = None
+                self._first_read.end()
             self._expose()
             while self._refresher.outcomes:
                 self._listeners.tell(self._refresher.outcomes.popleft())
