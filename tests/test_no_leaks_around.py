@@ -32,6 +32,7 @@ from tests.leaks import (
     vault_of_canaries,
     watched,
 )
+from tests.live.rig import heard
 from vaultconfig import LiveSettings, VaultSettings, VaultSettingsSource, provenance
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultConfigError
@@ -142,6 +143,7 @@ def test_faults_after_a_good_load(shown: Shown, vault: DevServer, fault: Mapping
     attempt(shown, lambda: live.current, "current")
     shown.add("health", live.health())
     shown.add("live", live)
+    heard(live)
     live.close()
 
 
@@ -274,6 +276,7 @@ def test_rotations_that_do_not_fit(shown: Shown, vault: DevServer, name: str) ->
     shown.error(failure_of(live.refresh), "refresh")
     shown.add("health", live.health())
     shown.settings(live.current, "current")
+    heard(live)
     live.close()
 
 
@@ -286,6 +289,7 @@ def test_a_rotation_that_does_not_fit_a_plain_class(shown: Shown, vault: DevServ
     with pytest.raises(ValidationError):
         live.refresh()
     shown.add("health", live.health())
+    heard(live)
     live.close()
 
 
@@ -307,6 +311,7 @@ def test_listeners_that_quote(shown: Shown, vault: DevServer, name: str) -> None
     vault.put("rotated", {"value": CANARIES[name]})
     live.refresh()
     shown.settings(live.current, "current")
+    heard(live)
     live.close()
 
 

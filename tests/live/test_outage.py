@@ -14,7 +14,7 @@ from typing import Annotated
 import pytest
 from pydantic import SecretStr
 
-from tests.live.rig import eventually, reads
+from tests.live.rig import eventually, heard, reads
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import SettingsExpiredError
@@ -71,6 +71,7 @@ def test_an_outage_of_five_ttls(vault: DevServer, caplog: pytest.LogCaptureFixtu
         eventually(lambda: live.health().state == "fresh")
         asked = len(reads(vault))
         eventually(lambda: len(reads(vault)) > asked + 1)
+        heard(live)
     assert [change.new.key.get_secret_value() for change in changes] == ["k2"]
     told = [m for m in caplog.messages if "fresh again" in m or "settings changed" in m]
     assert told == ["the settings are fresh again", "settings changed: key (api version 2)"]
@@ -168,6 +169,7 @@ assert "httpx" not in sys.modules
             eventually(lambda: key(live) == "k1")
             assert live.current.host == "h1"
             eventually(lambda: live.health().state == "fresh")
+            heard(live)
         assert [set(change.fields) for change in changes] == [{"key", "host"}]
 
     def test_what_the_vault_does_not_have_is_no_failure(self, vault: DevServer) -> None:

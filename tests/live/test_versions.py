@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import pytest
 
-from tests.live.rig import Clock, eventually, reads
+from tests.live.rig import Clock, eventually, heard, reads
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.cache import SecretCache
 from vaultconfig.devserver import DevServer
@@ -178,6 +178,7 @@ def test_no_listener_hears_of_an_older_version(
             vault.put("api", {"key": f"k{version}"})
             vault.fault(path="api", lag=1, times=2)
             eventually(lambda version=version: live.current.key == f"k{version}")
+        heard(live)
     assert seen == sorted(set(seen))
     assert seen[-1] == 7
 

@@ -28,12 +28,10 @@ class FirstRead:
         self._wait: tuple[int, float] | None = None
         self._waiting: set[int] = set()
 
-    def begin(self, refresher: Refresher[Any]) -> bool:
-        """Have reads wait for the next attempt, if they are to; return whether that is so."""
-        if self._wait is not None or not refresher.is_outdated():
-            return False
-        self._wait = refresher.attempts, time.monotonic() + LONGEST
-        return True
+    def begin(self, refresher: Refresher[Any]) -> None:
+        """Have reads wait for the next attempt, if a secret is older than its ttl."""
+        if self._wait is None and refresher.is_outdated():
+            self._wait = refresher.attempts, time.monotonic() + LONGEST
 
     def end(self) -> None:
         """Note that an attempt has succeeded, so that there may be another wait later on."""

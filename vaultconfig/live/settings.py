@@ -382,7 +382,8 @@ class LiveSettings(Generic[T]):
         if self._watcher is None or not self._watcher.is_alive:
             self._watcher = Watcher(refresher, self._seams)
         self._watcher.worker = self._worker
-        if is_dormant and self._first_read.begin(refresher):
+        if is_dormant:
+            self._first_read.begin(refresher)
             self._worker.wake()  # after a sleep of the machine it would go on waiting
 
     def _expose(self) -> None:

@@ -75,8 +75,9 @@ class Worker:
         return self._thread.is_alive()
 
     def wake(self) -> None:
-        """Have the next step taken now."""
-        self._wakes.put(None)
+        """Have the next step taken now, or another one after the one that is under way."""
+        if self._wakes.empty():
+            self._wakes.put(None)
 
     def end(self) -> None:
         """Take no further step; the one under way goes on."""
