@@ -47,12 +47,12 @@ def test_each_by_itself(values: list[str], texts: list[str]) -> None:
         assert together.are_in(text) is alone
 
 
-def test_a_megabyte_each() -> None:
-    """The cost is that of reading value and message, not their product, which would take hours."""
+def test_large_values_and_messages() -> None:
+    """The cost is that of reading value and message, not their product, which would take minutes."""
     program = (
         "import random; from vaultconfig.validation import Quotations\n"
-        "value, text = (random.Random(n).randbytes(10**6).decode('latin-1') for n in (1, 2))\n"
+        "value, text = (random.Random(n).randbytes(200_000).decode('latin-1') for n in (1, 2))\n"
         "assert not Quotations([value], [text]).are_in(text)\n"
         "assert Quotations([value], [text, value[-9:]]).are_in(value[-9:])\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=100)
