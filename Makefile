@@ -1,6 +1,7 @@
 # Everything here needs a Python (3.11 or newer), make and the package registries, no more.
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout.
@@ -13,7 +14,7 @@ demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
 
 test: $(VENV)/package
-	$(RUN)/python -m pytest $(ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # What meets other libraries, against the oldest versions of them that we allow.
 test-oldest: $(VENV)-oldest/package

@@ -197,7 +197,7 @@ def test_what_the_vault_says_moves_no_cursor(project: Project, vault: DevServer)
     body = '{"error": {"code": "odd\\u001b[2J", "message": ""}}'
     vault.fault(path="/v1/secrets/db", status=400, body=body)
     ended = project.run("get", "db#c")
-    assert (ended.code, "\x1b" in ended.err) == (5, False)
+    assert (ended.code, "\x1b" in ended.err) == (6, False)
 
 
 def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
