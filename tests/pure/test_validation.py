@@ -48,7 +48,7 @@ def test_each_by_itself(values: list[str], texts: list[str]) -> None:
 
 
 def test_large_values_and_messages() -> None:
-    """The cost is that of reading value and message, not their product, which would take minutes."""
+    """The cost is that of reading value and message, not their product, which takes minutes."""
     program = (
         "import random; from vaultconfig.validation import Quotations\n"
         "value, text = (random.Random(n).randbytes(200_000).decode('latin-1') for n in (1, 2))\n"
