@@ -1,7 +1,7 @@
 # Everything here needs a Python (3.11 or newer), make and the package registries, no more.
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 2
+WORKERS ?= 3
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout.
