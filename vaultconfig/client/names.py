@@ -60,7 +60,7 @@ def resolved(look_up: Callable[[], Found], *, name: Hashable, seconds: float) ->
             Thread(target=own.run, name="vaultconfig-resolve", daemon=True).start()
     except RuntimeError:  # there are no threads any more at the end of the process
         own.run()
-    except BaseException:  # a signal's: nobody is to wait for a thread that has not started
+    except BaseException:  # a signal's: no caller may wait for a thread that has not started
         own.leave()
         raise
     if not lookup.over.wait(seconds):
