@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import SettingFailure, VaultConfigError
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 CANARIES: Final[Mapping[str, Any]] = {
     "text": "kq7Zp-pL4in-Xw93mVtR",

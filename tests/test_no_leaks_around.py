@@ -36,9 +36,9 @@ from tests.live.rig import heard
 from vaultconfig import LiveSettings, VaultSettings, VaultSettingsSource, provenance
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.inspection import gather
 from vaultconfig.render import files
 from vaultconfig.render.dialects import FORMATS, dialect
-from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
 
 TEXT, URL = CANARIES["text"], CANARIES["url"]

@@ -22,9 +22,9 @@ from pydantic_settings import (
 )
 from pydantic_settings.sources import DefaultSettingsSource
 
-from vaultconfig.connection import DotEnvFiles, files_of
+from vaultconfig.connection.connection import DotEnvFiles, files_of
+from vaultconfig.loading.needs import REFERENCE_KEY
 from vaultconfig.references import is_reference
-from vaultconfig.slots import REFERENCE_KEY
 from vaultconfig.source import LAYER_NAMES, VaultSettingsSource
 
 _KINDS: Final[tuple[type[PydanticBaseSettingsSource], ...]] = (

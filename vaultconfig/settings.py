@@ -15,15 +15,15 @@ from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vaultconfig.arrangement import arranged
-from vaultconfig.checks import check_class, complete, failures_of_factories
+from vaultconfig.connection.fallback import FallbackMode
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
-from vaultconfig.fallback import FallbackMode
-from vaultconfig.masking import mask, unmask
-from vaultconfig.origins import LoadRecord, Provenance, fixed_in, provenance_of
-from vaultconfig.plan import fields_of
-from vaultconfig.representation import masked_args, secret_texts
+from vaultconfig.loading.checks import check_class, complete, failures_of_factories
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.mistakes import clean_error
+from vaultconfig.loading.report import LoadRecord, Provenance, fixed_in, provenance_of
+from vaultconfig.masking.printing import masked_args, secret_texts
+from vaultconfig.masking.values import mask, unmask
 from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
-from vaultconfig.validation import clean_error
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -127,7 +127,7 @@ class VaultSettings(BaseSettings):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Reject what can be told to be wrong already: see `vaultconfig.checks`."""
+        """Reject what can be told to be wrong already: see `vaultconfig.loading.checks`."""
         super().__pydantic_init_subclass__(**kwargs)
         ours, theirs = (c.__private_attributes__[_RECORD] for c in (VaultSettings, cls))
         if theirs is not ours:

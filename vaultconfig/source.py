@@ -22,8 +22,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from vaultconfig.checks import complete
-from vaultconfig.connection import (
+from vaultconfig.connection.connection import (
     CONNECTION_VARIABLES,
     DEADLINE,
     DEVELOPMENT_DEADLINE,
@@ -39,21 +38,22 @@ from vaultconfig.connection import (
     stored_connection_variables,
     unreadable_lines,
 )
-from vaultconfig.environment import VARIABLE, current_environment
+from vaultconfig.connection.environment import VARIABLE, current_environment
+from vaultconfig.connection.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
     SettingFailure,
     UnresolvedSettingsError,
     VaultConfigError,
 )
-from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
-from vaultconfig.inputs import keys_only
-from vaultconfig.layers import DOTENV, Layer
-from vaultconfig.load import Ask, Load
-from vaultconfig.origins import LoadRecord, annotated_in, variable_name
-from vaultconfig.plan import fields_of
+from vaultconfig.loading.checks import complete
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.given import DOTENV, Layer
+from vaultconfig.loading.load import Ask, Load
+from vaultconfig.loading.places import keys_only
+from vaultconfig.loading.report import LoadRecord, annotated_in, variable_name
+from vaultconfig.loading.values import Answers
 from vaultconfig.references import VaultRef
-from vaultconfig.values import Answers
-from vaultconfig.vaults import resolve
+from vaultconfig.vaults.shared import resolve
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 

@@ -28,7 +28,7 @@ def vault() -> Iterator[DevServer]:
 @pytest.fixture
 def vault_env(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> DevServer:
     """The same, with the process environment pointing at it; your environment's name stays."""
-    from vaultconfig.connection import Connection
+    from vaultconfig.connection.connection import Connection
 
     for field in Connection.model_fields.values():  # another vault, or a second credential
         monkeypatch.delenv(str(field.alias), raising=False)

@@ -14,7 +14,7 @@ from pydantic import create_model
 from tests.benchmarks.measuring import Result, compare, fastest
 from tests.benchmarks.subjects import path_of, plain_class, variables, vault_class, vault_with
 from vaultconfig.devserver import DevServer
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 FIELDS, PATHS = 200, 100
 LATENCY = 0.02  # seconds a request

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig import VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 
 def path_of(number: int) -> str:

@@ -16,7 +16,7 @@ from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
 from tests.render.awkward import AWKWARD
 from vaultconfig.cli.becoming import _too_long
 from vaultconfig.cli.run import _CREDENTIALS
-from vaultconfig.connection import CREDENTIALS, Connection
+from vaultconfig.connection.connection import CREDENTIALS, Connection
 from vaultconfig.devserver import DevServer
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"

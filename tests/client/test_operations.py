@@ -16,7 +16,7 @@ from vaultconfig.client import (
     VaultClient,
     WriteResult,
 )
-from vaultconfig.masking import is_masked
+from vaultconfig.masking.values import is_masked
 
 
 def test_whoami(vault, client):

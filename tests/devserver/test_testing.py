@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vaultconfig.connection import Connection
+from vaultconfig.connection.connection import Connection
 
 
 def run(directory: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:

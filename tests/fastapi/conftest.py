@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.live.refresher import Seams
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 PATH = "environments/production/signer"
 CANARY = "hunter2-canary"

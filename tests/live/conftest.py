@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.rig import Ahead, Clock
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 
 @pytest.fixture(autouse=True)

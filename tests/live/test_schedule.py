@@ -19,8 +19,8 @@ from vaultconfig.errors import (
     VersionNotFoundError,
 )
 from vaultconfig.live.schedule import Schedule, backoff
-from vaultconfig.resolver import Lifetime
 from vaultconfig.secret import SecretKey
+from vaultconfig.vaults.vault import Lifetime
 
 USUAL = Lifetime(ttl=300.0, max_stale=86_400.0)
 DOWN = VaultUnavailableError("down")

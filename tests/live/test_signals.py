@@ -13,13 +13,13 @@ from pydantic import model_validator
 
 from tests.live.rig import Ahead
 from vaultconfig import LiveSettings, VaultSettings
-from vaultconfig.cache import SecretCache
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultUnavailableError
 from vaultconfig.live.refresher import Seams
-from vaultconfig.resolver import _Flight
 from vaultconfig.secret import Secret
-from vaultconfig.vaults import _vaults
+from vaultconfig.vaults.cache import SecretCache
+from vaultconfig.vaults.shared import _vaults
+from vaultconfig.vaults.vault import _Flight
 
 
 class Settings(VaultSettings):

@@ -10,11 +10,11 @@ import pytest
 
 from tests.live.rig import Clock, eventually, heard, reads
 from vaultconfig import Change, LiveSettings, VaultSettings
-from vaultconfig.cache import SecretCache
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import SecretNotFoundError
 from vaultconfig.live.loader import Loader
 from vaultconfig.live.refresher import Refresher, Seams
+from vaultconfig.vaults.cache import SecretCache
 
 
 class Settings(VaultSettings):

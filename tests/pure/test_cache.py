@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vaultconfig.cache import SecretCache
 from vaultconfig.secret import Secret
+from vaultconfig.vaults.cache import SecretCache
 
 SECRET = Secret("app", 1, {"token": "canary"})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vaultconfig.environment import Environment, check_declared, current_environment
+from vaultconfig.connection.environment import Environment, check_declared, current_environment
+from vaultconfig.connection.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -16,7 +17,6 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
-from vaultconfig.fallback import FallbackMode, FallbackRule, NoCredentialsError
 
 DEVELOPMENT, PRODUCTION = Environment("dev"), Environment("production")
 OUTAGES = [NoCredentialsError("x"), VaultUnavailableError("x"), RateLimitedError("x")]

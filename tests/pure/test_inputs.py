@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaultconfig.inputs import (
+from vaultconfig.loading.places import (
     ABSENT,
     get_at,
     keys_only,
@@ -20,7 +20,7 @@ from vaultconfig.inputs import (
     remove_at,
     set_at,
 )
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 
 TREES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),

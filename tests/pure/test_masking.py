@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from vaultconfig.masking import MASK, is_masked, mask, unmask
+from vaultconfig.masking.values import MASK, is_masked, mask, unmask
 
 SCALARS = st.text() | st.integers() | st.floats(allow_nan=False)
 JSON = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaultconfig.validation import Quotations
+from vaultconfig.loading.mistakes import Quotations
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_each_by_itself(values: list[str], texts: list[str]) -> None:
 def test_large_values_and_messages() -> None:
     """The cost is that of reading value and message, not their product, which takes minutes."""
     program = (
-        "import random; from vaultconfig.validation import Quotations\n"
+        "import random; from vaultconfig.loading.mistakes import Quotations\n"
         "value, text = (random.Random(n).randbytes(200_000).decode('latin-1') for n in (1, 2))\n"
         "assert not Quotations([value], [text]).are_in(text)\n"
         "assert Quotations([value], [text, value[-9:]]).are_in(value[-9:])\n"

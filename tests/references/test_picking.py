@@ -5,7 +5,7 @@ import traceback
 import pytest
 
 from vaultconfig.errors import FieldNotFoundError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.references import as_text, pick
 from vaultconfig.secret import Secret
 

@@ -15,9 +15,9 @@ from tests.render.awkward import AWKWARD
 from vaultconfig import VaultConfigDict, VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError
-from vaultconfig.render.gathering import gather
+from vaultconfig.inspection import gather
 from vaultconfig.render.proof import settings_variables
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 CANARY = "canary-5f0e"

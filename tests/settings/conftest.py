@@ -11,7 +11,7 @@ import pytest
 from tests.settings.loading import Asked
 from vaultconfig.devserver import DevServer
 from vaultconfig.devserver.faults import Request
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 

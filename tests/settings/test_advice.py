@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tests.client.scripted import ScriptedVault
 from tests.settings.loading import unresolved
 from vaultconfig import VaultConfigDict, VaultSettings
-from vaultconfig.connection import read_connection
+from vaultconfig.connection.connection import read_connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 

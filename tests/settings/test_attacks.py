@@ -18,7 +18,7 @@ from tests.settings.loading import unresolved
 from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 
 CANARY = "kq7Zp-pL4in-Xw93mVtR"
 

@@ -14,12 +14,12 @@ import pytest
 
 from tests.settings.loading import Asked, reasons
 from vaultconfig import VaultRef, VaultSettings, provenance
-from vaultconfig import vaults as vaults_module
-from vaultconfig.connect import connect
-from vaultconfig.connection import Connection
+from vaultconfig.connection.connection import Connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, VaultUnavailableError
-from vaultconfig.resolver import Vault
+from vaultconfig.vaults import shared as vaults_module
+from vaultconfig.vaults.connect import connect
+from vaultconfig.vaults.vault import Vault
 
 
 class Clock:
@@ -378,10 +378,10 @@ def test_nothing_prints_what_the_cache_holds(app: DevServer) -> None:
 
 HANDLERS_IN_A_WAIT = """
 import signal, sys, threading
-from vaultconfig.connection import Connection
+from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import VaultUnavailableError
 from vaultconfig.references import VaultRef
-from vaultconfig.resolver import Vault
+from vaultconfig.vaults.vault import Vault
 from vaultconfig.secret import Secret
 
 asked, answer, nested = threading.Event(), threading.Event(), []

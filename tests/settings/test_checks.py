@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from tests.settings.loading import unresolved
 from vaultconfig import VaultConfigDict, VaultSettings, VaultSettingsSource
-from vaultconfig.checks import OPTIONS
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.loading.checks import OPTIONS
 
 TOKEN = "vault:app#token"
 

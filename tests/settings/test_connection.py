@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from tests.settings.loading import unresolved
 from vaultconfig import VaultConfigDict, VaultSettings
-from vaultconfig.connection import Connection, read_connection
+from vaultconfig.connection.connection import Connection, read_connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, ConfigurationError, VaultConfigError
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 
 class Settings(VaultSettings):

@@ -10,14 +10,14 @@ from pydantic import BaseModel
 
 from tests.settings.loading import reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
+from vaultconfig.connection.fallback import NoCredentialsError
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
     ConfigurationError,
     UnresolvedSettingsError,
     VaultUnavailableError,
 )
-from vaultconfig.fallback import NoCredentialsError
-from vaultconfig.resolver import Vault
+from vaultconfig.vaults.vault import Vault
 
 NAMES = ["development", "dev", "local", "test"]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from tests.settings.loading import unresolved
 from vaultconfig import VaultConfigDict, VaultSettings
-from vaultconfig.connection import CONNECTION_VARIABLES, read_connection
+from vaultconfig.connection.connection import CONNECTION_VARIABLES, read_connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError, UnresolvedSettingsError
 

@@ -15,8 +15,8 @@ from pydantic import AnyUrl, BaseModel, Field, SecretBytes, SecretStr, computed_
 
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
 from vaultconfig.devserver import DevServer
-from vaultconfig.masking import is_masked
-from vaultconfig.origins import Provenance
+from vaultconfig.loading.report import Provenance
+from vaultconfig.masking.values import is_masked
 
 CANARY = "canary-7f3a9c"
 MASK = "**********"

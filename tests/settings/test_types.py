@@ -26,7 +26,7 @@ from pydantic import (
 
 from vaultconfig import VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.masking import is_masked
+from vaultconfig.masking.values import is_masked
 
 
 class Color(Enum):

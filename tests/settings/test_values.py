@@ -11,7 +11,7 @@ from tests.settings.loading import Asked, reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import InvalidReferenceError
-from vaultconfig.vaults import close_vaults
+from vaultconfig.vaults.shared import close_vaults
 
 
 @pytest.fixture(autouse=True)

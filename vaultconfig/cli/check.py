@@ -27,15 +27,15 @@ from vaultconfig.cli.surroundings import (
 from vaultconfig.cli.survey import Survey, expiries_in, findings_about_fields, not_asking, survey
 from vaultconfig.cli.tables import as_json, lines_of, printable
 from vaultconfig.cli.target import load_target
-from vaultconfig.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
+from vaultconfig.connection.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
+from vaultconfig.connection.fallback import NoCredentialsError
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.fallback import NoCredentialsError
-from vaultconfig.origins import fixed_in
+from vaultconfig.inspection import Gathered, sources_of
+from vaultconfig.loading.report import fixed_in
+from vaultconfig.loading.values import Answers
 from vaultconfig.references import VaultRef
-from vaultconfig.render.gathering import Gathered, sources_of
 from vaultconfig.render.variables import clashes_in
-from vaultconfig.values import Answers
-from vaultconfig.vaults import resolve
+from vaultconfig.vaults.shared import resolve
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
 _COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
@@ -122,7 +122,7 @@ class _Checking:
             self._fail(error)
 
     def _introduce(self, connection: Connection, now: datetime) -> None:
-        from vaultconfig.connect import connect  # loads httpx
+        from vaultconfig.vaults.connect import connect  # loads httpx
 
         with connect(connection) as client:
             identity, health = client.whoami(), client.health()

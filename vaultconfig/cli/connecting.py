@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from vaultconfig.cli.wording import suggestion
-from vaultconfig.connection import Connection, read_connection
-from vaultconfig.environment import VARIABLE, Environment, current_environment
+from vaultconfig.connection.connection import Connection, read_connection
+from vaultconfig.connection.environment import VARIABLE, Environment, current_environment
+from vaultconfig.connection.urls import is_loopback
 from vaultconfig.errors import (
     ConfigurationError,
     SecretError,
@@ -22,7 +23,6 @@ from vaultconfig.errors import (
 )
 from vaultconfig.references import VaultRef
 from vaultconfig.source import DEFAULT_ENV_FILE
-from vaultconfig.urls import is_loopback
 
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
@@ -57,7 +57,7 @@ def open_vault() -> Iterator[VaultClient]:
         ConfigurationError: There are no credentials, or a setting is wrong.
         VaultUnavailableError: It should be on this machine, and nothing is listening there.
     """
-    from vaultconfig.connect import connect  # loads httpx
+    from vaultconfig.vaults.connect import connect  # loads httpx
 
     connection = connection_here()
     with connect(connection) as client:

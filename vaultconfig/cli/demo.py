@@ -17,15 +17,15 @@ import click
 from pydantic import SecretStr
 
 from vaultconfig.cli import debug_option
-from vaultconfig.connect import connect
-from vaultconfig.connection import read_connection
+from vaultconfig.connection.connection import read_connection
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.inspection import gather
 from vaultconfig.live import LiveSettings
-from vaultconfig.masking import MASK
+from vaultconfig.masking.values import MASK
 from vaultconfig.render import dotenv, files
-from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.settings import VaultSettings, provenance
+from vaultconfig.vaults.connect import connect
 
 PATH: Final = "environments/production/salesforce/api-credentials"
 _KEPT: Final = ("PATH", "HOME")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vaultconfig.connection.urls import is_loopback
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.urls import is_loopback
 
 if TYPE_CHECKING:
     from vaultconfig.devserver import DevServer

@@ -12,7 +12,7 @@ import click
 from vaultconfig.cli.connecting import add_suggestion, open_vault, reference_from
 from vaultconfig.cli.options import common
 from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.references import VaultRef, as_text, pick
 from vaultconfig.render import files
 

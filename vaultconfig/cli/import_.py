@@ -21,7 +21,7 @@ from vaultconfig.cli.tables import lines_of
 from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.rules import refers
 

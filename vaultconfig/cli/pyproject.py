@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import ABSENT, get_at
+from vaultconfig.loading.places import ABSENT, get_at
 
 _NAME: Final = "pyproject.toml"
 _OPEN: Final = stat.S_ISVTX | stat.S_IWOTH  # others can make files there

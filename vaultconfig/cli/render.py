@@ -12,9 +12,9 @@ from vaultconfig.cli.options import common, format_option, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import count
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.inspection import gather
 from vaultconfig.render import files
 from vaultconfig.render.dialects import Dialect, Document, dialect
-from vaultconfig.render.gathering import gather
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import ForeignFileError
 from vaultconfig.source import fallback_rule

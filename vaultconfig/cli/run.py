@@ -12,9 +12,9 @@ from vaultconfig.cli.becoming import become
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
-from vaultconfig.connection import CREDENTIALS
+from vaultconfig.connection.connection import CREDENTIALS
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.render.gathering import gather
+from vaultconfig.inspection import gather
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refuse_references
 

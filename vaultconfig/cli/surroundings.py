@@ -13,16 +13,16 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
-from vaultconfig.connection import Connection, files_of
-from vaultconfig.environment import Environment
+from vaultconfig.connection.connection import Connection, files_of
+from vaultconfig.connection.environment import Environment
+from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.inspection import Gathered, sources_of
 from vaultconfig.render import dotenv, files
-from vaultconfig.render.gathering import Gathered, sources_of
 from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refers
 from vaultconfig.source import DEFAULT_ENV_FILE
-from vaultconfig.urls import goes_in_clear
 
 if TYPE_CHECKING:
     from vaultconfig.client import Health, Identity

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
-from vaultconfig.annotations import ANYTHING
 from vaultconfig.cli.failures import lines_of
 from vaultconfig.cli.findings import FieldFinding, Status
+from vaultconfig.connection.fallback import NOT_FOUND, NoCredentialsError
 from vaultconfig.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -27,17 +27,17 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
-from vaultconfig.fallback import NOT_FOUND, NoCredentialsError
-from vaultconfig.inputs import Place
-from vaultconfig.load import Ask, Load
-from vaultconfig.origins import DEFAULT, VAULT, Provenance, provenance_of
-from vaultconfig.render.gathering import sources_of
-from vaultconfig.resolver import Resolved
-from vaultconfig.settling import Filled
-from vaultconfig.slots import Slot, describe, references_of
+from vaultconfig.inspection import sources_of
+from vaultconfig.loading.annotations import ANYTHING
+from vaultconfig.loading.filling import Filled
+from vaultconfig.loading.load import Ask, Load
+from vaultconfig.loading.mistakes import clean_error
+from vaultconfig.loading.needs import Slot, describe, references_of
+from vaultconfig.loading.places import Place
+from vaultconfig.loading.report import DEFAULT, VAULT, Provenance, provenance_of
+from vaultconfig.loading.values import fill
 from vaultconfig.source import VaultSettingsSource
-from vaultconfig.validation import clean_error
-from vaultconfig.values import fill
+from vaultconfig.vaults.vault import Resolved
 
 
 class NotAskedError(VaultUnavailableError):

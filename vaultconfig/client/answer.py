@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from vaultconfig.errors import ResponseError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 
 # The server's texts may quote a value or a token: of them only the codes that we know and what has
 # the form of an id get through. These are ScaiVault's, then those of RFC 6749 section 5.2.

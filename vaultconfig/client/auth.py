@@ -37,7 +37,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.latch import Latch
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 
 EARLY = 60.0
 """Seconds before its end at which a token is renewed."""

@@ -22,7 +22,7 @@ from vaultconfig.client.failures import (
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
 from vaultconfig.client.urls import encoded_path
 from vaultconfig.errors import ConfigurationError, ResponseError
-from vaultconfig.masking import unmask
+from vaultconfig.masking.values import unmask
 from vaultconfig.secret import Secret, SecretKey
 
 MOST_PATHS = 100

@@ -11,9 +11,9 @@ from typing import TypeAlias
 import httpcore
 import httpx
 
+from vaultconfig.connection.urls import is_loopback
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.log import CLIENT, say
-from vaultconfig.urls import is_loopback
 
 Send: TypeAlias = Callable[[httpx.Request, httpcore.Proxy | None], httpx.Response]
 

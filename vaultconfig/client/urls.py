@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, quote, urlsplit
 
+from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError, SecretError
-from vaultconfig.urls import goes_in_clear
 
 LONGEST_PATH = 512
 MOST_LEVELS = 10

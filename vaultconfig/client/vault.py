@@ -27,7 +27,7 @@ from vaultconfig.errors import (
     SecretError,
     VaultUnavailableError,
 )
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.secret import Secret, SecretKey
 
 T = TypeVar("T")

@@ -31,7 +31,7 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 
 _FAULTS = {
     httpx.ConnectTimeout: "no connection in time",

@@ -11,7 +11,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from vaultconfig.urls import is_loopback
+from vaultconfig.connection.urls import is_loopback
 
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9.]+))(?::[0-9]*)?")
 

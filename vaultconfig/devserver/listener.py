@@ -23,8 +23,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from vaultconfig.connection.urls import is_loopback
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.urls import is_loopback
 
 _LOGGER = logging.getLogger("vaultconfig.devserver")
 _LOGGER.setLevel(logging.ERROR)  # uvicorn warns of each malformed request

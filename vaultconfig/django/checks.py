@@ -22,7 +22,9 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import SafeExceptionReporterFilter
 
-from vaultconfig.connection import files_of, read_connection
+from vaultconfig.connection.connection import files_of, read_connection
+from vaultconfig.connection.environment import VARIABLE, current_environment
+from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.django import databases
 from vaultconfig.django.installation import (
     APP,
@@ -33,11 +35,9 @@ from vaultconfig.django.installation import (
 )
 from vaultconfig.django.loading import Loaded, loaded
 from vaultconfig.django.masked import REVEAL, masked_texts
-from vaultconfig.environment import VARIABLE, current_environment
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.plan import FieldPlan, fields_of
+from vaultconfig.loading.fields import FieldPlan, fields_of
 from vaultconfig.render.git import standing
-from vaultconfig.urls import goes_in_clear
 
 
 def check_settings() -> list[checks.CheckMessage]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from vaultconfig.django.installation import SETTING
 from vaultconfig.django.loading import current_live
 from vaultconfig.live.change import unknown_part
-from vaultconfig.masking import MaskedStr
+from vaultconfig.masking.values import MaskedStr
 
 _PLACE: Final = ("NAME", "HOST", "PORT")
 _KEYS: Final = ("NAME", "USER", "PASSWORD", "HOST", "PORT")

@@ -13,7 +13,7 @@ from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from vaultconfig.masking import MASK
+from vaultconfig.masking.values import MASK
 
 REVEAL: Final = "use .get_secret_value() in settings.py"
 _MASK: Final = re.compile(rf"(?<!\*)\*{{{len(MASK)}}}(?!\*)")  # a longer row is decoration

@@ -11,9 +11,9 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import VaultConfigError, VaultUnavailableError
 from vaultconfig.references import VaultRef
-from vaultconfig.resolver import Lifetime, Resolved, Vault, picked
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.vaults import standing_in, vault_for
+from vaultconfig.vaults.shared import standing_in, vault_for
+from vaultconfig.vaults.vault import Lifetime, Resolved, Vault, picked
 
 T = TypeVar("T", bound=BaseSettings)
 

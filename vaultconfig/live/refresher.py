@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig import cache
+from vaultconfig.connection.fallback import NOT_FOUND
 from vaultconfig.errors import (
     SecretError,
     SettingFailure,
@@ -24,14 +24,14 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
-from vaultconfig.fallback import NOT_FOUND
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.health import Health, Outcome, describe
 from vaultconfig.live.loader import Loader, Reading, Snapshot, path_of
 from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
-from vaultconfig.resolver import Answer, Vault
 from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.vaults import cache
+from vaultconfig.vaults.vault import Answer, Vault
 
 T = TypeVar("T", bound=BaseSettings)
 

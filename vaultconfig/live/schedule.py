@@ -18,8 +18,8 @@ from vaultconfig.errors import (
     SecretNotFoundError,
     VersionNotFoundError,
 )
-from vaultconfig.resolver import Lifetime
 from vaultconfig.secret import SecretKey
+from vaultconfig.vaults.vault import Lifetime
 
 State: TypeAlias = Literal["fresh", "stale", "denied", "expired"]
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.render import dotenv, lines, structured
 from vaultconfig.render.rules import (
     Difference,

@@ -17,7 +17,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.render.rules import (
     Difference,
     ForeignFileError,

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Final
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.masking import mask
+from vaultconfig.masking.values import mask
 from vaultconfig.render.git import standing
 
 _WIDEST: Final = 0o640

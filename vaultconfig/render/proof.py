@@ -11,12 +11,12 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import merged
-from vaultconfig.masking import mask
-from vaultconfig.plan import fields_of
-from vaultconfig.render.gathering import Gathered
+from vaultconfig.inspection import Gathered
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.mistakes import clean_error
+from vaultconfig.loading.places import merged
+from vaultconfig.masking.values import mask
 from vaultconfig.render.variables import Variable, variables_in
-from vaultconfig.validation import clean_error
 
 
 def settings_variables(gathered: Gathered, *, everything: bool = False) -> list[Variable]:

@@ -15,9 +15,9 @@ from pydantic import AliasChoices, AliasPath, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import ABSENT, Place, get_at
-from vaultconfig.masking import mask
-from vaultconfig.plan import FieldPlan, fields_of
+from vaultconfig.loading.fields import FieldPlan, fields_of
+from vaultconfig.loading.places import ABSENT, Place, get_at
+from vaultconfig.masking.values import mask
 from vaultconfig.references import as_text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from vaultconfig.masking import is_masked
+from vaultconfig.masking.values import is_masked
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the input of a model: keys, and indexes of lists."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vaultconfig.cache import now
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile, VaultClient
-from vaultconfig.connection import DEADLINE, SET_CREDENTIALS, Connection
+from vaultconfig.connection.connection import DEADLINE, SET_CREDENTIALS, Connection
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.vaults.cache import now
 
 
 def connect(connection: Connection) -> VaultClient:

@@ -28,8 +28,8 @@ from pydantic_settings import (
 )
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import parts_of
-from vaultconfig.masking import mask
+from vaultconfig.loading.places import parts_of
+from vaultconfig.masking.values import mask
 from vaultconfig.references import parse_duration, without_quotes
 
 DEADLINE, DEVELOPMENT_DEADLINE = 10.0, 2.0

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vaultconfig.fallback import FallbackRule
-from vaultconfig.inputs import ABSENT, Place, get_at, keys_only, merged, own_copy, remove_at
-from vaultconfig.origins import ABOVE_THE_VAULT
+from vaultconfig.connection.fallback import FallbackRule
+from vaultconfig.loading.needs import REFERENCE_KEY
+from vaultconfig.loading.places import ABSENT, Place, get_at, keys_only, merged, own_copy, remove_at
+from vaultconfig.loading.report import ABOVE_THE_VAULT
 from vaultconfig.references import is_reference
-from vaultconfig.slots import REFERENCE_KEY
 
 DOTENV: Final = ".env"
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeAlias
 
-from vaultconfig.connection import Connection
+from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.forks import import_undisturbed, on_fork
 from vaultconfig.references import VaultRef
-from vaultconfig.resolver import Reader, Resolved, Vault
+from vaultconfig.vaults.vault import Reader, Resolved, Vault
 
-_NEEDED: Final = ("vaultconfig.connect", "certifi", "encodings.idna")
+_NEEDED: Final = ("vaultconfig.vaults.connect", "certifi", "encodings.idna")
 """What is imported for the first request; the last two by httpx and by Python itself, late."""
 
 StandIn: TypeAlias = Callable[
@@ -71,6 +71,6 @@ on_fork(after_in_child=_forget_vaults)
 
 def _connect(connection: Connection) -> Reader:
     import_undisturbed(_NEEDED)
-    from vaultconfig.connect import connect  # loads httpx
+    from vaultconfig.vaults.connect import connect  # loads httpx
 
     return connect(connection)

@@ -10,13 +10,27 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from vaultconfig.connection.fallback import FallbackRule
 from vaultconfig.errors import (
     SettingFailure,
     UnresolvedSettingsError,
     VaultConfigError,
 )
-from vaultconfig.fallback import FallbackRule
-from vaultconfig.inputs import (
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.filling import Claim, Filled, Settled, Settling, by_place
+from vaultconfig.loading.given import Layer, Layers
+from vaultconfig.loading.needs import (
+    REFERENCE_KEY,
+    Default,
+    Eclipsed,
+    Slot,
+    annotated_slots,
+    describe,
+    references_of,
+    value_slots,
+)
+from vaultconfig.loading.placeholders import Placeholders
+from vaultconfig.loading.places import (
     ABSENT,
     get_at,
     keys_only,
@@ -27,25 +41,11 @@ from vaultconfig.inputs import (
     remove_at,
     set_at,
 )
-from vaultconfig.layers import Layer, Layers
-from vaultconfig.masking import is_masked
-from vaultconfig.origins import VAULT, LoadRecord, Provenance
-from vaultconfig.placeholders import Placeholders
-from vaultconfig.plan import fields_of
+from vaultconfig.loading.report import VAULT, LoadRecord, Provenance
+from vaultconfig.loading.values import Answers
+from vaultconfig.masking.values import is_masked
 from vaultconfig.references import Template, VaultRef
-from vaultconfig.resolver import Resolved
-from vaultconfig.settling import Claim, Filled, Settled, Settling, by_place
-from vaultconfig.slots import (
-    REFERENCE_KEY,
-    Default,
-    Eclipsed,
-    Slot,
-    annotated_slots,
-    describe,
-    references_of,
-    value_slots,
-)
-from vaultconfig.values import Answers
+from vaultconfig.vaults.vault import Resolved
 
 logger = logging.getLogger("vaultconfig")
 

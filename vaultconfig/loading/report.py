@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.inputs import leaves_of
-from vaultconfig.plan import fields_of
-from vaultconfig.slots import REFERENCE_KEY, describe
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.needs import REFERENCE_KEY, describe
+from vaultconfig.loading.places import leaves_of
 
 VAULT = "vault"
 DEFAULT = "default"

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from pydantic_core import PydanticUndefined
 
-from vaultconfig.annotations import Declared, Discriminant, is_model, literals_of
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
-from vaultconfig.inputs import ABSENT, Place, get_at, parts_of, set_at
-from vaultconfig.plan import (
+from vaultconfig.loading.annotations import Declared, Discriminant, is_model, literals_of
+from vaultconfig.loading.fields import (
     FieldPlan,
     bearing_fields_of,
     default_of,
     fields_of,
 )
+from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of, set_at
 from vaultconfig.references import Template, VaultRef, expanded_in, is_reference, parse
 
 # Levels of models that no source mentions: one that requires itself has no end.

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from vaultconfig.annotations import Declared
-from vaultconfig.environment import VARIABLE, Environment
+from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import ABSENT, get_at
-from vaultconfig.plan import fields_of
+from vaultconfig.loading.annotations import Declared
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.places import ABSENT, get_at
 from vaultconfig.references import expanded_in, is_reference
 
 

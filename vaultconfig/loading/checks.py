@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, RootModel, SecretStr
 from pydantic_settings import BaseSettings
 
-from vaultconfig.annotations import Part, declared_in, is_model, parts_in
-from vaultconfig.environment import check_declared
+from vaultconfig.connection.environment import check_declared
+from vaultconfig.connection.fallback import FallbackMode
 from vaultconfig.errors import ConfigurationError, SettingFailure
-from vaultconfig.fallback import FallbackMode
-from vaultconfig.inputs import ABSENT, get_at, parts_of
-from vaultconfig.plan import FieldPlan, fields_of, hints_of
+from vaultconfig.loading.annotations import Part, declared_in, is_model, parts_in
+from vaultconfig.loading.fields import FieldPlan, fields_of, hints_of
+from vaultconfig.loading.places import ABSENT, get_at, parts_of
 from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
 
 

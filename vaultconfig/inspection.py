@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
+from vaultconfig.connection.fallback import NoCredentialsError
 from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.fallback import NoCredentialsError
-from vaultconfig.origins import LoadRecord
+from vaultconfig.loading.report import LoadRecord
 from vaultconfig.source import VaultSettingsSource
 
 _NO_FALLBACK: Final = (

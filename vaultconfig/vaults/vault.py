@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from vaultconfig.cache import SecretCache, now
-from vaultconfig.connection import Connection
+from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import (
     ConfigurationError,
     FieldNotFoundError,
@@ -28,6 +27,7 @@ from vaultconfig.latch import Latch
 from vaultconfig.log import say
 from vaultconfig.references import VaultRef, pick
 from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.vaults.cache import SecretCache, now
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Subscription

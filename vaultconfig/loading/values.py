@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from vaultconfig.annotations import Declared, Decoding, Target
 from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
-from vaultconfig.masking import mask
+from vaultconfig.loading.annotations import Declared, Decoding, Target
+from vaultconfig.masking.values import mask
 from vaultconfig.references import Template, VaultRef, as_text
-from vaultconfig.resolver import Resolved
+from vaultconfig.vaults.vault import Resolved
 
 Answers: TypeAlias = Mapping[VaultRef, Resolved | VaultConfigError]
 

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
-from vaultconfig.masking import is_masked, mask
-from vaultconfig.plan import fields_of
+from vaultconfig.loading.fields import fields_of
+from vaultconfig.masking.values import is_masked, mask
 
 WITHHELD = "(withheld: it quotes a value from the vault)"
 _PYDANTICS_OWN: Final = frozenset(get_args(ErrorType))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from vaultconfig.environment import Environment
+from vaultconfig.connection.environment import Environment
 from vaultconfig.errors import (
     ConfigurationError,
     FieldNotFoundError,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from vaultconfig.masking import MASK
+from vaultconfig.masking.values import MASK
 
 Args: TypeAlias = Iterable[tuple[str | None, Any]]
 _TELLING = 4  # a shorter value would be found in too much that has nothing to do with it

@@ -16,9 +16,9 @@ from weakref import WeakKeyDictionary
 from pydantic import AliasChoices, AliasPath, BaseModel, Tag
 from pydantic.fields import FieldInfo
 
-from vaultconfig.annotations import declared_in, is_model, parts_in, tags_in, target_of
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inputs import Place
+from vaultconfig.loading.annotations import declared_in, is_model, parts_in, tags_in, target_of
+from vaultconfig.loading.places import Place
 
 
 class FieldPlan:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from vaultconfig.annotations import ANYTHING, Declared
+from vaultconfig.connection.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
 from vaultconfig.errors import InvalidReferenceError, SettingFailure, VaultConfigError
-from vaultconfig.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
-from vaultconfig.inputs import ABSENT, Place
-from vaultconfig.layers import Layers
-from vaultconfig.origins import DEFAULT, VAULT, Provenance
-from vaultconfig.resolver import Resolved
-from vaultconfig.slots import Default, Slot, references_of
-from vaultconfig.values import Answers, fill
+from vaultconfig.loading.annotations import ANYTHING, Declared
+from vaultconfig.loading.given import Layers
+from vaultconfig.loading.needs import Default, Slot, references_of
+from vaultconfig.loading.places import ABSENT, Place
+from vaultconfig.loading.report import DEFAULT, VAULT, Provenance
+from vaultconfig.loading.values import Answers, fill
+from vaultconfig.vaults.vault import Resolved
 
 Filled: TypeAlias = Declared | VaultConfigError | str
 """A slot's reference without placeholders, what is wrong with it, or a literal text."""

@@ -1,0 +1,1 @@
+"""One load of a settings class, pure: no HTTP, no vault, no environment, no files."""

@@ -1,0 +1,1 @@
+"""Values from the vault that do not show, and how settings print."""
