@@ -36,8 +36,8 @@ from vaultconfig.loading.needs import Slot, describe, references_of
 from vaultconfig.loading.places import Place
 from vaultconfig.loading.report import DEFAULT, VAULT, Provenance, provenance_of
 from vaultconfig.loading.values import fill
+from vaultconfig.references import Resolved
 from vaultconfig.source import VaultSettingsSource
-from vaultconfig.vaults.vault import Resolved
 
 
 class NotAskedError(VaultUnavailableError):

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import VaultConfigError, VaultUnavailableError
-from vaultconfig.references import VaultRef
+from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults.shared import standing_in, vault_for
-from vaultconfig.vaults.vault import Lifetime, Resolved, Vault, picked
+from vaultconfig.vaults.vault import Lifetime, Vault
 
 T = TypeVar("T", bound=BaseSettings)
 

@@ -14,7 +14,7 @@ from vaultconfig.loading.needs import Default, Slot, references_of
 from vaultconfig.loading.places import ABSENT, Place
 from vaultconfig.loading.report import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.values import Answers, fill
-from vaultconfig.vaults.vault import Resolved
+from vaultconfig.references import Resolved
 
 Filled: TypeAlias = Declared | VaultConfigError | str
 """A slot's reference without placeholders, what is wrong with it, or a literal text."""

@@ -44,8 +44,7 @@ from vaultconfig.loading.places import (
 from vaultconfig.loading.report import VAULT, LoadRecord, Provenance
 from vaultconfig.loading.values import Answers
 from vaultconfig.masking.values import is_masked
-from vaultconfig.references import Template, VaultRef
-from vaultconfig.vaults.vault import Resolved
+from vaultconfig.references import Resolved, Template, VaultRef
 
 logger = logging.getLogger("vaultconfig")
 

@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
 from vaultconfig.loading.annotations import Declared, Decoding, Target
 from vaultconfig.masking.values import mask
-from vaultconfig.references import Template, VaultRef, as_text
-from vaultconfig.vaults.vault import Resolved
+from vaultconfig.references import Resolved, Template, VaultRef, as_text
 
 Answers: TypeAlias = Mapping[VaultRef, Resolved | VaultConfigError]
 

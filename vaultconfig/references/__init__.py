@@ -6,7 +6,7 @@ prints, fills in placeholders and picks fields out of secrets; it fetches nothin
 
 from vaultconfig.references.near_misses import meant_by
 from vaultconfig.references.options import parse_duration
-from vaultconfig.references.picking import as_text, pick
+from vaultconfig.references.picking import Resolved, as_text, pick, picked
 from vaultconfig.references.reference import VaultRef
 from vaultconfig.references.template import (
     Insert,
@@ -19,6 +19,7 @@ from vaultconfig.references.template import (
 
 __all__ = [
     "Insert",
+    "Resolved",
     "Template",
     "VaultRef",
     "as_text",
@@ -28,5 +29,6 @@ __all__ = [
     "parse",
     "parse_duration",
     "pick",
+    "picked",
     "without_quotes",
 ]

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
-from vaultconfig.errors import FieldNotFoundError
+from vaultconfig.errors import FieldNotFoundError, VaultConfigError
+from vaultconfig.references.reference import VaultRef
 from vaultconfig.secret import Secret
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _MISSING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The value of a reference, and which secret it is from."""
+
+    value: Any = field(repr=False)
+    secret: Secret
+
+
+def picked(answer: Secret | VaultConfigError, reference: VaultRef) -> Resolved | VaultConfigError:
+    """Return what *reference* names in the secret that the vault answered with."""
+    if not isinstance(answer, Secret):
+        return copy.copy(answer)  # each setting that fails has an error of its own
+    try:
+        return Resolved(pick(answer, reference.field), answer)
+    except FieldNotFoundError as error:
+        return error.with_traceback(None)
 
 
 def pick(secret: Secret, field: str | None) -> Any:

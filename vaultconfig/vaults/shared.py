@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.forks import import_undisturbed, on_fork
-from vaultconfig.references import VaultRef
-from vaultconfig.vaults.vault import Reader, Resolved, Vault
+from vaultconfig.references import Resolved, VaultRef
+from vaultconfig.vaults.vault import Reader, Vault
 
 _NEEDED: Final = ("vaultconfig.vaults.connect", "certifi", "encodings.idna")
 """What is imported for the first request; the last two by httpx and by Python itself, late."""

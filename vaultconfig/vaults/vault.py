@@ -11,21 +11,20 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import (
     ConfigurationError,
-    FieldNotFoundError,
     SecretError,
     VaultConfigError,
     VaultUnavailableError,
 )
 from vaultconfig.latch import Latch
 from vaultconfig.log import say
-from vaultconfig.references import VaultRef, pick
+from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults.cache import SecretCache, now
 
@@ -48,14 +47,6 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Close its connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The value of a reference, and which secret it is from."""
-
-    value: Any = field(repr=False)
-    secret: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,13 +309,3 @@ class Vault:
 
 
 _UNAVAILABLE = VaultUnavailableError("not answered")
-
-
-def picked(answer: Answer, reference: VaultRef) -> Resolved | VaultConfigError:
-    """Return what *reference* names in the secret that the vault answered with."""
-    if not isinstance(answer, Secret):
-        return copy.copy(answer)  # each setting that fails has an error of its own
-    try:
-        return Resolved(pick(answer, reference.field), answer)
-    except FieldNotFoundError as error:
-        return error.with_traceback(None)
