@@ -1,20 +1,20 @@
-"""Runs the sources of a settings class as ``Settings()`` would, without the fallback to `.env`.
+"""A load of a settings class that is looked at: for ``render``, ``run``, ``check`` and ``refs``.
 
 What comes out is the input that pydantic would validate, with the vault's values masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
 from vaultconfig.connection.fallback import NoCredentialsError
 from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.loading.report import LoadRecord
-from vaultconfig.source import VaultSettingsSource
+from vaultconfig.loading.load import Ask
+from vaultconfig.loading.report import Report
+from vaultconfig.settings import VaultSettings
+from vaultconfig.source import Purpose, VaultSettingsSource, run, vault_source_in
 
 _NO_FALLBACK: Final = (
     "render and run take values from the vault alone: .env is not used instead, in development "
@@ -22,42 +22,47 @@ _NO_FALLBACK: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What the sources of a settings class gave.
-
-    Attributes:
-        settings_cls: The class.
-        state: By the names that pydantic knows.
-        record: Where it came from.
-    """
-
-    settings_cls: type[BaseSettings]
-    state: dict[str, Any] = field(repr=False)
-    record: LoadRecord
-
-
-def gather(settings_cls: type[BaseSettings]) -> Gathered:
-    """Return what the sources of *settings_cls* give; nothing is validated yet.
+def gather(settings_cls: type[BaseSettings]) -> Report:
+    """Return what ``Settings()`` would hold without the fallback to `.env`; nothing is validated.
 
     Raises:
         ConfigurationError: The class has no source for the vault, or a source failed.
         VaultConfigError: See `vaultconfig.errors`.
     """
-    sources, ours = sources_of(settings_cls)
-    ours.fallback = "never"
-    failure: Exception
+    failure: VaultConfigError | None = None
     try:
-        state = settings_cls._settings_build_values(sources, {})
+        return _load(settings_cls, Purpose(fallback="never"))
     except VaultConfigError as error:
         failure = error.with_traceback(None)
         if isinstance(error, NoCredentialsError):
             failure.add_note(_NO_FALLBACK)
-    except SettingsError as error:
-        failure = ConfigurationError(str(error))  # its cause holds what could not be decoded
-    else:
-        return Gathered(settings_cls, state, ours.record)
     raise failure
+
+
+def survey(settings_cls: type[BaseSettings], ask: Ask) -> Report:
+    """Load *settings_cls* to the end whatever fails, with *ask* in place of the vault.
+
+    Raises:
+        ConfigurationError: The class has no source for the vault, or another one failed.
+    """
+    return _load(settings_cls, Purpose(ask=ask, raises=False))
+
+
+def _load(settings_cls: type[BaseSettings], purpose: Purpose) -> Report:
+    sources, found = sources_of(settings_cls)
+    ours = found.for_purpose(purpose)
+    sources = tuple(ours if source is found else source for source in sources)
+    problem = ""
+    try:
+        if issubclass(settings_cls, VaultSettings):
+            return run(settings_cls, sources, {})
+        settings_cls._settings_build_values(sources, {})
+    except SettingsError as error:
+        problem = str(error)  # its cause holds what could not be decoded
+    if ours.report is None:
+        problem = problem or "the class does not run the source that it has for the vault"
+        raise ConfigurationError(problem)
+    return ours.report
 
 
 def sources_of(
@@ -71,14 +76,11 @@ def sources_of(
     # Not the class's own command line: the one there is was for us.
     parses = False if settings_cls.model_config.get("cli_parse_args") else None
     sources, _ = settings_cls._settings_init_sources(_cli_parse_args=parses)
-    ours = _find(sources)
-    if ours is None:
-        raise ConfigurationError(
-            f"{settings_cls.__name__} has no source for the vault: derive it from VaultSettings, "
-            "or return a VaultSettingsSource from its settings_customise_sources"
-        )
-    return sources, ours
-
-
-def _find(sources: Sequence[object]) -> VaultSettingsSource | None:
-    return next((s for s in sources if isinstance(s, VaultSettingsSource)), None)
+    try:
+        return sources, vault_source_in(sources)
+    except StopIteration:
+        pass
+    raise ConfigurationError(
+        f"{settings_cls.__name__} has no source for the vault: derive it from VaultSettings, "
+        "or return a VaultSettingsSource from its settings_customise_sources"
+    )

@@ -14,16 +14,16 @@ from typing import Any, ClassVar, Final, Unpack
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from vaultconfig.arrangement import arranged
 from vaultconfig.connection.fallback import FallbackMode
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.checks import check_class, complete, failures_of_factories
 from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.given import Provenance
 from vaultconfig.loading.mistakes import clean_error
-from vaultconfig.loading.report import LoadRecord, Provenance, fixed_in, provenance_of
+from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts
 from vaultconfig.masking.values import mask, unmask
-from vaultconfig.source import DEFAULT_ENV_FILE, VaultSettingsSource, fallback_rule
+from vaultconfig.source import DEFAULT_ENV_FILE, arranged, fallback_rule, run
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -31,9 +31,9 @@ _OPTIONS: Final = {
 """The arguments of ``Settings()`` that are pydantic-settings', not fields."""
 
 
-_RECORD: Final = "_vaultconfig_record"
+_ORIGINS: Final = "_vaultconfig_origins"
 
-_loading: ContextVar[VaultSettingsSource | None] = ContextVar("vaultconfig_loading", default=None)
+_loading: ContextVar[Report | None] = ContextVar("vaultconfig_loading", default=None)
 
 
 class VaultConfigDict(SettingsConfigDict, total=False):
@@ -56,7 +56,7 @@ class VaultSettings(BaseSettings):
     """Settings whose annotated fields are filled from the vault, all in one round trip.
 
     A field says where its value is: ``Annotated[SecretStr, "vault:path#field"]``. Precedence,
-    first wins: arguments, command line, environment, vault, `.env`, secrets directory and any
+    first wins: command line, arguments, environment, vault, `.env`, secrets directory and any
     other source, defaults.
 
     ``repr`` and ``str`` mask what came from the vault.
@@ -76,9 +76,7 @@ class VaultSettings(BaseSettings):
     )
 
     # It is there before any validator of the class can print the settings.
-    _vaultconfig_record: LoadRecord = PrivateAttr(
-        default_factory=lambda: _record_of(_loading.get())
-    )
+    _vaultconfig_origins: Origins = PrivateAttr(default_factory=lambda: _origins(_loading.get()))
 
     def __init__(
         self,
@@ -100,23 +98,25 @@ class VaultSettings(BaseSettings):
             _build_sources = self._settings_init_sources(
                 _vault_environment=_vault_environment, _init_kwargs=values, **options
             )
-        source = next(s for s in _build_sources[0] if isinstance(s, VaultSettingsSource))
+        report: Report | None = None
         failure: Exception | None = None
-        token = _loading.set(source)
         try:
-            super().__init__(_build_sources=_build_sources)
+            report = run(type(self), *_build_sources)
+            token = _loading.set(report)
+            try:
+                super(BaseSettings, self).__init__(**report.state)
+            finally:
+                _loading.reset(token)
         except ValidationError as error:
-            failure = clean_error(error, type(self), source.values)
+            failure = clean_error(error, type(self), report.values if report else ())
         except VaultConfigError as error:
             failure = error.with_traceback(None)
-        finally:
-            _loading.reset(token)
-        if failure is None:
-            failures = failures_of_factories(type(self), source.current_state, self)
+        if failure is None and report is not None:
+            failures = failures_of_factories(type(self), report.state, self)
             failure = UnresolvedSettingsError(failures) if failures else None
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure
-        _unmask_fields(self, source.record.from_vault())
+        _unmask_fields(self, self._vaultconfig_origins.from_vault())
 
     def __init_subclass__(cls, **options: Unpack[VaultConfigDict]) -> None:
         """Take our keys where they stand as class keywords; pydantic has taken its own."""
@@ -129,9 +129,9 @@ class VaultSettings(BaseSettings):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Reject what can be told to be wrong already: see `vaultconfig.loading.checks`."""
         super().__pydantic_init_subclass__(**kwargs)
-        ours, theirs = (c.__private_attributes__[_RECORD] for c in (VaultSettings, cls))
+        ours, theirs = (c.__private_attributes__[_ORIGINS] for c in (VaultSettings, cls))
         if theirs is not ours:
-            raise ConfigurationError(f"the private attribute {_RECORD} is taken: choose another")
+            raise ConfigurationError(f"the private attribute {_ORIGINS} is taken: choose another")
         check_class(cls)
 
     @classmethod
@@ -160,7 +160,7 @@ class VaultSettings(BaseSettings):
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            secret = self._vaultconfig_record.from_vault()
+            secret = self._vaultconfig_origins.from_vault()
             texts = secret_texts(vars(self).items(), secret)
             failure = clean_error(error, type(self), [mask(text) for text in texts])
         if failure is not None:
@@ -168,7 +168,7 @@ class VaultSettings(BaseSettings):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""
-        record = getattr(self, _RECORD, None)
+        record = getattr(self, _ORIGINS, None)
         if record is None:  # half-built, as in the traceback of a load that failed
             return ()
         return masked_args(
@@ -180,12 +180,12 @@ class VaultSettings(BaseSettings):
 
 def provenance(settings: VaultSettings) -> dict[str, Provenance]:
     """Return where the value of each field came from, by dotted name; never a value."""
-    return provenance_of(type(settings), settings._vaultconfig_record)
+    return settings._vaultconfig_origins.provenance(type(settings))
 
 
 def fixed_fields(settings: VaultSettings) -> list[str]:
     """Name the fields with a reference in their annotation that a higher source has given."""
-    return fixed_in(type(settings), settings._vaultconfig_record)
+    return sorted(settings._vaultconfig_origins.fixed)
 
 
 def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> None:
@@ -198,8 +198,8 @@ def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> N
         raise ConfigurationError(f"{settings_cls.__name__} has no argument {name}: write {close}")
 
 
-def _record_of(source: VaultSettingsSource | None) -> LoadRecord:
-    return LoadRecord() if source is None else source.record
+def _origins(report: Report | None) -> Origins:
+    return Origins() if report is None else report.kept()
 
 
 def _file_read_in(error: UnicodeDecodeError) -> str:

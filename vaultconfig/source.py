@@ -1,32 +1,41 @@
-"""The pydantic-settings source: it fills in what the other sources left to the vault.
+"""Where pydantic-settings and the vault meet: runs the sources of a class, and asks the vault.
 
-It has to be the last one. It returns nothing: it replaces top-level entries of the state that
-pydantic-settings hands on, so that values stay out of the debug log of sources.
+`VaultSettings` runs its sources by `run`. In a class that derives from ``BaseSettings`` itself our
+source is the last one, which fills in what the others left. It returns nothing: it replaces the
+state that pydantic-settings hands on, so that values stay out of the debug log of sources. The only
+file that uses private names of pydantic-settings.
 """
 
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from types import new_class
+from typing import Any, Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    CliSettingsSource,
     DotEnvSettingsSource,
+    EnvSettingsSource,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsError,
 )
+from pydantic_settings.sources import DefaultSettingsSource
 
 from vaultconfig.connection.connection import (
     CONNECTION_VARIABLES,
     DEADLINE,
     DEVELOPMENT_DEADLINE,
-    SET_CREDENTIALS,
     Connection,
     DotEnvFiles,
     MisplacedCredentialsError,
@@ -40,34 +49,61 @@ from vaultconfig.connection.connection import (
 )
 from vaultconfig.connection.environment import VARIABLE, current_environment
 from vaultconfig.connection.fallback import FallbackMode, FallbackRule, NoCredentialsError
-from vaultconfig.errors import (
-    SettingFailure,
-    UnresolvedSettingsError,
-    VaultConfigError,
-)
+from vaultconfig.errors import SettingFailure, UnresolvedSettingsError, VaultConfigError
+from vaultconfig.loading import advice
 from vaultconfig.loading.checks import complete
-from vaultconfig.loading.fields import fields_of
-from vaultconfig.loading.given import DOTENV, Layer
+from vaultconfig.loading.fields import ModelField, model_fields
+from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.given import (
+    ARGUMENT,
+    COMMAND_LINE,
+    DEFAULT,
+    DOTENV,
+    ENVIRONMENT,
+    Layer,
+)
 from vaultconfig.loading.load import Ask, Load
-from vaultconfig.loading.places import keys_only
-from vaultconfig.loading.report import LoadRecord, annotated_in, variable_name
-from vaultconfig.loading.values import Answers
-from vaultconfig.references import VaultRef
+from vaultconfig.loading.needs import REFERENCE_KEY
+from vaultconfig.loading.places import Place, get_at, merged
+from vaultconfig.loading.report import Report
+from vaultconfig.references import VaultRef, is_reference
 from vaultconfig.vaults.shared import resolve
+
+logger = logging.getLogger("vaultconfig")
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 
-ON_YOUR_OWN_MACHINE: Final = f"on your own machine, export {VARIABLE}=development"
-
-LAYER_NAMES: Final = {
-    "InitSettingsSource": "argument",
-    "CliSettingsSource": "command line",
-    "EnvSettingsSource": "environment",
+_LAYER_NAMES: Final = {
+    "InitSettingsSource": ARGUMENT,
+    "CliSettingsSource": COMMAND_LINE,
+    "EnvSettingsSource": ENVIRONMENT,
     "DotEnvSettingsSource": DOTENV,
     "SecretsSettingsSource": "secrets directory",
     "NestedSecretsSettingsSource": "secrets directory",
+    "DefaultSettingsSource": DEFAULT,
 }
 """How `provenance` calls the sources, by the names that pydantic-settings has for them."""
+
+_KINDS: Final[tuple[type[PydanticBaseSettingsSource], ...]] = (
+    CliSettingsSource,
+    DotEnvSettingsSource,
+    SecretsSettingsSource,
+    NestedSecretsSettingsSource,
+)
+
+
+class Purpose(NamedTuple):
+    """What a load is for: to have settings, or to look at what becomes of them.
+
+    Attributes:
+        ask: Reads references in the place of our own way to do it.
+        fallback: A rule over that of the class.
+        raises: Whether settings that fail are raised, not only reported.
+    """
+
+    ask: Ask | None = None
+    fallback: FallbackMode | None = None
+    raises: bool = True
 
 
 def fallback_rule(config: Mapping[str, Any], environment: str | None) -> FallbackRule:
@@ -83,25 +119,13 @@ def fallback_rule(config: Mapping[str, Any], environment: str | None) -> Fallbac
     return FallbackRule(config.get("vault_fallback") or "development", current)
 
 
-class _Given(threading.local):
-    """What the other sources gave to a load, which runs in one thread."""
+class _OfThread(threading.local):
+    """What pydantic-settings told our source in one thread, and what came of it."""
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
         self.data: dict[str, dict[str, Any]] = {}
-
-
-class _Written:
-    """Tells how a text stands in `.env` where variables were expanded in it, else None."""
-
-    def __init__(self, env_file: DotEnvFiles, encoding: str | None) -> None:
-        self._env_file, self._encoding = env_file, encoding
-        self._texts: Mapping[str, str] | None = None
-
-    def __call__(self, text: str) -> str | None:
-        if self._texts is None:
-            self._texts = expanded_texts(self._env_file, self._encoding)
-        return self._texts.get(text)
+        self.report: Report | None = None
 
 
 class VaultSettingsSource(PydanticBaseSettingsSource):
@@ -117,12 +141,6 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         env_file: The `.env` that may hold the connection in development; the class's own
             where None is given, else the one in the working directory.
         encoding: Of that file; the class's own where None is given.
-        layer_names: For sources with names of their own, what they are to be taken for.
-
-    Attributes:
-        fallback: A rule over that of the class, for callers that want to know what the vault gives.
-        ask: Reads references in the place of our own way to do it.
-        load: What came of them.
     """
 
     def __init__(
@@ -132,7 +150,6 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         environment: str | None = None,
         env_file: DotEnvFiles = None,
         encoding: str | None = None,
-        layer_names: Mapping[str, str] = LAYER_NAMES,
     ) -> None:
         super().__init__(settings_cls)
         complete(settings_cls)
@@ -140,13 +157,14 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         self._env_file: DotEnvFiles = named if env_file is None else env_file
         self._encoding: str | None = encoding or self.config.get("env_file_encoding")
         self._environment = environment
-        self._layer_names = layer_names
-        self._of_thread = _Given()
-        self.fallback: FallbackMode | None = None
-        self.ask: Ask | None = None
-        self.load: Load | None = None
-        self.record = LoadRecord()
-        self.values: Sequence[Any] = ()
+        self._purpose = Purpose()
+        self._of_thread = _OfThread()
+
+    def for_purpose(self, purpose: Purpose) -> VaultSettingsSource:
+        """Return the same source for another purpose."""
+        other = copy.copy(self)
+        other._purpose, other._of_thread = purpose, _OfThread()
+        return other
 
     def _set_current_state(self, state: dict[str, Any]) -> None:
         self._of_thread.state = state  # one source may serve several loads at a time
@@ -164,6 +182,11 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         """The same, by source."""
         return self._of_thread.data
 
+    @property
+    def report(self) -> Report | None:
+        """What came of the load of this thread."""
+        return self._of_thread.report
+
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return nothing: fields are filled together, not one by one."""
         return None, field_name, False
@@ -177,68 +200,78 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         """
         failure: VaultConfigError | None = None
         try:
-            self._load()
+            report = self.load(self._layers_by_name())
         except VaultConfigError as error:
             failure = error.with_traceback(None)
+        else:
+            self.current_state.clear()
+            self.current_state.update(report.state)
         if failure is not None:
             raise failure
         return {}
 
-    def _load(self) -> None:
+    def load(self, layers: Sequence[Layer]) -> Report:
+        """Resolve what *layers* leave to the vault.
+
+        Args:
+            layers: What the other sources gave, highest first.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`.
+        """
         rule = self._rule
-        layers = [
-            Layer(self._layer_names.get(name, name), data)
-            for name, data in self.settings_sources_data.items()
-        ]
-        is_read = any(layer.source == DOTENV and layer.data for layer in layers)
+        config: Mapping[str, Any] = self.config
         load = Load(
             self.settings_cls,
-            layers,
+            [self._without_connection(layer) for layer in layers],
             rule=rule,
-            variable_of=self._variable_of,
-            written=_Written(self._env_file if is_read else None, self._encoding),
+            read_text=_TextReader(self.settings_cls),
+            variables=config.get("vault_variables") or {},
+            resolves_values=config.get("vault_resolve_values") is not False,
+            extra=config.get("extra") == "allow",
         )
-        self.load, self.record, self.values = load, load.record, load.values
-        self._drop_connection(load)
-        hint = None
-        try:
-            load.run(
-                self.current_state,
-                self.ask or self._ask,
-                variables=self._option("vault_variables", {}),
-                resolve_values=self._option("vault_resolve_values", default=True),
-                extra=self.config.get("extra") == "allow",
-            )
-        except NoCredentialsError as error:
-            error.fields = [slot.name for slot, _ in load.claims]
-            raise
-        except UnresolvedSettingsError as error:
-            failures = error.failures
-            hint = None if self.fallback else self._hint(failures, rule)
-        else:
-            return
-        raise UnresolvedSettingsError(failures, hint=hint)
+        report = self._of_thread.report = load.run(self._purpose.ask or self._ask)
+        if self._purpose.raises:
+            if report.failures:
+                hint = None if self._purpose.fallback else self._hint(report.failures, rule)
+                raise UnresolvedSettingsError(report.failures, hint=hint)
+            if report.replaced:
+                told = "; ".join(map(str, report.replaced))
+                logger.warning("taken from .env or the default, not from the vault: %s", told)
+        return report
 
-    def _drop_connection(self, load: Load) -> None:
+    def _layers_by_name(self) -> list[Layer]:
+        """Return what pydantic-settings has kept of the other sources of a plain class."""
+        layers = [
+            Layer(_LAYER_NAMES.get(name, name), data)
+            for name, data in self.settings_sources_data.items()
+        ]
+        written = _Written(self._env_file, self._encoding)
+        layers = [replace(x, written=written) if x.source == DOTENV else x for x in layers]
+        # It keeps the data of one source a class; what another one gave is in the state alone.
+        if merged([{}, *(layer.data for layer in reversed(layers))]) != self.current_state:
+            above = [layer for layer in layers if layer.is_above]
+            below = [layer for layer in layers if not layer.is_above]
+            layers = [*above, Layer("other sources", dict(self.current_state)), *below]
+        return layers
+
+    def _without_connection(self, layer: Layer) -> Layer:
         """Take away what a `.env` says of the connection, where extra keys count."""
-        if self.config.get("extra") == "ignore":
-            return
-        fields = {step for field in fields_of(self.settings_cls) for (step, *_) in field.places}
-        for name in (VARIABLE, *CONNECTION_VARIABLES):
-            key = name if self.config.get("case_sensitive") else name.lower()
-            if key not in fields and key not in load.given:
-                self.current_state.pop(key, None)
+        if layer.source != DOTENV or self.config.get("extra") == "ignore":
+            return layer
+        fields = model_fields(self.settings_cls).by_key
+        names = {VARIABLE, *CONNECTION_VARIABLES}
+        if not self.config.get("case_sensitive"):
+            names = {name.lower() for name in names}
+        kept = {key: v for key, v in layer.data.items() if key in fields or key not in names}
+        return replace(layer, data=kept)
 
     @property
     def _rule(self) -> FallbackRule:
         """When `.env` may stand in; not kept, because a source can outlive a load."""
         rule = fallback_rule(self.config, self._environment)
-        return rule if self.fallback is None else replace(rule, mode=self.fallback)
-
-    def _option(self, name: str, default: Any = None) -> Any:
-        """Return what a class says in its `VaultConfigDict`."""
-        value = self.config.get(name)
-        return default if value is None else value
+        mode = self._purpose.fallback
+        return rule if mode is None else replace(rule, mode=mode)
 
     def connection(self) -> Connection:
         """Return the connection settings, in development from `.env` too.
@@ -250,7 +283,10 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         env_file = self._env_file if rule.environment.is_development else None
         connection = read_connection(os.environ, env_file=env_file, encoding=self._encoding)
         if not connection.has_credentials:
-            raise self._no_credentials(connection, rule)
+            ignored = [] if rule.is_possible else self._ignored_names()
+            files = self._where()
+            message = advice.no_credentials(connection.url, rule, files=files, ignored=ignored)
+            raise NoCredentialsError(message)
         return connection
 
     def _ask(self, references: Sequence[VaultRef]) -> Answers:
@@ -270,72 +306,296 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             raise failure
         return {reference: copy.copy(failure) for reference in references}
 
-    def _no_credentials(self, connection: Connection, rule: FallbackRule) -> NoCredentialsError:
-        where = self._where()
-        if rule.is_possible and rule.environment.is_development:
-            return NoCredentialsError(f"no credentials for the vault, and no value in {where}")
-        message = f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}"
-        if rule.is_possible:
-            return NoCredentialsError(message)
-        stored = [] if rule.environment.is_development else self._ignored_names()
-        if stored:
-            message += f" ({', '.join(stored)} in {where}: used in development only)"
-        if rule.environment.name is None:
-            message += f"; {ON_YOUR_OWN_MACHINE}"
-        elif not rule.environment.is_development:
-            message += f"; in the environment {rule.environment.name!r} {where} is no substitute"
-        return NoCredentialsError(message)
-
     def _ignored_names(self) -> list[str]:
         """Name what `.env` has for the vault's part, and may provide in development only."""
-        fields = annotated_in(self.settings_cls, self._stored_keys())
         file, encoding = self._env_file, self._encoding
         is_named = VARIABLE in map(str.upper, dotenv_variables(file, encoding))
-        return stored_connection_variables(file, encoding) + [VARIABLE] * is_named + fields
+        stored = stored_connection_variables(file, encoding)
+        return stored + [VARIABLE] * is_named + self._shut_out()
 
     def _hint(self, failures: Sequence[SettingFailure], rule: FallbackRule) -> str | None:
         """Say what to do about `.env`: fill it, or that it has what it may not provide here."""
         if rule.is_possible:
-            return self._hint_to_fill(failures)
-        names = annotated_in(self.settings_cls, self._stored_keys())
-        stray = [failure.field for failure in failures if failure.field in names]
+            absent = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
+            cls, config = self.settings_cls, self.config
+            names = [advice.variable_name(cls, config, field) for field in absent]
+            files = [str(file.absolute()) for file in files_of(self._env_file)]
+            if not names or not files:
+                return None
+            unreadable = unreadable_lines(self._env_file, self._encoding)
+            return advice.values_to_add(names, files, unreadable)
+        failed = {failure.field for failure in failures}
+        stray = [name for name in self._shut_out() if name in failed]
         if not stray:
             return None
-        told = f"{self._where()} has {', '.join(stray)}"
-        if rule.mode == "never":
-            return f"{told}, which vault_fallback='never' leaves to the vault"
-        if self._env_file is not DEFAULT_ENV_FILE:
-            return f"{told}: fields with a reference are not taken from there in this environment"
-        return f"{told}, which it provides in development only: {ON_YOUR_OWN_MACHINE}"
-
-    def _hint_to_fill(self, failures: Sequence[SettingFailure]) -> str | None:
-        lacking = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
-        names = [variable_name(self.settings_cls, field) for field in lacking]
-        where = ", ".join(str(file.absolute()) for file in files_of(self._env_file))
-        if not names or not where:
-            return None
-        unreadable = unreadable_lines(self._env_file, self._encoding)
-        if unreadable:
-            lines = ", ".join(unreadable)
-            return f"fix {lines}, which cannot be read: {', '.join(names)} may stand there"
-        return f"add {', '.join(names)} to {where}"
+        is_default = self._env_file is DEFAULT_ENV_FILE
+        return advice.values_ignored(stray, rule, files=self._where(), is_default=is_default)
 
     def _where(self) -> str:
         """Name the files that stand in for the vault, or would."""
         return ", ".join(map(str, files_of(self._env_file))) or ".env"
 
-    def _stored_keys(self) -> dict[Any, Any]:
+    def _shut_out(self) -> list[str]:
+        """Name the annotated fields that `.env` has; in production it has not been read yet."""
         files, encoding = regular_files(self._env_file), self._encoding
         try:
-            source = DotEnvSettingsSource(
+            data = DotEnvSettingsSource(
                 self.settings_cls, env_file=files, env_file_encoding=encoding
-            )
-            return keys_only(source())
+            )()
         except (SettingsError, UnicodeError, OSError):
-            return {}
+            return []
+        rule = replace(self._rule, mode="never")
+        load = Load(
+            self.settings_cls,
+            [Layer(DOTENV, data)],
+            rule=rule,
+            read_text=_TextReader(self.settings_cls),
+            variables={},
+            resolves_values=False,
+            extra=False,
+        )
+        unasked = NoCredentialsError("not asked")
+        return load.run(lambda references: dict.fromkeys(references, unasked)).shut_out
 
-    def _variable_of(self, text: str) -> str | None:
-        variables = {**dotenv_variables(self._env_file, self._encoding), **os.environ}
-        exact = (name for name, value in variables.items() if value == text)
-        within = (name for name, value in variables.items() if text in value)
-        return next(exact, None) or next(within, None)
+
+def run(
+    settings_cls: type[BaseSettings],
+    sources: Sequence[PydanticBaseSettingsSource],
+    init_kwargs: Mapping[str, Any],
+) -> Report:
+    """Run *sources* as pydantic-settings does, and resolve what they leave to the vault.
+
+    Args:
+        settings_cls: Whose they are.
+        sources: As `arranged` returns them.
+        init_kwargs: The arguments of ``Settings()``.
+
+    Raises:
+        VaultConfigError: See `vaultconfig.errors`.
+    """
+    ours = vault_source_in(sources)
+    resolves = settings_cls.model_config.get("vault_resolve_values") is not False
+    written = _Written(ours._env_file, ours._encoding)
+    state: dict[str, Any] = {}
+    states: dict[str, dict[str, Any]] = {}
+    defaults: dict[str, Any] = {}
+    layers: list[Layer] = []
+    for source in sources:
+        if source is ours:
+            continue
+        if isinstance(source, PydanticBaseSettingsSource):
+            source._set_current_state(state)
+            source._set_settings_sources_data(states)
+        data = _called(source, resolves=resolves)
+        states[_name_of(source)] = data
+        if not data:
+            continue
+        state = merged([data, state])
+        if isinstance(source, DefaultSettingsSource):
+            defaults = data
+        variables = _Variables(source) if isinstance(source, EnvSettingsSource) else None
+        layer = Layer(_layer_name(source), data, variables)
+        layers.append(replace(layer, written=written) if layer.source == DOTENV else layer)
+    report = ours.load(layers)
+    if defaults:
+        kept = report.state.items()
+        report.state = {k: v for k, v in kept if k not in defaults or defaults[k] != v}
+    _log(settings_cls, states)
+    # The input leaves as the caller has spelled it.
+    settings_cls._settings_restore_init_kwarg_names(
+        settings_cls, dict(init_kwargs), report.state, sources[-1]._init_state
+    )
+    return report
+
+
+def arranged(
+    settings_cls: type[BaseSettings],
+    sources: Sequence[PydanticBaseSettingsSource],
+    *,
+    environment: str | None,
+    env_file: DotEnvFiles,
+) -> tuple[PydanticBaseSettingsSource, ...]:
+    """Return *sources* with ours behind them, whatever the class says.
+
+    Args:
+        settings_cls: The settings class.
+        sources: In the order of its choice.
+        environment: See `VaultSettingsSource`.
+        env_file: What was named as `.env`, or None where there is to be none.
+    """
+    others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
+    defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
+    readers = [source for source in others if isinstance(source, DotEnvSettingsSource)]
+    # The first counts most, and of its files the last.
+    files = [file for reader in reversed(readers) for file in _files_read(reader)]
+    ours = VaultSettingsSource(
+        settings_cls,
+        environment=environment,
+        env_file=files or env_file or (),
+        encoding=next(filter(None, (reader.env_file_encoding for reader in readers)), None),
+    )
+    return (*others, ours, *defaults)
+
+
+def vault_source_in(sources: Sequence[object]) -> VaultSettingsSource:
+    """Return the source for the vault among *sources*.
+
+    Raises:
+        StopIteration: There is none.
+    """
+    return next(source for source in sources if isinstance(source, VaultSettingsSource))
+
+
+def _files_read(reader: DotEnvSettingsSource) -> list[Path]:
+    """Return the `.env` files of *reader*, which may also look for them in outer directories."""
+    depth = getattr(reader, "env_file_depth", None) or 0
+    outer = list(Path.cwd().parents)[:depth] if depth else []
+    found: list[Path] = []
+    for file in files_of(reader.env_file):
+        places = (file, *(directory / file for directory in outer))
+        found.append(next((place for place in places if os.path.isfile(place)), file))
+    return found
+
+
+def _called(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str, Any]:
+    """Return what *source* gives."""
+    if type(source) is DotEnvSettingsSource and not source.env_vars:
+        return {}  # it would look for every field in a `.env` that is not there
+    texts = getattr(source, "env_vars", {"": "vault:"}).values()
+    is_ours = resolves and isinstance(source, PydanticBaseSettingsSource)
+    may_refer = is_ours and any(text and "vault:" in text for text in texts)
+    return _taking_references(source)() if may_refer else source()
+
+
+def _taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
+    """Return *source*, but that a reference for a complex field is not read as JSON.
+
+    A source can outlive a load and be in use by another thread, so this is an object of its own:
+    of a class that is derived from the source's, and with the same attributes.
+    """
+    kind = type(source)
+    if kind.__basicsize__ != PydanticBaseSettingsSource.__basicsize__:
+        return source  # it has attributes elsewhere than in its `__dict__`
+    view = object.__new__(_class_taking_references(kind))
+    view.__dict__ = vars(source)
+    return view
+
+
+@lru_cache(maxsize=256)
+def _class_taking_references(kind: type[Any]) -> type[PydanticBaseSettingsSource]:
+    def decode_complex_value(self: Any, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if isinstance(value, str) and is_reference(value):
+            return {REFERENCE_KEY: value}
+        return kind.decode_complex_value(self, field_name, field, value)
+
+    changed = {"decode_complex_value": decode_complex_value, "__module__": kind.__module__}
+    return new_class(kind.__name__, (kind,), exec_body=lambda names: names.update(changed))
+
+
+def _name_of(source: object) -> str:
+    return str(getattr(source, "__name__", type(source).__name__))
+
+
+def _layer_name(source: PydanticBaseSettingsSource) -> str:
+    """Return what *source* counts as: files and cloud vaults derive from the same classes."""
+    if not isinstance(source, PydanticBaseSettingsSource):
+        return _name_of(source)
+    kind: type[Any] = next((k for k in _KINDS if isinstance(source, k)), type(source))
+    if isinstance(source, EnvSettingsSource) and kind not in _KINDS:
+        reads_environment = kind._load_env_vars is EnvSettingsSource._load_env_vars
+        kind = EnvSettingsSource if reads_environment else kind
+    return _LAYER_NAMES.get(kind.__name__, _name_of(source))
+
+
+class _Variables:
+    """The variables of an environment, a `.env` or a command line; see `given.Variables`."""
+
+    def __init__(self, source: EnvSettingsSource) -> None:
+        self._source = source
+
+    def name_at(self, place: Place) -> str | None:
+        found = self._find(place)
+        if found is None:
+            return None
+        key = found[1]
+        return next((name for name in os.environ if name.lower() == key), key.upper())
+
+    def read(self, place: Place, text: str) -> Any:
+        found, source = self._find(place), self._source
+        if found is None:
+            return text
+        field, key, is_complex = found
+        if len(place) == 1:
+            return _prepared(source, field, text, is_complex=is_complex)
+        nested = source.explode_env_vars(field.name, field.info, {key: text})
+        return get_at(_in_the_case_of_fields(source, field, nested), place[1:])
+
+    def _find(self, place: Place) -> tuple[ModelField, str, bool] | None:
+        """Return the field that *place* is in, and the key of the variable."""
+        source, (top, *inner) = self._source, map(str, place)
+        if inner and not source.env_nested_delimiter:
+            return None
+        for field in model_fields(source.settings_cls).by_key.get(top, ()):
+            for _, name, is_complex in source._extract_field_info(field.info, field.name):
+                key = (source.env_nested_delimiter or "").join([name, *inner])
+                key = key if source.case_sensitive else key.lower()
+                if source.env_vars.get(key) is not None:
+                    return field, key, is_complex
+        return None
+
+
+class _TextReader:
+    """Makes of a text what a variable with that text would give a field of *settings_cls*."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        self._settings_cls = settings_cls
+        config = settings_cls.model_config
+        self._reads_all = config.get("strict") or config.get("env_parse_none_str")
+        self._source: EnvSettingsSource | None = None
+
+    def __call__(self, field: ModelField, text: str) -> Any:
+        if field.takes_text_as_it_is and not self._reads_all:
+            return text
+        if self._source is None:
+            self._source = _WithoutVariables(self._settings_cls)
+        return _prepared(self._source, field, text, is_complex=False)
+
+
+class _WithoutVariables(EnvSettingsSource):
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {}
+
+
+def _prepared(source: EnvSettingsSource, field: ModelField, text: str, *, is_complex: bool) -> Any:
+    """Return what *source* makes of *text* for *field*."""
+    if text == source.env_parse_none_str:
+        return None
+    value = source.prepare_field_value(field.name, field.info, text, is_complex)
+    return _in_the_case_of_fields(source, field, value)
+
+
+def _in_the_case_of_fields(source: EnvSettingsSource, field: ModelField, value: Any) -> Any:
+    if source.case_sensitive or not isinstance(value, dict):
+        return value
+    return source._replace_field_names_case_insensitively(field.info, value)
+
+
+class _Written:
+    """Tells how a text stands in `.env` where variables were expanded in it, else None."""
+
+    def __init__(self, env_file: DotEnvFiles, encoding: str | None) -> None:
+        self._env_file, self._encoding = env_file, encoding
+        self._texts: Mapping[str, str] | None = None
+
+    def __call__(self, text: str) -> str | None:
+        if self._texts is None:
+            self._texts = expanded_texts(self._env_file, self._encoding)
+        return self._texts.get(text)
+
+
+def _log(settings_cls: type[BaseSettings], states: dict[str, dict[str, Any]]) -> None:
+    """Log what the sources gave, where ``PYDANTIC_SETTINGS_DEBUG`` asks for it."""
+    if os.environ.get("PYDANTIC_SETTINGS_DEBUG") and logging.getLogger(
+        "pydantic_settings"
+    ).isEnabledFor(logging.DEBUG):
+        settings_cls._settings_log_debug(states)

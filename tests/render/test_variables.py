@@ -343,8 +343,8 @@ def test_what_a_model_keeps_is_written() -> None:
 @pytest.mark.parametrize(
     ("config", "value", "why"),
     [
-        ({"env_ignore_empty": True}, "", "env_ignore_empty"),
-        ({"env_parse_none_str": "null"}, "null", "env_parse_none_str"),
+        ({"env_ignore_empty": True}, "", "PASSWORD: .*env_ignore_empty"),
+        ({"env_parse_none_str": "null"}, "null", "no text for null"),
     ],
 )
 def test_what_would_not_load_back_is_refused(
@@ -358,7 +358,7 @@ def test_what_would_not_load_back_is_refused(
         password: Annotated[str, "vault:db#password"]
 
     stocked.put("db", {"user": "u", "password": value})
-    with pytest.raises(ConfigurationError, match=f"^password: .* PASSWORD: .*{why}"):
+    with pytest.raises(ConfigurationError, match=f"^password: .*{why}"):
         rendered(Settings)
 
 

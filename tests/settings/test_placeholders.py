@@ -97,32 +97,40 @@ def test_several_at_once() -> None:
 
 
 def test_two_providers_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same value twice is no contradiction, nor is the environment's case."""
+    """The same value twice is no contradiction."""
 
     class Agreeing(VaultSettings):
         model_config = VaultConfigDict(vault_variables={"region": "eu"})
-        region: str = "eu"
-        environment: str = "PRODUCTION"
+        region: str = "us"
         token: Annotated[str, "vault:{region}/app#token"]
-        other: Annotated[str, "vault:environments/{environment}/app#token"]
 
-    monkeypatch.setenv("VAULTCONFIG_ENVIRONMENT", "production")
-    assert Agreeing().token == "of eu/app"
+    assert Agreeing(region="eu").token == "of eu/app"
+    assert Agreeing().token == "of eu/app"  # a default is what counts least
 
 
 def test_two_providers_that_differ() -> None:
-    """Two providers that differ are an error that names both."""
+    """The class and a field that a source gives, when they differ, are an error naming both."""
 
     class Differing(VaultSettings):
         model_config = VaultConfigDict(vault_variables={"region": "eu"})
-        region: str = "us"
-        environment: str = "staging"
+        region: str
         token: Annotated[str, "vault:{region}/app#token"]
-        other: Annotated[str, "vault:environments/{environment}/app#token"]
 
-    told = str(unresolved(lambda: Differing(_vault_environment="production")))
+    told = str(unresolved(lambda: Differing(region="us")))
     assert "'eu' by vault_variables, 'us' by the field region" in told
-    assert "'production' by VAULTCONFIG_ENVIRONMENT, 'staging' by the field environment" in told
+
+
+def test_the_environment_is_what_the_process_says() -> None:
+    """``{environment}`` is that of the process, whatever fields and variables there are."""
+
+    class Named(VaultSettings):
+        model_config = VaultConfigDict(vault_variables={"environment": "staging"})
+        environment: str = "dev"
+        token: Annotated[str, "vault:environments/{environment}/app#token"]
+
+    settings = Named(environment="test", _vault_environment="Production")
+    assert settings.token == "of environments/production/app"
+    assert settings.environment == "test"
 
 
 def test_a_field_is_no_environment() -> None:

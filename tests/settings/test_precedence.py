@@ -24,8 +24,8 @@ class Settings(VaultSettings):
 @pytest.mark.parametrize(
     ("given", "source"),
     [
-        (("argument", "command line", "environment", ".env"), "argument"),
-        (("command line", "environment", ".env"), "command line"),
+        (("argument", "command line", "environment", ".env"), "command line"),
+        (("argument", "environment", ".env"), "argument"),
         (("environment", ".env"), "environment"),
         ((".env", "secrets directory"), "vault"),
         (("secrets directory",), "vault"),

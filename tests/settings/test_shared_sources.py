@@ -233,7 +233,7 @@ def test_a_private_attribute_of_the_users() -> None:
     assert settings._record == 7
     assert "from vault" not in repr(settings)
     assert provenance(settings)["token"].source == "vault"
-    with pytest.raises(ConfigurationError, match="_vaultconfig_record"):
+    with pytest.raises(ConfigurationError, match="_vaultconfig_origins"):
 
         class Taken(Settings):
-            _vaultconfig_record: int = 7
+            _vaultconfig_origins: int = 7

@@ -24,15 +24,15 @@ from vaultconfig.cli.surroundings import (
     problems_of_file,
     problems_of_identity,
 )
-from vaultconfig.cli.survey import Survey, expiries_in, findings_about_fields, not_asking, survey
+from vaultconfig.cli.survey import expiries_in, findings_about_fields, not_asking, quiet
 from vaultconfig.cli.tables import as_json, lines_of, printable
 from vaultconfig.cli.target import load_target
 from vaultconfig.connection.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
 from vaultconfig.connection.fallback import NoCredentialsError
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.inspection import Gathered, sources_of
-from vaultconfig.loading.report import fixed_in
-from vaultconfig.loading.values import Answers
+from vaultconfig.inspection import sources_of, survey
+from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 from vaultconfig.render.variables import clashes_in
 from vaultconfig.vaults.shared import resolve
@@ -92,6 +92,7 @@ class _Checking:
         """Find all there is to find."""
         now = datetime.now(UTC)
         self._connect(now)
+        quiet()
         found = survey(self.settings_cls, not_asking if self.offline else self._ask)
         fields = findings_about_fields(found)
         self.problems += self._problems_around(found, now)
@@ -151,22 +152,20 @@ class _Checking:
         else:
             self.problems.append(Problem("error", "connection", str(error)))
 
-    def _problems_around(self, found: Survey, now: datetime) -> Iterator[Problem]:
+    def _problems_around(self, found: Report, now: datetime) -> Iterator[Problem]:
         yield from problems_of_expiry(expiries_in(found), now=now)
         yield from self._problems_of_variables(found)
-        fixed = fixed_in(self.settings_cls, found.load.record)
-        if fixed:
-            names = ", ".join(fixed)
+        if found.fixed:
+            names = ", ".join(sorted(found.fixed))
             yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
-        gathered = Gathered(self.settings_cls, found.state, found.load.record)
         for file, is_read in env_files(self.settings_cls).items():
             yield from problems_of_file(file)
             yield from problems_of_drift(
-                file, gathered, environment=environment_here(), is_read=is_read
+                file, found, environment=environment_here(), is_read=is_read
             )
 
-    def _problems_of_variables(self, found: Survey) -> Iterator[Problem]:
-        vault = found.load.record.from_vault()
+    def _problems_of_variables(self, found: Report) -> Iterator[Problem]:
+        vault = found.kept().from_vault()
         for clash in clashes_in(self.settings_cls, found.state, vault=vault):
             self.code = CONFIGURATION
             yield Problem("error", "variables", clash)

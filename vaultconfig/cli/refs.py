@@ -10,10 +10,11 @@ import click
 
 from vaultconfig.cli.failures import CONFIGURATION
 from vaultconfig.cli.options import common, json_option, target_argument
-from vaultconfig.cli.survey import not_asking, references_in, survey
+from vaultconfig.cli.survey import not_asking, quiet
 from vaultconfig.cli.tables import as_json, lines_of
 from vaultconfig.cli.target import load_target
-from vaultconfig.errors import InvalidReferenceError
+from vaultconfig.errors import InvalidReferenceError, VaultConfigError
+from vaultconfig.inspection import survey
 
 _HEADER: Final = ("FIELD", "REFERENCE", "STANDS IN")
 
@@ -48,12 +49,14 @@ def refs(*, target: str | None, as_json_: bool) -> None:
     Example:
       vaultconfig refs app.settings:Settings -e production
     """
-    found = survey(load_target(target), not_asking)
+    settings_cls = load_target(target)
+    quiet()
     needed, is_wrong = [], False
-    for slot, reference, error in sorted(references_in(found), key=lambda item: item[0].name):
-        place = "annotation" if slot.annotated else "value"
-        needed.append(Needed(slot.name, reference, place, None if error is None else str(error)))
-        is_wrong |= isinstance(error, InvalidReferenceError)
+    for need, _ in sorted(survey(settings_cls, not_asking).outcomes, key=lambda item: item[0].name):
+        place = "annotation" if need.layer is None else "value"
+        problem = str(need.filled) if isinstance(need.filled, VaultConfigError) else None
+        needed.append(Needed(need.name, need.shown or "", place, problem))
+        is_wrong |= isinstance(need.filled, InvalidReferenceError)
     if as_json_:
         click.echo(as_json(needed))
     else:

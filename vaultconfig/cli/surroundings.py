@@ -17,7 +17,8 @@ from vaultconfig.connection.connection import Connection, files_of
 from vaultconfig.connection.environment import Environment
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inspection import Gathered, sources_of
+from vaultconfig.inspection import sources_of
+from vaultconfig.loading.report import Report
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
@@ -115,7 +116,7 @@ def problems_of_file(file: Path) -> Iterator[Problem]:
 
 
 def problems_of_drift(
-    file: Path, gathered: Gathered, *, environment: Environment, is_read: bool
+    file: Path, report: Report, *, environment: Environment, is_read: bool
 ) -> Iterator[Problem]:
     """Yield which of the vault's values a `.env` has differently, where that matters.
 
@@ -124,7 +125,7 @@ def problems_of_drift(
     """
     try:
         text = files.read(file) or ""
-        values = {item.key: item.text for item in settings_variables(gathered)}
+        values = {item.key: item.text for item in settings_variables(report)}
         differences = dotenv.compare(text, values)
     except (ConfigurationError, ValidationError):
         return  # which is told elsewhere
@@ -142,5 +143,5 @@ def problems_of_drift(
     elif is_read:
         yield Problem("error", "drift", f"{told}; render it again")
     else:
-        name = gathered.settings_cls.__name__
+        name = report.model.__name__
         yield Problem("note", "drift", f"{told}; {name} does not read it in {environment}")

@@ -36,7 +36,7 @@ from vaultconfig.django.installation import (
 from vaultconfig.django.loading import Loaded, loaded
 from vaultconfig.django.masked import REVEAL, masked_texts
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.loading.fields import FieldPlan, fields_of
+from vaultconfig.loading.fields import ModelField, fields_of
 from vaultconfig.render.git import standing
 
 
@@ -80,7 +80,7 @@ def texts_from_vault(model: type, *, within: bool = False, prefix: str = "") -> 
             yield name
 
 
-def _is_text(field: FieldPlan) -> bool:
+def _is_text(field: ModelField) -> bool:
     return str in (field.info.annotation, *getattr(field.info.annotation, "__args__", ()))
 
 

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, Discriminator, Json, RootModel
+from pydantic import BaseModel, Discriminator, Json, RootModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import ForceDecode, NoDecode
 
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import Template, VaultRef, is_reference, parse
 
+_TEXTS = (str, bytes, SecretStr, SecretBytes)
+
 Declared: TypeAlias = VaultRef | Template
 Discriminant: TypeAlias = str | Callable[[Any], Hashable]
-
-
-class Decoding(Enum):
-    """Whether a field takes text as JSON, by pydantic-settings' rules for the environment."""
-
-    ALWAYS = "always"
-    WHERE_POSSIBLE = "where possible"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a field can take: text as JSON, and whole objects."""
-
-    decoding: Decoding
-    takes_objects: bool
-
-
-ANYTHING = Target(Decoding.NEVER, takes_objects=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +79,29 @@ def declared_in(parts: Sequence[Part]) -> Declared | ConfigurationError | None:
     return found[0] if found else None
 
 
-def target_of(parts: Sequence[Part], config: Mapping[str, Any]) -> Target:
-    """Return what a field can take, by its type and by the *config* of its model."""
-    metadata = {item if isinstance(item, type) else type(item) for item in parts[0].metadata}
-    members = [
-        part
+def members_of(parts: Sequence[Part]) -> list[Any]:
+    """Return the types that a value itself may have: the members of a union, but for None."""
+    return [
+        part.annotation
         for part in parts
         if not part.contained and not _is_union(part.annotation) and part.annotation is not NoneType
     ]
-    structured = [_is_structured(part.annotation) for part in members]
-    takes_objects = any(
-        _is_structured(part.annotation) or part.annotation in (Any, object) for part in parts
+
+
+def wants_text(parts: Sequence[Part]) -> bool:
+    """Whether a value is text and nothing else, so that a number stands for its digits."""
+    if any(item is Json or type(item) is Json for item in parts[0].metadata):
+        return True
+    members = members_of(parts)
+    return bool(members) and all(
+        isinstance(kind, type) and issubclass(kind, _TEXTS) and not issubclass(kind, Enum)
+        for kind in members
     )
-    undecoded = NoDecode in metadata or (
-        config.get("enable_decoding") is False and ForceDecode not in metadata
-    )
-    if undecoded or Json in metadata or not any(structured):
-        return Target(Decoding.NEVER, takes_objects)
-    decoding = Decoding.ALWAYS if all(structured) else Decoding.WHERE_POSSIBLE
-    return Target(decoding, takes_objects)
+
+
+def takes_objects(parts: Sequence[Part]) -> bool:
+    """Whether a value may be a whole object or list."""
+    return any(_is_structured(kind) for kind in members_of(parts))
 
 
 def tags_in(info: FieldInfo, parts: Sequence[Part]) -> tuple[Discriminant, ...]:
@@ -157,10 +143,12 @@ def _is_union(annotation: object) -> bool:
 
 
 def _is_structured(annotation: object) -> bool:
-    """Whether values of this type are objects or lists, not texts and numbers."""
+    """Whether values of this type may be objects or lists, not texts and numbers alone."""
     kind = get_origin(annotation) or annotation
-    if not isinstance(kind, type) or issubclass(kind, (str, bytes, bytearray)):
+    if kind in (Any, object) or isinstance(kind, TypeVar):
+        return True
+    if not isinstance(kind, type):
         return False
-    return (
-        issubclass(kind, (BaseModel, Collection)) and not issubclass(kind, Enum)
-    ) or is_dataclass(kind)
+    if issubclass(kind, (str, bytes, bytearray, Enum)):
+        return False
+    return issubclass(kind, (BaseModel, Collection)) or is_dataclass(kind)

@@ -20,7 +20,7 @@ from vaultconfig.connection.environment import check_declared
 from vaultconfig.connection.fallback import FallbackMode
 from vaultconfig.errors import ConfigurationError, SettingFailure
 from vaultconfig.loading.annotations import Part, declared_in, is_model, parts_in
-from vaultconfig.loading.fields import FieldPlan, fields_of, hints_of
+from vaultconfig.loading.fields import ModelField, fields_of, hints_of
 from vaultconfig.loading.places import ABSENT, get_at, parts_of
 from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
 
@@ -238,7 +238,7 @@ def _made_inside(source: object, value: Any, name: str) -> Iterator[str]:
             yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")
 
 
-def _has_factory(model: type, field: FieldPlan) -> bool:
+def _has_factory(model: type, field: ModelField) -> bool:
     if is_dataclass(model):
         return any(
             inner.name == field.name and inner.default_factory is not MISSING

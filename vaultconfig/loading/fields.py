@@ -1,27 +1,43 @@
-"""What a settings class declares: its references, and where its values stand. Pure.
-
-It reads declarations only (fields, aliases, defaults; `annotations` knows the types), once a
-class; `slots` meets them with the values of one load.
-"""
+"""The fields of a class, read once a class: where their values stand, and what fills them. Pure."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
+from pathlib import Path
 from types import NoneType
-from typing import Any, cast, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 from weakref import WeakKeyDictionary
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Tag
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    SecretBytes,
+    SecretStr,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.loading.annotations import declared_in, is_model, parts_in, tags_in, target_of
-from vaultconfig.loading.places import Place
+from vaultconfig.loading.annotations import (
+    declared_in,
+    is_model,
+    parts_in,
+    tags_in,
+    takes_objects,
+    wants_text,
+)
+from vaultconfig.loading.places import ABSENT, Place, get_at
+
+_SCALARS: Final = (str, bytes, int, float, bool, SecretStr, SecretBytes, Path)
 
 
-class FieldPlan:
+class ModelField:
     """A field of a model: where its value stands, what fills it, and what it is made of.
 
     Attributes:
@@ -29,13 +45,16 @@ class FieldPlan:
         info: As pydantic describes it.
         parts: What its annotation is made of.
         places: Where pydantic looks for the value, the preferred place first.
+        key: The place, where there is only one, and of one step.
         declared: The reference or template in its annotation, or what is wrong with it.
         models: What its value is made of: one model, several in a union, mostly none.
         many: Whether those are the items of a list or the values of a mapping.
         nullable: Whether None may stand in their place.
         tags: What tells the members of a union apart: the names of fields, or functions.
         labels: What such a function returns for each of them.
-        target: What it can take.
+        wants_text: Whether a number in the vault stands for its digits.
+        takes_objects: Whether a whole object can be its value.
+        takes_text_as_it_is: Whether pydantic-settings hands the text of a variable on to it.
     """
 
     def __init__(self, name: str, info: FieldInfo, config: Mapping[str, Any]) -> None:
@@ -44,19 +63,24 @@ class FieldPlan:
         self.name = name
         self.info = info
         self.places = _places(name, info, config)
+        (first, *others) = self.places
+        self.key = first[0] if not others and len(first) == 1 else None
         self.declared = declared_in(parts)
         self.models: tuple[type, ...] = tuple(dict.fromkeys(m.annotation for m in models))
         self.many = any(part.contained for part in models)
         self.nullable = any(part.annotation is NoneType and not part.contained for part in parts)
         self.tags = tags_in(info, parts)
-        self.target = target_of(parts, config)
         self.labels = {
             m.annotation: t.tag for m in models for t in m.metadata if isinstance(t, Tag)
         }
+        self.wants_text = wants_text(parts)
+        self.takes_objects = takes_objects(parts)
+        self.takes_text_as_it_is = any(info.annotation is kind for kind in _SCALARS)
         self._bears_references: bool | None = None
+        self._item: ModelField | None = None
 
     def __repr__(self) -> str:
-        return f"<FieldPlan of {self.name}>"
+        return f"<ModelField {self.name}>"
 
     @property
     def bears_references(self) -> bool:
@@ -65,42 +89,116 @@ class FieldPlan:
             self._bears_references = _bears_references(self, frozenset())
         return self._bears_references
 
+    @property
+    def item(self) -> ModelField:
+        """What stands in it, where it is a list or mapping of models."""
+        if self._item is None:
+            self._item = copy.copy(self)
+            self._item.many, self._item.declared, self._item.info = False, None, FieldInfo()
+            self._item.wants_text, self._item.takes_objects = False, True
+        return self._item
 
-def fields_of(model: type) -> tuple[FieldPlan, ...]:
-    """Return the plan of every field of *model*, a pydantic model or a dataclass."""
-    plan = _plans.get(model)
-    if plan is None:
-        config = getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", {})
-        plan = tuple(FieldPlan(name, info, config) for name, info in _field_infos(model))
-        if getattr(model, "__pydantic_complete__", True):
-            _plans[model] = plan
-    return plan
+    def find(self, data: Mapping[Any, Any]) -> tuple[Place, Any]:
+        """Return where in *data*, the input of its model, its value stands, and the value.
+
+        That is the preferred place and `ABSENT` where it has none.
+        """
+        for place in self.places:
+            value = get_at(data, place)
+            if value is not ABSENT:
+                return place, value
+        return self.places[0], ABSENT
 
 
-def bearing_fields_of(model: type) -> tuple[FieldPlan, ...]:
-    """Return the plan of those fields of *model* that the vault is to fill, or something in."""
-    bearing = _bearing.get(model)
-    if bearing is None:
-        bearing = tuple(field for field in fields_of(model) if field.bears_references)
-        if model in _plans:
-            _bearing[model] = bearing
-    return bearing
+class ModelFields:
+    """The fields of a model.
 
-
-def default_of(info: FieldInfo) -> Any:
-    """Return the default of a field, made by its factory if it has one.
-
-    A class that stands as the factory is not called: it gets its values from the vault, too.
+    Attributes:
+        all: In the order of the class.
+        by_key: Those whose value may stand under a key of the input, by that key.
+        holders: The keys that hold values further inside, for an `AliasPath`.
     """
-    factory = info.default_factory
-    takes_data = getattr(info, "default_factory_takes_validated_data", False)
-    if factory is None or takes_data or is_model(factory):
-        return info.default
-    return cast("Callable[[], Any]", factory)()
+
+    def __init__(self, model: type) -> None:
+        config = getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", {})
+        self.all = tuple(ModelField(name, info, config) for name, info in _field_infos(model))
+        self.by_key: dict[str | int, list[ModelField]] = {}
+        places = (place for field in self.all for place in field.places)
+        self.holders = dict.fromkeys(place[0] for place in places if len(place) > 1)
+        for field in self.all:
+            for key in dict.fromkeys(place[0] for place in field.places):
+                self.by_key.setdefault(key, []).append(field)
+
+    def default_of(self, field: ModelField, data: Mapping[Any, Any]) -> Any:
+        """Return the default of *field*, made by its factory if it has one; else None.
+
+        A class that stands as the factory is not called: it gets its values from the vault, too.
+
+        Args:
+            data: The input of the model, as far as there is any.
+        """
+        factory = field.info.default_factory
+        if field.info.is_required() or is_model(factory):
+            return None
+        if factory is None:
+            return field.info.default
+        if not field.info.default_factory_takes_validated_data:
+            return cast("Callable[[], Any]", factory)()
+        validated: dict[str, Any] = {}
+        for earlier in self.all[: self.all.index(field)]:
+            value = earlier.find(data)[1]
+            if value is ABSENT:
+                value = self.default_of(earlier, data)
+            else:
+                adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", earlier.info.annotation))
+                try:
+                    value = adapter.validate_python(value)
+                except ValidationError:  # which is going to be told of anyway
+                    return None
+            validated[earlier.name] = value
+        return cast("Callable[[dict[str, Any]], Any]", factory)(validated)
 
 
-_plans: WeakKeyDictionary[type, tuple[FieldPlan, ...]] = WeakKeyDictionary()
-_bearing: WeakKeyDictionary[type, tuple[FieldPlan, ...]] = WeakKeyDictionary()
+def model_fields(model: type) -> ModelFields:
+    """Return the fields of *model*, a pydantic model or a dataclass."""
+    fields = _kept.get(model)
+    if fields is None:
+        fields = ModelFields(model)
+        # Those of an incomplete class are still going to change.
+        if getattr(model, "__pydantic_complete__", True):
+            _kept[model] = fields
+    return fields
+
+
+def fields_of(model: type) -> tuple[ModelField, ...]:
+    """Return the fields of *model* in the order of the class."""
+    return model_fields(model).all
+
+
+def describe(model: type, place: Place) -> tuple[str, ModelField | None]:
+    """Return the dotted name of what stands at *place* in the input of *model*, and its field."""
+    names: list[str] = []
+    field: ModelField | None = None
+    models: tuple[type, ...] = (model,)
+    while place:
+        field, steps = _field_at(models, place)
+        names.append(str(place[0]) if field is None else field.name)
+        # An item of a list or mapping has no field, but still the models of the one it is in.
+        models = models if field is None else field.models
+        place = place[steps:]
+    return ".".join(names), field
+
+
+def _field_at(models: tuple[type, ...], place: Place) -> tuple[ModelField | None, int]:
+    for model in models:
+        for field in model_fields(model).by_key.get(place[0], ()):
+            for where in field.places:
+                if where == place[: len(where)]:
+                    return field, len(where)
+    return None, 1
+
+
+_kept: Final[WeakKeyDictionary[type, ModelFields]] = WeakKeyDictionary()
 
 
 def _places(name: str, info: FieldInfo, config: Mapping[str, Any]) -> tuple[Place, ...]:
@@ -172,7 +270,7 @@ def _dataclass_field(hint: Any, field: Field[Any]) -> FieldInfo:
     return FieldInfo.from_annotated_attribute(hint, None)
 
 
-def _bears_references(field: FieldPlan, above: frozenset[type]) -> bool:
+def _bears_references(field: ModelField, above: frozenset[type]) -> bool:
     if field.declared is not None:
         return True
     return any(

@@ -1,65 +1,123 @@
-"""What the sources other than the vault gave to one load, above and below the vault. Pure."""
+"""What the sources of a class gave to one load, a layer a source, and who gave it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from enum import IntEnum
+from typing import Any, Final, NamedTuple, Protocol
 
-from vaultconfig.connection.fallback import FallbackRule
-from vaultconfig.loading.needs import REFERENCE_KEY
-from vaultconfig.loading.places import ABSENT, Place, get_at, keys_only, merged, own_copy, remove_at
-from vaultconfig.loading.report import ABOVE_THE_VAULT
-from vaultconfig.references import is_reference
+from vaultconfig.loading.places import Place
 
-DOTENV: Final = ".env"
+ARGUMENT, COMMAND_LINE, ENVIRONMENT, DOTENV = "argument", "command line", "environment", ".env"
+VAULT, DEFAULT = "vault", "default"
+
+
+class Rank(IntEnum):
+    """Where a layer stands, seen from a field that the vault is to fill."""
+
+    ABOVE = 0
+    VAULT = 1
+    BELOW = 2
+
+
+_RANKS: Final = {ARGUMENT: Rank.ABOVE, COMMAND_LINE: Rank.ABOVE, ENVIRONMENT: Rank.ABOVE}
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the value of a field came from.
+
+    Attributes:
+        source: ``argument``, ``command line``, ``environment``, ``vault``, ``.env``,
+            ``secrets directory``, ``default``, or the class name of another source.
+        secrets: Path and version of each secret in it; several in a template, mostly none.
+    """
+
+    source: str
+    secrets: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def path(self) -> str | None:
+        """The path of the (first) secret."""
+        return self.secrets[0][0] if self.secrets else None
+
+    @property
+    def version(self) -> int | None:
+        """The version of the (first) secret."""
+        return self.secrets[0][1] if self.secrets else None
+
+
+class Variables(Protocol):
+    """The variables that a source has read."""
+
+    def name_at(self, place: Place) -> str | None:
+        """Return the variable that gave what stands at *place*, and nothing else, if one did."""
+
+    def read(self, place: Place, text: str) -> Any:
+        """Return what the source gives for *place* where *text* stands in that variable.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """What one source gave: its name for `provenance`, and the values."""
+    """What one source gave.
+
+    Attributes:
+        source: Its name for `provenance`.
+        data: By the keys that pydantic knows.
+        variables: What it has read; None where it reads no variables.
+        written: Returns how a text stands in a `.env` that has expanded variables in it, else None.
+    """
 
     source: str
     data: Mapping[str, Any] = field(repr=False)
+    variables: Variables | None = None
+    written: Callable[[str], str | None] = lambda _: None
+
+    @property
+    def rank(self) -> Rank:
+        """Where it stands, seen from the vault."""
+        return _RANKS.get(self.source, Rank.BELOW)
+
+    @property
+    def is_above(self) -> bool:
+        """Whether it counts more than the vault."""
+        return self.rank is Rank.ABOVE
+
+    def gives_whole(self, place: Place) -> bool:
+        """Whether what stands at *place* was given in one go, not key by key."""
+        return self.variables is None or self.variables.name_at(place) is not None
+
+    def variable_around(self, place: Place) -> str | None:
+        """Return the variable whose value holds what stands at *place*, if one does."""
+        if self.variables is None:
+            return None
+        ends = range(len(place), 0, -1)
+        return next(filter(None, (self.variables.name_at(place[:end]) for end in ends)), None)
 
 
-class Layers:
-    """The layers of one load.
-
-    Args:
-        layers: Highest first.
-        rule: When `.env` may stand in.
+class Piece(NamedTuple):
+    """What one layer gave for a model or mapping.
 
     Attributes:
-        given: What stands above the vault, merged.
-        shapes: The keys that each layer has, lowest first: see `inputs.keys_only`.
+        rank: Of the layer.
+        layer: None is the vault's, or the default's.
+        place: Where in the layer it stands.
+        data: What stands there.
+        origin: Where that came from, which a reference in the layer makes the vault.
     """
 
-    def __init__(self, layers: Sequence[Layer], rule: FallbackRule) -> None:
-        above = [layer for layer in layers if layer.source in ABOVE_THE_VAULT]
-        below = [layer for layer in layers if layer.source not in ABOVE_THE_VAULT]
-        self._lower = [layer for layer in below if layer.source != DOTENV or rule.is_possible]
-        self._shut_out = [layer.source for layer in below if layer not in self._lower]
-        self.given: Mapping[str, Any] = merged([{}, *(layer.data for layer in reversed(above))])
-        self.shapes = [(layer.source, keys_only(layer.data)) for layer in reversed(layers)]
-
-    def alternative(self, place: Place) -> tuple[str, Any] | None:
-        """Return what stands below the vault at *place*, and the highest source that has it."""
-        found = [(layer.source, get_at(layer.data, place)) for layer in self._lower]
-        plain = [(source, value) for source, value in found if _is_plain(value)]
-        return (plain[0][0], merged(value for _, value in reversed(plain))) if plain else None
-
-    def around(self, place: Place, value: dict[str, Any]) -> Any:
-        """Lay what stands above the vault over its object, and what stands below it under."""
-        for source, shape in self.shapes:
-            if source in self._shut_out:
-                remove_at(shape, place)
-        below = [get_at(layer.data, place) for layer in reversed(self._lower)]
-        return merged([*map(own_copy, below), value, own_copy(get_at(self.given, place))])
+    rank: Rank
+    layer: Layer | None
+    place: Place
+    data: Any
+    origin: Provenance
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether *value* is there and needs no vault."""
-    if value is ABSENT or (isinstance(value, dict) and REFERENCE_KEY in value):
-        return False
-    return not (isinstance(value, str) and is_reference(value))
+def piece_of(layer: Layer) -> Piece:
+    """Return all that *layer* gave."""
+    return Piece(layer.rank, layer, (), layer.data, Provenance(layer.source))

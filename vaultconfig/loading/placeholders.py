@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.annotations import Declared
-from vaultconfig.loading.fields import fields_of
-from vaultconfig.loading.places import ABSENT, get_at
+from vaultconfig.loading.fields import model_fields
+from vaultconfig.loading.given import DEFAULT, Layer
+from vaultconfig.loading.places import ABSENT
 from vaultconfig.references import expanded_in, is_reference
 
 
@@ -19,24 +20,21 @@ class Placeholders:
 
     Args:
         model: The settings class.
-        state: What all sources but the vault gave for it.
+        layers: What its sources gave, highest first.
         variables: ``vault_variables`` of the class.
         environment: Where we are.
-        written: How a text stands in `.env` where variables were expanded in it, else None.
     """
 
     def __init__(
         self,
         model: type,
-        state: Mapping[str, Any],
+        layers: Sequence[Layer],
         *,
         variables: Mapping[str, str],
         environment: Environment,
-        written: Callable[[str], str | None],
     ) -> None:
-        self._written = written
         self._model = model
-        self._state = state
+        self._layers = layers
         self._variables = variables
         self._environment = environment
 
@@ -48,54 +46,54 @@ class Placeholders:
                 is not one segment of a path.
         """
         names = declared.placeholders
-        return declared.fill({name: self._value(name) for name in names}) if names else declared
+        return declared.fill({name: self._text(name) for name in names}) if names else declared
 
-    def _value(self, name: str) -> str:
-        if name == "environment" and self._environment.name is None:
-            raise ConfigurationError(
-                f"{{environment}} stands in the path and no environment is set: export {VARIABLE}"
-            )
-        provided = dict(self._providers(name))
-        if not provided:
+    def _text(self, name: str) -> str:
+        if name == "environment":
+            if self._environment.name is None:
+                raise ConfigurationError(
+                    f"{{environment}} stands in the path and no environment is set:"
+                    f" export {VARIABLE}"
+                )
+            return self._environment.name
+        source, given = self._given(name)
+        declared = self._variables.get(name)
+        if declared is None and given is None:
             raise ConfigurationError(
                 f"nothing provides {{{name}}}: name it in vault_variables,"
                 " or give the settings a field of that name with a value"
             )
-        if len(set(provided.values())) > 1:
-            told = ", ".join(f"{value!r} by {origin}" for origin, value in provided.items())
-            raise ConfigurationError(f"{{{name}}} is provided twice and differently: {told}")
-        return next(iter(provided.values()))
+        if declared is not None and given not in (None, declared) and source != DEFAULT:
+            raise ConfigurationError(
+                f"{{{name}}} is provided twice and differently: {declared!r} by vault_variables,"
+                f" {given!r} by the field {name}"
+            )
+        return str(given if declared is None else declared)
 
-    def _providers(self, name: str) -> Iterator[tuple[str, str]]:
-        if name == "environment" and self._environment.name is not None:
-            yield VARIABLE, self._environment.name
-        if name in self._variables:
-            yield "vault_variables", self._normal(name, str(self._variables[name]))
-        value = _field_value(self._model, self._state, name)
-        if value is not None:
-            text = self._written(value)
-            if text is not None:  # it may be a token of the process
-                raise ConfigurationError(
-                    f"{{{name}}} would come from {expanded_in(text)}, which .env expands in the"
-                    f" field {name}: write the value there"
-                )
-            yield f"the field {name}", self._normal(name, value)
+    def _given(self, name: str) -> tuple[str, str | None]:
+        """Return what the field called *name* has, as text, and the source that gave it."""
+        fields = model_fields(self._model)
+        field = next((field for field in fields.all if field.name == name), None)
+        if field is None:
+            return DEFAULT, None
+        found = ((layer, field.find(layer.data)[1]) for layer in self._layers)
+        layer, value = next((item for item in found if item[1] is not ABSENT), (None, ABSENT))
+        if field.declared is not None or (isinstance(value, str) and is_reference(value)):
+            raise ConfigurationError(
+                f"{{{name}}} would come from the vault itself: give it elsewhere"
+            )
+        if layer is None:
+            return DEFAULT, _segment(fields.default_of(field, {}))
+        as_written = layer.written(value) if isinstance(value, str) else None
+        if as_written is not None:  # it may be a token of the process
+            raise ConfigurationError(
+                f"{{{name}}} would come from {expanded_in(as_written)}, which .env expands in the"
+                f" field {name}: write the value there"
+            )
+        return layer.source, _segment(value)
 
-    @staticmethod
-    def _normal(name: str, value: str) -> str:
-        return value.strip().lower() if name == "environment" else value
 
-
-def _field_value(model: type, state: Mapping[str, Any], name: str) -> str | None:
-    field = next((field for field in fields_of(model) if field.name == name), None)
-    if field is None:
-        return None
-    found = [value for place in field.places if (value := get_at(state, place)) is not ABSENT]
-    value = found[0] if found else field.info.default
-    if field.declared is not None or (isinstance(value, str) and is_reference(value)):
-        raise ConfigurationError(f"{{{name}}} would come from the vault itself: give it elsewhere")
+def _segment(value: Any) -> str | None:
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    return str(value)
+    return None if isinstance(value, bool) or not isinstance(value, (str, int)) else str(value)

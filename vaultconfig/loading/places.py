@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
-
-from vaultconfig.masking.values import is_masked
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the input of a model: keys, and indexes of lists."""
@@ -20,7 +18,7 @@ def get_at(data: Any, place: Place) -> Any:
             data = data.get(step, ABSENT)
             continue
         try:
-            data = data[step]
+            data = ABSENT if isinstance(data, (str, bytes)) else data[step]
         except (KeyError, IndexError, TypeError):
             return ABSENT
     return data
@@ -36,13 +34,6 @@ def set_at(data: Any, place: Place, value: Any) -> None:
             _put(data, step, inner)
         data = inner
     _put(data, last, value)
-
-
-def remove_at(data: Any, place: Place) -> None:
-    """Take away what stands at *place* in *data*, which changes, if anything does."""
-    inner = get_at(data, place[:-1])
-    if isinstance(inner, dict):
-        inner.pop(place[-1], None)
 
 
 def parts_of(data: Any) -> Iterator[tuple[Any, Any]]:
@@ -76,28 +67,6 @@ def merged(layers: Iterable[Any]) -> Any:
         else:
             result = layer
     return result
-
-
-def masked_in(data: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield what came from a vault in *data*, and where it stands."""
-    if is_masked(data):
-        yield place, data
-    for step, item in parts_of(data):
-        yield from masked_in(item, (*place, step))
-
-
-def keys_only(data: Any) -> dict[Any, Any]:
-    """Return the shape of *data* without its values: keys and indexes, leading to nothing."""
-    return {step: keys_only(item) for step, item in parts_of(data)}
-
-
-def leaves_of(keys: Mapping[Any, Any], place: Place = ()) -> Iterator[Place]:
-    """Yield the places that *keys*, as `keys_only` gives them, end at; they begin at *place*."""
-    for step, inner in keys.items():
-        if inner:
-            yield from leaves_of(inner, (*place, step))
-        else:
-            yield (*place, step)
 
 
 def _put(data: Any, step: str | int, value: Any) -> None:

@@ -6,7 +6,7 @@ prints, fills in placeholders and picks fields out of secrets; it fetches nothin
 
 from vaultconfig.references.near_misses import meant_by
 from vaultconfig.references.options import parse_duration
-from vaultconfig.references.picking import Resolved, as_text, pick, picked
+from vaultconfig.references.picking import Resolved, as_json, as_text, pick, picked
 from vaultconfig.references.reference import VaultRef
 from vaultconfig.references.template import (
     Insert,
@@ -22,6 +22,7 @@ __all__ = [
     "Resolved",
     "Template",
     "VaultRef",
+    "as_json",
     "as_text",
     "expanded_in",
     "is_reference",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,19 @@ def as_text(value: object) -> str | None:
         case float() if isfinite(value):
             return float.__repr__(value)
     return None
+
+
+def as_json(value: object) -> str:
+    """Return *value* as compact JSON, its numbers as `as_text` has them."""
+    if isinstance(value, dict):
+        items = (f"{json.dumps(str(k), ensure_ascii=False)}:{as_json(v)}" for k, v in value.items())
+        return f"{{{','.join(items)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(as_json, value))}]"
+    if value is None:
+        return "null"
+    text = as_text(value)
+    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else str(text)
 
 
 def _tokens(field: str | None) -> Sequence[str]:

@@ -11,27 +11,27 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inspection import Gathered
 from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.places import merged
+from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import mask
 from vaultconfig.render.variables import Variable, variables_in
 
 
-def settings_variables(gathered: Gathered, *, everything: bool = False) -> list[Variable]:
+def settings_variables(report: Report, *, everything: bool = False) -> list[Variable]:
     """Return the variables to write, which are valid and load back as they are.
 
     Args:
-        gathered: What the sources of the class gave.
+        report: Of a load of the class.
         everything: Also fields that the vault has no part in, if they are set.
 
     Raises:
         pydantic.ValidationError: A value that would be written does not fit its field.
         ConfigurationError: The class would not read one back from its variable.
     """
-    settings_cls, state = gathered.settings_cls, gathered.state
-    vault = None if everything else gathered.record.from_vault()
+    settings_cls, state = report.model, report.state
+    vault = None if everything else report.kept().from_vault()
     found = variables_in(settings_cls, state, vault=vault)
     names = {variable.name.partition(".")[0] for variable in found}
     _validate(settings_cls, state, names)

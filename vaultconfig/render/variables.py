@@ -15,7 +15,7 @@ from pydantic import AliasChoices, AliasPath, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.loading.fields import FieldPlan, fields_of
+from vaultconfig.loading.fields import ModelField, fields_of
 from vaultconfig.loading.places import ABSENT, Place, get_at
 from vaultconfig.masking.values import mask
 from vaultconfig.references import as_text
@@ -52,7 +52,7 @@ class _Lookup:
 
     key: str
     name: str
-    plan: FieldPlan
+    plan: ModelField
     entry: tuple[str, ...]
     place: Place
     value: Any = field(repr=False)
@@ -158,7 +158,7 @@ class _Walk:
 
     def field(
         self,
-        plan: FieldPlan,
+        plan: ModelField,
         data: Mapping[str, Any],
         *,
         parents: tuple[_Lookup, ...] = (),
@@ -197,16 +197,16 @@ class _Walk:
                 data = {} if value is ABSENT else value
                 yield from self.field(inner, data, parents=parents, parts=parts, ours=ours)
 
-    def _is_ours(self, plan: FieldPlan, labels: Collection[str]) -> bool:
+    def _is_ours(self, plan: ModelField, labels: Collection[str]) -> bool:
         if self._vault is None or plan.declared is not None:
             return True
         return any(label in self._vault for label in labels)
 
-    def _holds_ours(self, plan: FieldPlan, label: str) -> bool:
+    def _holds_ours(self, plan: ModelField, label: str) -> bool:
         inside = any(name.startswith(f"{label}.") for name in self._vault or ())
         return inside or plan.bears_references
 
-    def _is_spread(self, plan: FieldPlan, value: object, *, level: int) -> bool:
+    def _is_spread(self, plan: ModelField, value: object, *, level: int) -> bool:
         """Whether each field inside has a variable of its own."""
         return (
             bool(self._delimiter)
@@ -217,7 +217,7 @@ class _Walk:
             and not _takes_extra(plan.models[0])
         )
 
-    def _prefix_of(self, plan: FieldPlan, head: str) -> str:
+    def _prefix_of(self, plan: ModelField, head: str) -> str:
         is_alias = self._takes_aliases and head in _aliases(plan)
         return self._prefix if ("alias" if is_alias else "variable") in self._prefixed else ""
 
@@ -226,21 +226,21 @@ class _Walk:
         return key if self._keeps_case else key.upper()
 
 
-def _found(plan: FieldPlan, data: Mapping[str, Any]) -> tuple[Place, Any]:
+def _found(plan: ModelField, data: Mapping[str, Any]) -> tuple[Place, Any]:
     """Return where a field's variable stands in *data*, preferably a name alone, and its value."""
     found = [(place, get_at(data, place)) for place in plan.places]
     place, value = next((item for item in found if item[1] is not ABSENT), found[0])
     return next((simple for simple in plan.places if len(simple) == 1), place), value
 
 
-def _whole(plan: FieldPlan, data: Mapping[str, Any], place: Place, value: Any) -> Any:
+def _whole(plan: ModelField, data: Mapping[str, Any], place: Place, value: Any) -> Any:
     """Return what the field's variable holds: more than *value*, if that stands inside of it."""
     if len(place) > 1 and value is not ABSENT:
         return data[str(place[0])]
     return _kept(plan, value)
 
 
-def _is_inside(plan: FieldPlan, parents: Collection[_Lookup]) -> bool:
+def _is_inside(plan: ModelField, parents: Collection[_Lookup]) -> bool:
     return any(plan.models == parent.plan.models for parent in parents)
 
 
@@ -253,7 +253,7 @@ def _refuse_null(lookup: _Lookup) -> None:
         )
 
 
-def _aliases(plan: FieldPlan) -> list[str | int]:
+def _aliases(plan: ModelField) -> list[str | int]:
     """Return the names in the field's aliases, of a path the first step."""
     alias = plan.info.validation_alias or plan.info.alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
@@ -264,7 +264,7 @@ def _takes_extra(model: type) -> bool:
     return getattr(model, "model_config", {}).get("extra") == "allow"
 
 
-def _kept(plan: FieldPlan, value: Any) -> Any:
+def _kept(plan: ModelField, value: Any) -> Any:
     """Return *value* without what the models in it would ignore."""
     if plan.many and isinstance(value, dict):
         return {key: _kept_by(plan.models, item) for key, item in value.items()}

@@ -11,16 +11,11 @@ from hypothesis import strategies as st
 from vaultconfig.loading.places import (
     ABSENT,
     get_at,
-    keys_only,
-    leaves_of,
-    masked_in,
     merged,
     own_copy,
     parts_of,
-    remove_at,
     set_at,
 )
-from vaultconfig.masking.values import mask
 
 TREES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
@@ -67,15 +62,6 @@ def test_set_at(data: Any, place: Any, result: Any) -> None:
     assert data == result
 
 
-def test_remove_at() -> None:
-    """Only what stands there goes; where nothing does, nothing happens."""
-    data = {"a": {"b": 1, "c": 2}}
-    remove_at(data, ("a", "b"))
-    remove_at(data, ("a", "x"))
-    remove_at(data, ("x", "y"))
-    assert data == {"a": {"c": 2}}
-
-
 @given(TREES)
 def test_an_own_copy_is_equal_and_shares_nothing(data: Any) -> None:
     """A copy can be changed without the original."""
@@ -109,21 +95,3 @@ def test_an_own_copy_keeps_other_objects() -> None:
 def test_merged(layers: Any, result: Any) -> None:
     """Later layers win, key by key; lists are replaced."""
     assert merged(layers) == result
-
-
-@given(TREES)
-def test_the_shape_has_a_leaf_for_each_value(data: Any) -> None:
-    """Every leaf leads to something that is there and has no parts."""
-    for place in leaves_of(keys_only(data)):
-        assert not list(parts_of(get_at(data, place)))
-
-
-def test_the_shape_holds_no_value() -> None:
-    """Only keys and indexes are left."""
-    assert keys_only({"a": ["x", ("y",)], "b": {}}) == {"a": {0: {}, 1: {0: {}}}, "b": {}}
-
-
-def test_masked_in() -> None:
-    """What came from a vault is found wherever it stands."""
-    data = {"a": ["plain", mask("x")], "b": (mask(1),), "c": "plain"}
-    assert list(masked_in(data)) == [(("a", 1), "x"), (("b", 0), 1)]

@@ -1,0 +1,473 @@
+"""Lays what the sources gave over each other, field by field, with the vault among them. Pure.
+
+One walk down the fields of a class. Where several layers give one field, whatever they call it, the
+highest counts; mappings are merged. What is left to the vault becomes a `Need`, and is filled at
+once where the vault's answer is there already. So a load walks twice: the first walk finds the
+references, the second has their answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from pydantic_core import PydanticUndefined
+
+from vaultconfig.connection.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
+from vaultconfig.errors import (
+    ConfigurationError,
+    InvalidReferenceError,
+    SettingFailure,
+    VaultConfigError,
+)
+from vaultconfig.loading.annotations import Discriminant, is_model, literals_of
+from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
+from vaultconfig.loading.filling import ReadText, fill
+from vaultconfig.loading.given import (
+    DEFAULT,
+    DOTENV,
+    VAULT,
+    Layer,
+    Piece,
+    Provenance,
+    Rank,
+    piece_of,
+)
+from vaultconfig.loading.needs import REFERENCE_KEY, Fill, Need, annotated, written
+from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, set_at
+from vaultconfig.loading.report import Report
+from vaultconfig.masking.values import is_masked
+from vaultconfig.references import Resolved, VaultRef, is_reference
+
+# Levels of models that no source mentions: one that requires itself has no end.
+_DEEPEST: Final = 32
+_FROM_DEFAULT: Final = Provenance(DEFAULT)
+
+Found: TypeAlias = tuple[Piece, Place, Any]
+"""What a piece has for a field, and where."""
+
+
+class _Taken:
+    """What gives a value: mappings to be laid over each other, the highest first, or a leaf.
+
+    Attributes:
+        failure: What stood in the way of the vault, if anything did.
+        is_expected: Whether that is no surprise.
+        is_stopped: Whether nothing may stand in.
+    """
+
+    def __init__(self) -> None:
+        self.mappings: list[Piece] = []
+        self.leaf: Piece | None = None
+        self.failure: SettingFailure | None = None
+        self.is_expected = True
+        self.is_stopped = False
+
+
+class Merge:
+    """One walk over the layers of a load.
+
+    Args:
+        report: Has what the vault has said so far, and takes what becomes of each field.
+        rule: When `.env` may stand in.
+        fill_placeholders: See `Fill`.
+        read_text: See `ReadText`.
+        resolves_values: Whether values that are references are resolved.
+
+    Attributes:
+        unanswered: The references that were met, and that have no answer.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        *,
+        rule: FallbackRule,
+        fill_placeholders: Fill,
+        read_text: ReadText,
+        resolves_values: bool = True,
+    ) -> None:
+        self._report = report
+        self._rule = rule
+        self._fill_placeholders = fill_placeholders
+        self._read_text = read_text
+        self._resolves_values = resolves_values
+        self._levels = 0  # of models that no source mentions
+        self._landed = 0  # values that the vault gave
+        self.unanswered: dict[VaultRef, None] = {}
+
+    def settings(self, model: type, layers: Sequence[Layer], *, extra: bool) -> dict[str, Any]:
+        """Return the input of the settings class *model*.
+
+        Args:
+            layers: Highest first.
+            extra: Whether references count under keys that are no field's, too.
+        """
+        pieces = [piece_of(layer) for layer in layers if layer.data]
+        return self._model(model, pieces, "", extra=extra)
+
+    def _model(
+        self, model: type, pieces: Sequence[Piece], prefix: str, *, extra: bool = True
+    ) -> dict[Any, Any]:
+        fields = model_fields(model)
+        for key in fields.holders:
+            pieces = [self._with_holder(piece, key, prefix) for piece in pieces]
+        data = self._others(fields, pieces, prefix, extra=extra)
+        inside: list[tuple[Place, Any]] = []
+        for field in fields.all:
+            found = _found_for(field, pieces)
+            if not found and not field.bears_references:
+                continue
+            default = partial(fields.default_of, field, data)
+            place, value = self._value(field, found, prefix + field.name, default)
+            if value is not ABSENT and len(place) == 1:
+                data[place[0]] = value
+            elif value is not ABSENT:
+                inside.append((place, value))
+            if field.key is None and field.declared is None and found:
+                # A layer that spells one field twice leaves it to pydantic what to make of that.
+                twice = found[0][0].data
+                rest = (p[0] for p in field.places if len(p) == 1 and p != place and p[0] in twice)
+                data.update((key, twice[key]) for key in rest)
+        for place, value in inside:  # once all that they stand in is there
+            if get_at(data, place) is not value:
+                set_at(data, place, value)
+        return data
+
+    def _with_holder(self, piece: Piece, key: Any, prefix: str) -> Piece:
+        """Return *piece* with what a reference under *key*, which has fields inside, stands for."""
+        if piece.layer is None or _reference_in(piece.data.get(key)) is None:
+            return piece
+        _, value = self._value(None, [(piece, (key,), piece.data[key])], f"{prefix}{key}")
+        data = {k: item for k, item in piece.data.items() if k != key}
+        return piece._replace(data=data if value is ABSENT else {**data, key: value})
+
+    def _others(
+        self, fields: ModelFields, pieces: Sequence[Piece], prefix: str, *, extra: bool
+    ) -> dict[Any, Any]:
+        """Return what is no field's, and what holds fields further inside."""
+        data: dict[Any, Any] = {}
+        for key in dict.fromkeys(key for piece in pieces for key in piece.data):
+            if key in fields.holders or (key not in fields.by_key and not extra):
+                data[key] = merged(own_copy(p.data.get(key, ABSENT)) for p in reversed(pieces))
+            elif key not in fields.by_key:
+                found = [(p, (key,), p.data[key]) for p in pieces if key in p.data]
+                _, value = self._value(None, found, _below(prefix, key))
+                if value is not ABSENT:
+                    data[key] = value
+        return data
+
+    def _value(
+        self,
+        field: ModelField | None,
+        found: Sequence[Found],
+        name: str,
+        default: Callable[[], Any] = lambda: None,
+    ) -> tuple[Place, Any]:
+        """Return where the value of a field, or of a part of a mapping, goes, and the value.
+
+        That is `ABSENT` where nothing gives it, or only the default does.
+        """
+        if field is not None and field.declared is not None and found:
+            found = sorted(self._allowed(found, name), key=lambda item: item[0].rank)
+        place = found[0][1] if found else field.places[0] if field else ()
+        taken = self._taken(field, found, name)
+        value: Any = ABSENT
+        if taken.mappings:
+            value = self._mapping(field, taken.mappings, name)
+        elif taken.leaf is not None:
+            value = self._leaf(field, taken.leaf, name)
+        elif field is not None and field.models and not taken.is_stopped:
+            value = self._unmentioned(field, name, default())
+        if taken.failure is None:
+            return place, value
+        has_default = field is not None and not field.info.is_required()
+        if taken.is_stopped or (value is ABSENT and not has_default):
+            self._report.failures.append(taken.failure)
+        elif not taken.is_expected:
+            self._report.replaced.append(taken.failure)
+        if value is ABSENT and has_default:
+            self._report.origins[name] = _FROM_DEFAULT
+        return place, value
+
+    def _taken(self, field: ModelField | None, found: Sequence[Found], name: str) -> _Taken:
+        """Go through what may give a value, the highest first, until there is one."""
+        taken = _Taken()
+        for candidate, need in self._candidates(field, found, name, taken.mappings):
+            filled = candidate if need is None else self._filled(need, candidate)
+            if need is not None and filled is None:  # nobody has asked yet
+                if self._decides(need):
+                    break
+            elif need is not None and isinstance(filled, VaultConfigError):
+                if not self._passes(need, filled, taken):
+                    break
+            elif isinstance(filled, Piece) and isinstance(filled.data, dict):
+                taken.mappings.append(filled)
+            elif isinstance(filled, Piece):
+                taken.leaf = filled
+                break
+        return taken
+
+    def _candidates(
+        self,
+        field: ModelField | None,
+        found: Sequence[Found],
+        name: str,
+        mappings: Sequence[Piece],
+    ) -> Iterator[tuple[Piece, Need | None]]:
+        """Yield what may give a value, the highest first: pieces, with the need of a reference.
+
+        Args:
+            mappings: What has been taken so far.
+        """
+        is_due = field is not None and field.declared is not None
+        for piece, place, value in found:
+            if field is not None and is_due and piece.rank is not Rank.ABOVE:
+                yield from self._annotated(field, name, mappings)
+                is_due = False
+            here = piece._replace(place=piece.place + place, data=value)
+            text = _reference_in(value) if self._resolves_values and piece.layer else None
+            if text is None:
+                if is_due and piece.origin.source != VAULT and not isinstance(value, dict):
+                    self._report.fixed.append(name)
+                yield here, None
+                continue
+            siblings = (
+                {} if text is value else {k: v for k, v in value.items() if k != REFERENCE_KEY}
+            )
+            if siblings:
+                yield here._replace(data=siblings), None
+            fill_in = self._fill_placeholders
+            yield here, written(text, here, name=name, field=field, fill=fill_in)
+        if field is not None and is_due:
+            yield from self._annotated(field, name, mappings)
+
+    def _annotated(
+        self, field: ModelField, name: str, mappings: Sequence[Piece]
+    ) -> Iterator[tuple[Piece, Need]]:
+        if mappings and not self._leaves_something(field, mappings):
+            self._report.fixed.append(name)
+        else:
+            need = annotated(name, field, self._fill_placeholders)
+            yield Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT), need
+
+    def _leaves_something(self, field: ModelField, mappings: Sequence[Piece]) -> bool:
+        """Whether *mappings*, which stand above the vault, leave something of *field* to it."""
+        if not field.models or field.many:
+            return not any(p.layer is not None and p.layer.gives_whole(p.place) for p in mappings)
+        model = _model_among(field, mappings, None)
+        if model is None:
+            return True
+        for inner in fields_of(model):
+            found = _found_for(inner, mappings)
+            below = [p._replace(data=v, place=p.place + w) for p, w, v in found if type(v) is dict]
+            if not found or (
+                below and inner.models and not inner.many and self._leaves_something(inner, below)
+            ):
+                return True
+        return False
+
+    def _allowed(self, found: Sequence[Found], name: str) -> list[Found]:
+        """Leave out what `.env` says of a field that the vault is to fill, unless it stands in."""
+        if self._rule.is_possible:
+            return list(found)
+        allowed = [f for f in found if f[0].layer is None or f[0].layer.source != DOTENV]
+        if len(allowed) < len(found):
+            self._report.shut_out.append(name)
+        return allowed
+
+    def _filled(self, need: Need, piece: Piece) -> Piece | VaultConfigError | None:
+        """Return *piece* with what fills *need*, or what stands in its way, or None until asked."""
+        declared = need.filled
+        if isinstance(declared, str):
+            return piece._replace(data=declared)
+        if isinstance(declared, VaultConfigError):
+            self._report.outcomes.append((need, declared))
+            return declared
+        unanswered = [ref for ref in need.references if ref not in self._report.answers]
+        if unanswered:
+            self.unanswered |= dict.fromkeys(unanswered)
+            self._report.outcomes.append((need, None))
+            return None
+        value = fill(declared, self._report.answers, need.field, self._reader(need))
+        if isinstance(value, VaultConfigError):
+            self._report.outcomes.append((need, value))
+            return value
+        self._report.outcomes.append((need, None))
+        self._landed += 1
+        answers = [self._report.answers[reference] for reference in need.references]
+        resolved = [answer for answer in answers if isinstance(answer, Resolved)]
+        self._report.values += [value, *(item.value for item in resolved)]
+        secrets = [item.secret for item in resolved]
+        origin = Provenance(VAULT, tuple(dict.fromkeys((s.path, s.version) for s in secrets)))
+        return piece._replace(data=value, origin=origin)
+
+    def _reader(self, need: Need) -> Callable[[str], Any]:
+        """Return what makes of a text from the vault what a variable would give in its place."""
+        variables = need.layer.variables if need.layer is not None else None
+        if variables is not None and variables.name_at(need.place) is not None:
+            return partial(variables.read, need.place)
+        return partial(self._read_text, need.field) if need.field is not None else lambda text: text
+
+    def _decides(self, need: Need) -> bool:
+        """Whether nothing below *need* matters, whatever the vault is going to say."""
+        merges = need.field is None or need.field.takes_objects
+        return not (merges or self._rule.is_possible or any(r.optional for r in need.references))
+
+    def _passes(self, need: Need, error: VaultConfigError, taken: _Taken) -> bool:
+        """Note *error* in *taken*, and return whether something else may stand in."""
+        answers = self._report.answers
+        failed = [ref for ref in need.references if not isinstance(answers.get(ref), Resolved)]
+        is_absent = bool(failed) and all(
+            ref.optional and isinstance(answers.get(ref), NOT_FOUND) for ref in failed
+        )
+        # A malformed value is a mistake in what was given, not a secret that is missing.
+        is_mistake = need.layer is not None and isinstance(error, InvalidReferenceError)
+        if not is_absent and (is_mistake or not self._rule.covers(error)):
+            taken.failure, taken.is_stopped = need.failed(error), True
+            return False
+        taken.failure = taken.failure or need.failed(error)
+        taken.is_expected &= is_absent or isinstance(error, NoCredentialsError)
+        return True
+
+    def _leaf(self, field: ModelField | None, piece: Piece, name: str) -> Any:
+        value, origin = piece.data, piece.origin
+        if type(value) is not str and origin.source != VAULT and is_masked(value):
+            origin = Provenance(VAULT)  # an outer settings class hands it on, or a holder has it
+            self._report.values.append(value)
+        if origin is not _FROM_DEFAULT:
+            self._report.origins[name] = origin
+        if type(value) is not list and type(value) is not tuple:
+            return value
+        item = _item_of(field)
+        if origin.source == VAULT:  # what the vault says of an item counts more than its class
+            piece = piece._replace(rank=Rank.ABOVE)
+        items = [
+            self._value(item, [(piece, (index,), inner)], f"{name}.{index}")[1]
+            for index, inner in enumerate(value)
+        ]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        return type(value)(items)
+
+    def _mapping(
+        self, field: ModelField | None, mappings: Sequence[Piece], name: str
+    ) -> dict[Any, Any]:
+        for piece in mappings:
+            if piece.origin.source == VAULT:
+                self._report.origins.setdefault(name, piece.origin)
+        if field is not None and field.models and not field.many:
+            model = self._chosen(field, mappings, None, name)
+            if model is not None:
+                return self._model(model, mappings, f"{name}.")
+        item = _item_of(field)
+        if item is not None:  # what the vault says of an item counts more than its class
+            mappings = [
+                p._replace(rank=Rank.ABOVE) if p.origin.source == VAULT else p for p in mappings
+            ]
+        data: dict[Any, Any] = {}
+        for key in dict.fromkeys(key for piece in mappings for key in piece.data):
+            found = [(p, (key,), p.data[key]) for p in mappings if key in p.data]
+            _, value = self._value(item, found, _below(f"{name}.", key))
+            if value is not ABSENT:
+                data[key] = value
+        first = mappings[0].data
+        is_same = len(mappings) == 1 and mappings[0].origin.source != VAULT
+        if is_same and data.keys() == first.keys() and all(data[k] is first[k] for k in first):
+            return first  # type: ignore[no-any-return]
+        return data
+
+    def _unmentioned(self, field: ModelField, name: str, default: Any) -> Any:
+        """Return what the vault gives inside a nested model that no source mentions."""
+        is_left_out = default is None and field.nullable and field.declared is None
+        if field.many or is_left_out or self._levels == _DEEPEST:
+            return ABSENT
+        pieces = []
+        if is_model(type(default)):
+            pieces = [Piece(Rank.BELOW, None, (), _values_of(default), _FROM_DEFAULT)]
+        model = self._chosen(field, pieces, default, name)
+        if model is None:
+            return ABSENT
+        self._levels, before = self._levels + 1, self._landed
+        data = self._model(model, pieces, f"{name}.")
+        self._levels -= 1
+        # Its defaults do where the vault has nothing for it; they are not complete by themselves.
+        return data if self._landed > before or field.info.is_required() else ABSENT
+
+    def _chosen(
+        self, field: ModelField, mappings: Sequence[Piece], default: object, name: str
+    ) -> type | None:
+        """Return the model that *mappings* are going to be, as far as their tags tell."""
+        known = [piece for piece in mappings if piece.origin.source != VAULT]
+        model = _model_among(field, known, default)
+        if model is not None or len(known) == len(mappings):
+            return model
+        if field.tags and any(f.bears_references for m in field.models for f in fields_of(m)):
+            problem = ConfigurationError(
+                "which model it is stands in the vault, and the models carry references of their"
+                " own: give its tag elsewhere, or take the references out of the models"
+            )
+            self._report.failures.append(SettingFailure(name, None, problem))
+        return _model_among(field, mappings, default)
+
+
+def _model_among(field: ModelField, mappings: Sequence[Piece], default: object) -> type | None:
+    if len(field.models) == 1:
+        return field.models[0]
+    for model in field.models:
+        if field.tags and all(_has_tag(field, model, t, mappings, default) for t in field.tags):
+            return model
+    return None
+
+
+def _found_for(field: ModelField, pieces: Sequence[Piece]) -> list[Found]:
+    if field.key is not None:
+        key, place = field.key, field.places[0]
+        return [(piece, place, piece.data[key]) for piece in pieces if key in piece.data]
+    found = ((piece, *field.find(piece.data)) for piece in pieces)
+    return [item for item in found if item[2] is not ABSENT]
+
+
+def _below(prefix: str, key: object) -> str:
+    """Return the name of a part; the keys of a text that turned out to be JSON are secret."""
+    return prefix.removesuffix(".") if is_masked(key) else f"{prefix}{key}"
+
+
+def _reference_in(value: Any) -> str | None:
+    # Exactly str: what came from the vault (a nested settings class hands it on) stays as it is.
+    if type(value) is str:
+        return value if is_reference(value) else None
+    return value.get(REFERENCE_KEY) if type(value) is dict else None
+
+
+def _item_of(field: ModelField | None) -> ModelField | None:
+    return field.item if field is not None and field.many else None
+
+
+def _values_of(instance: Any) -> dict[str, Any]:
+    """Return the fields of the default of a nested model as input."""
+    values: dict[str, Any] = {}
+    for field in fields_of(type(instance)):
+        value = getattr(instance, field.name)
+        if is_model(type(value)) and field.bears_references:
+            value = _values_of(value)
+        set_at(values, field.places[0], value)
+    return values
+
+
+def _has_tag(
+    field: ModelField,
+    model: type,
+    tag: Discriminant,
+    mappings: Sequence[Piece],
+    default: object,
+) -> bool:
+    if callable(tag):
+        data = merged(piece.data for piece in reversed(mappings)) if mappings else default
+        return data is not PydanticUndefined and tag(data) == field.labels.get(model)
+    member = next((inner for inner in fields_of(model) if inner.name == tag), None)
+    if member is None:
+        return True  # a tag of another level of a nested union
+    found = _found_for(member, mappings)
+    return found[0][2] in literals_of(member.info) if found else type(default) is model
