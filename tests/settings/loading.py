@@ -21,3 +21,11 @@ def unresolved(load: Callable[[], object]) -> UnresolvedSettingsError:
 def reasons(load: Callable[[], object]) -> dict[str, str]:
     """Return the type of the error for each field that *load* can't resolve."""
     return {f.field: type(f.error).__name__ for f in unresolved(load).failures}
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, *, url: str, token: str) -> None:
+    """Let settings read from the vault at *url*, with patience for a busy machine."""
+    monkeypatch.setenv("SCAIVAULT_URL", url)
+    monkeypatch.setenv("SCAIVAULT_TOKEN", token)
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "60s")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
