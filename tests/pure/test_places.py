@@ -14,6 +14,7 @@ from vaultconfig.loading.places import (
     merged,
     own_copy,
     parts_of,
+    remove_at,
     set_at,
 )
 
@@ -95,3 +96,13 @@ def test_an_own_copy_keeps_other_objects() -> None:
 def test_merged(layers: Any, result: Any) -> None:
     """Later layers win, key by key; lists are replaced."""
     assert merged(layers) == result
+
+
+def test_remove_at() -> None:
+    """What is there goes, the rest stays where it was; what is not there is no matter."""
+    data: Any = {"a": {"b": 1, "c": 2}, "l": ["x", "y"]}
+    remove_at(data, ("a", "b"))
+    remove_at(data, ("a", "x"))
+    remove_at(data, ("x", "y"))
+    remove_at(data, ("l", 0))
+    assert data == {"a": {"c": 2}, "l": {1: "y"}}

@@ -35,7 +35,7 @@ from vaultconfig.loading.given import (
     piece_of,
 )
 from vaultconfig.loading.needs import REFERENCE_KEY, Fill, Need, annotated, written
-from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, set_at
+from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, remove_at, set_at
 from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import is_masked
 from vaultconfig.references import Resolved, VaultRef, is_reference
@@ -123,15 +123,18 @@ class Merge:
             place, value = self._value(field, found, prefix + field.name, default)
             if value is not ABSENT and len(place) == 1:
                 data[place[0]] = value
-            elif value is not ABSENT:
-                inside.append((place, value))
+            if fields.holders:  # a lower layer may have its value inside what holds others, too
+                held = (p for p in field.places if len(p) > 1 and get_at(data, p) is not ABSENT)
+                inside += [(p, value) for p in {place, *held} if len(p) > 1]
             if field.key is None and field.declared is None and found:
                 # A layer that spells one field twice leaves it to pydantic what to make of that.
                 twice = found[0][0].data
                 rest = (p[0] for p in field.places if len(p) == 1 and p != place and p[0] in twice)
                 data.update((key, twice[key]) for key in rest)
         for place, value in inside:  # once all that they stand in is there
-            if get_at(data, place) is not value:
+            if value is ABSENT:
+                remove_at(data, place)
+            elif get_at(data, place) is not value:
                 set_at(data, place, value)
         return data
 

@@ -36,6 +36,17 @@ def set_at(data: Any, place: Place, value: Any) -> None:
     _put(data, last, value)
 
 
+def remove_at(data: Any, place: Place) -> None:
+    """Take away what stands at *place* in *data*, which changes, if anything does."""
+    *way, last = place
+    inner = get_at(data, tuple(way))
+    if isinstance(inner, list):  # where the others stay in their places
+        inner = dict(enumerate(inner))
+        set_at(data, tuple(way), inner)
+    if isinstance(inner, dict):
+        inner.pop(last, None)
+
+
 def parts_of(data: Any) -> Iterator[tuple[Any, Any]]:
     """Yield what stands in a mapping or list, each with its key or index; nothing for the rest."""
     if isinstance(data, dict):
