@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
-from vaultconfig.connection.fallback import NoCredentialsError
+from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.load import Ask
 from vaultconfig.loading.report import Report

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Unpack
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from vaultconfig.connection.fallback import FallbackMode
+from vaultconfig.connection.environment import FallbackMode
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.checks import check_class, complete, failures_of_factories
 from vaultconfig.loading.fields import fields_of

@@ -37,18 +37,25 @@ from vaultconfig.connection.connection import (
     DEADLINE,
     DEVELOPMENT_DEADLINE,
     Connection,
-    DotEnvFiles,
     MisplacedCredentialsError,
+    read_connection,
+    stored_connection_variables,
+)
+from vaultconfig.connection.environment import (
+    VARIABLE,
+    FallbackMode,
+    FallbackRule,
+    NoCredentialsError,
+    current_environment,
+)
+from vaultconfig.connection.stored import (
+    DotEnvFiles,
     dotenv_variables,
     expanded_texts,
     files_of,
-    read_connection,
     regular_files,
-    stored_connection_variables,
     unreadable_lines,
 )
-from vaultconfig.connection.environment import VARIABLE, current_environment
-from vaultconfig.connection.fallback import FallbackMode, FallbackRule, NoCredentialsError
 from vaultconfig.errors import SettingFailure, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading import advice
 from vaultconfig.loading.checks import complete

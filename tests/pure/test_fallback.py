@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from vaultconfig.connection.environment import Environment, check_declared, current_environment
-from vaultconfig.connection.fallback import FallbackMode, FallbackRule, NoCredentialsError
+from vaultconfig.connection.environment import (
+    Environment,
+    FallbackMode,
+    FallbackRule,
+    NoCredentialsError,
+    check_declared,
+    current_environment,
+)
 from vaultconfig.errors import (
     AccessDeniedError,
     AuthenticationError,

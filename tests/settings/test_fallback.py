@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from tests.settings.loading import reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
-from vaultconfig.connection.fallback import NoCredentialsError
+from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
     ConfigurationError,

@@ -28,7 +28,7 @@ from vaultconfig.cli.survey import expiries_in, findings_about_fields, not_askin
 from vaultconfig.cli.tables import as_json, lines_of, printable
 from vaultconfig.cli.target import load_target
 from vaultconfig.connection.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
-from vaultconfig.connection.fallback import NoCredentialsError
+from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.inspection import sources_of, survey
 from vaultconfig.loading.filling import Answers

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
-from vaultconfig.connection.connection import Connection, files_of
+from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.environment import Environment
+from vaultconfig.connection.stored import files_of
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import sources_of

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from vaultconfig.cli.failures import lines_of
 from vaultconfig.cli.findings import FieldFinding, Status
-from vaultconfig.connection.fallback import NOT_FOUND, NoCredentialsError
+from vaultconfig.connection.environment import NOT_FOUND, NoCredentialsError
 from vaultconfig.errors import (
     AccessDeniedError,
     ConfigurationError,

@@ -29,7 +29,7 @@ from vaultconfig.client.failures import (
     rate_limited,
     unavailable,
 )
-from vaultconfig.client.urls import checked_url, origin
+from vaultconfig.connection.urls import checked_url, origin
 from vaultconfig.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -157,7 +157,7 @@ class ClientCredentials(httpx.Auth):
         if style not in ("form", "basic"):
             raise ConfigurationError("the style of client credentials is 'form' or 'basic'")
         self._client_id, self._client_secret = client_id, client_secret
-        self._token_url = checked_url(token_url, what="token URL", allow_http=allow_http)
+        self._token_url = checked_url(token_url, name="token URL", allow_http=allow_http)
         self._scope, self._style, self._clock = scope, style, clock
         self._grant: _Grant | None = None
         self._renewals: dict[int, _Renewal] = {}  # by process: a forked child has not its own yet

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from vaultconfig.client.answer import Answer, moment, text, texts
 from vaultconfig.client.failures import (
@@ -20,7 +20,6 @@ from vaultconfig.client.failures import (
     failure_of_secret,
 )
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
-from vaultconfig.client.urls import encoded_path
 from vaultconfig.errors import ConfigurationError, ResponseError
 from vaultconfig.masking.values import unmask
 from vaultconfig.secret import Secret, SecretKey
@@ -69,7 +68,7 @@ def read_request(key: SecretKey) -> Request:
     """Ask for one secret."""
     path, version = parts_of(key)
     query = "" if version is None else f"?version={version}"
-    return Request("GET", f"/v1/secrets/{encoded_path(path)}{query}")
+    return Request("GET", f"/v1/secrets/{quote(path)}{query}")
 
 
 def batch_request(paths: Collection[str]) -> Request:
@@ -102,12 +101,12 @@ def write_request(
     encoded = _json_body(body | {"options": given} if given else body)
     if encoded is None:
         raise ConfigurationError(f"the data for {path} holds what JSON has no form for")
-    return Request("PUT", f"/v1/secrets/{encoded_path(path)}", encoded, writes=True)
+    return Request("PUT", f"/v1/secrets/{quote(path)}", encoded, writes=True)
 
 
 def delete_request(path: str) -> Request:
     """Delete softly: the vault keeps it for a while."""
-    return Request("DELETE", f"/v1/secrets/{encoded_path(path)}", writes=True)
+    return Request("DELETE", f"/v1/secrets/{quote(path)}", writes=True)
 
 
 def list_request(prefix: str, *, cursor: str | None) -> Request:

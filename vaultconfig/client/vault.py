@@ -19,8 +19,8 @@ from vaultconfig.client.reading import Reader, decoded
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
 from vaultconfig.client.retry import Retries, Terms
 from vaultconfig.client.subscriptions import Subscription, created_in, creation
-from vaultconfig.client.urls import checked_url, path_problem
 from vaultconfig.client.wire import Wire
+from vaultconfig.connection.urls import checked_url
 from vaultconfig.errors import (
     ConfigurationError,
     ResponseError,
@@ -28,6 +28,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.masking.values import mask
+from vaultconfig.references.paths import path_problem
 from vaultconfig.secret import Secret, SecretKey
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class VaultClient:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = randomness.random,
     ) -> None:
-        self._url = checked_url(url, what="vault's URL", allow_http=allow_http)
+        self._url = checked_url(url, name="vault's URL", allow_http=allow_http)
         self._clock = clock
         self._deadline = deadline
         self._terms()

@@ -24,7 +24,7 @@ from vaultconfig.client.protocol import Request
 from vaultconfig.client.proxies import mounts_for
 from vaultconfig.client.transport import DeadlineTransport
 from vaultconfig.client.trust import chain, distrust
-from vaultconfig.client.urls import origin
+from vaultconfig.connection.urls import origin
 from vaultconfig.errors import (
     ConfigurationError,
     ResponseError,

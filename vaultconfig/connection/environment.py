@@ -1,14 +1,28 @@
-"""Which environment this is. Pure; in doubt it is production, so that mistakes fail closed."""
+"""Which environment this is, and when `.env` may stand in for the vault there. Pure.
+
+In doubt it is production, so that mistakes fail closed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import (
+    ConfigurationError,
+    FieldNotFoundError,
+    SecretNotFoundError,
+    VaultConfigError,
+    VaultUnavailableError,
+    VersionNotFoundError,
+)
 
-VARIABLE = "VAULTCONFIG_ENVIRONMENT"
-DEVELOPMENT_NAMES = frozenset({"development", "dev", "local", "test"})
+VARIABLE: Final = "VAULTCONFIG_ENVIRONMENT"
+DEVELOPMENT_NAMES: Final = frozenset({"development", "dev", "local", "test"})
+NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)
+
+FallbackMode: TypeAlias = Literal["development", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +77,41 @@ def check_declared(name: str | None) -> None:
             f"vault_environment={name!r} in a settings class would ship to production:"
             f" export {VARIABLE}={name} on your own machine instead"
         )
+
+
+class NoCredentialsError(ConfigurationError):
+    """Nothing is configured to show to the vault.
+
+    Attributes:
+        fields: The dotted names of those for which it would have been asked.
+    """
+
+    fields: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackRule:
+    """Whether `.env`, and then the default, serve a field that the vault could not give.
+
+    Attributes:
+        mode: ``vault_fallback`` of the class.
+        environment: Where we are.
+    """
+
+    mode: FallbackMode
+    environment: Environment
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether `.env` may provide a vault field at all."""
+        return self.mode == "always" or self._is_development
+
+    def covers(self, error: VaultConfigError) -> bool:
+        """Whether it serves in spite of *error*."""
+        if self.mode == "always":
+            return isinstance(error, (NoCredentialsError, VaultUnavailableError))
+        return self._is_development
+
+    @property
+    def _is_development(self) -> bool:
+        return self.mode == "development" and self.environment.is_development

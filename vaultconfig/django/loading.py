@@ -16,7 +16,7 @@ from django.core.signals import request_started
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
-from vaultconfig.connection.fallback import NoCredentialsError
+from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.django.installation import require_application
 from vaultconfig.django.signals import vault_refreshed
 from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.connection.fallback import NOT_FOUND
+from vaultconfig.connection.environment import NOT_FOUND
 from vaultconfig.errors import (
     SecretError,
     SettingFailure,

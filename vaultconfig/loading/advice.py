@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vaultconfig.connection.connection import SET_CREDENTIALS
-from vaultconfig.connection.environment import VARIABLE
-from vaultconfig.connection.fallback import FallbackRule
+from vaultconfig.connection.environment import VARIABLE, FallbackRule
 from vaultconfig.loading.fields import fields_of
 
 ON_YOUR_OWN_MACHINE: Final = f"on your own machine, export {VARIABLE}=development"

@@ -16,8 +16,7 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, RootModel, SecretStr
 from pydantic_settings import BaseSettings
 
-from vaultconfig.connection.environment import check_declared
-from vaultconfig.connection.fallback import FallbackMode
+from vaultconfig.connection.environment import FallbackMode, check_declared
 from vaultconfig.errors import ConfigurationError, SettingFailure
 from vaultconfig.loading.annotations import Part, declared_in, is_model, parts_in
 from vaultconfig.loading.fields import ModelField, fields_of, hints_of

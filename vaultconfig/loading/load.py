@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from vaultconfig.connection.fallback import FallbackRule, NoCredentialsError
+from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.filling import Answers, ReadText
 from vaultconfig.loading.given import Layer

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import PydanticUndefined
 
-from vaultconfig.connection.fallback import NOT_FOUND, FallbackRule, NoCredentialsError
+from vaultconfig.connection.environment import NOT_FOUND, FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
     ConfigurationError,
     InvalidReferenceError,

@@ -1,4 +1,4 @@
-"""The rules of paths, and the placeholders in them. Pure.
+"""The rules of paths, for references and the client alike, and the placeholders in them. Pure.
 
 ScaiVault's own documentation disagrees on upper case and dots, so those are left to the server.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, SecretError
 
 CONTROL: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
 """Control characters and lone surrogates, for use in a character class."""
@@ -18,29 +18,43 @@ _SEPARATE: Final = r"\s:|$?#{}"  # what has, or might be mistaken for, a meaning
 _NAME: Final = r"\{([^\W\d]\w*)\}"
 
 MAX_LENGTH: Final = 512
-_MAX_LEVELS: Final = 10
+MAX_LEVELS: Final = 10
 
 # It stops behind a path that is too long, which keeps 10 MB of braces from filling the stack.
 # A possessive repeat would do so too, but Python 3.11.2 gets one around a group wrong.
 PATH = re.compile(rf"(?:[^{CONTROL}{_SEPARATE}]|{_NAME}){{0,{MAX_LENGTH + 1}}}")
 _PLACEHOLDER = re.compile(_NAME)
 _VARIABLE = re.compile(rf"[^{CONTROL}{_SEPARATE}/]+")
+_ELSEWHERE = re.compile(rf"[{CONTROL}?#]")  # in a URL, these would end the path
 
 
 def find_flaw(path: str) -> tuple[int, str] | None:
     """Return the offset of what is wrong with the shape of *path*, and what was expected."""
     if len(path) > MAX_LENGTH:
         return MAX_LENGTH, f"a path of at most {MAX_LENGTH} characters"
+    if foreign := _ELSEWHERE.search(path):
+        return foreign.start(), "a path without control characters, '?' and '#'"
     at = 0
     for level, segment in enumerate(path.split("/"), start=1):
-        if level > _MAX_LEVELS:
-            return at, f"a path of at most {_MAX_LEVELS} levels"
+        if level > MAX_LEVELS:
+            return at, f"a path of at most {MAX_LEVELS} levels"
         if not segment:
             return at, "a path segment: a path has no leading, trailing or double slash"
         if segment == "." or ".." in segment:
             return at + max(segment.find(".."), 0), "a path without '.' and '..'"
         at += len(segment) + 1
     return None
+
+
+def path_problem(path: str) -> SecretError | None:
+    """Return why *path* can't be a secret's path, or None; the server knows finer rules.
+
+    What is refused here would reach another resource than the one that was meant.
+    """
+    flaw = find_flaw(path)
+    if flaw is None:
+        return None
+    return SecretError(f"{_shown(path)} is not a secret's path: expected {flaw[1]}", path=path)
 
 
 def placeholders(path: str) -> tuple[str, ...]:

@@ -1,0 +1,91 @@
+"""What a `.env` says, for the connection and for advice. Whatever can't be read says nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+DotEnvFiles: TypeAlias = Path | str | Sequence[Path | str] | None
+
+
+def files_of(env_file: DotEnvFiles) -> list[Path]:
+    """Return *env_file*, one or several, as a list."""
+    files = [env_file] if isinstance(env_file, (str, os.PathLike)) else env_file or []
+    return [Path(file).expanduser() for file in files]
+
+
+def regular_files(env_file: DotEnvFiles) -> list[Path]:
+    """Return which of *env_file* can be read at any time: no pipe, which may block or end."""
+    return [file for file in files_of(env_file) if os.path.isfile(file)]
+
+
+def dotenv_variables(
+    env_file: DotEnvFiles, encoding: str | None = None, *, interpolate: bool = False
+) -> dict[str, str]:
+    """Read the variables of a `.env`, if it can be read.
+
+    Args:
+        env_file: What is not a regular file is left alone.
+        encoding: UTF-8 by default.
+        interpolate: Whether ``${NAME}`` is expanded, as pydantic-settings has it; that brings in
+            what the process environment holds.
+    """
+    found: dict[str, str | None] = {}
+    for file in regular_files(env_file):
+        with suppress(UnicodeError, OSError):  # what needs the file reports it
+            found |= dotenv_values(file, interpolate=interpolate, encoding=encoding or "utf-8")
+    return {name: value for name, value in found.items() if value}
+
+
+def expanded_texts(env_file: DotEnvFiles, encoding: str | None = None) -> dict[str, str]:
+    """Return each text in a `.env` that ``${NAME}`` was expanded in, and how it is written there.
+
+    A text inside of JSON counts by itself.
+    """
+    found: dict[str, str] = {}
+    expanded = dotenv_variables(env_file, encoding, interpolate=True)
+    for name, text in dotenv_variables(env_file, encoding).items():
+        before, after = _texts_in(text), _texts_in(expanded.get(name, ""))
+        if len(before) != len(after):  # what was expanded has changed the JSON around it
+            before = [text] * len(after)
+        found |= {new: old for new, old in zip(after, before, strict=True) if new != old}
+    return found
+
+
+def _texts_in(text: str) -> list[str]:
+    """Return the texts among the values of JSON, always in the same order; else *text* itself."""
+    pending: list[Any] = []
+    if text.startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            pending = [json.loads(text)]
+    if not pending:
+        return [text]
+    texts = []
+    while pending:
+        match pending.pop():
+            case str() as found:
+                texts.append(found)
+            case dict() as found:
+                pending += found.values()
+            case list() as found:
+                pending += found
+    return texts
+
+
+def unreadable_lines(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:
+    """Name the lines of a `.env` that python-dotenv passes over."""
+    found: list[str] = []
+    for file in regular_files(env_file):
+        with suppress(UnicodeError, OSError), file.open(encoding=encoding or "utf-8") as stream:
+            for binding in parse_stream(stream):
+                text, line = binding.original
+                line += text[: len(text) - len(text.lstrip())].count("\n")
+                found += [f"line {line} of {file}"] if binding.error else []
+    return found
