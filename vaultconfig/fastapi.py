@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live import LiveSettings
-from vaultconfig.live.health import describe
+from vaultconfig.loading.mistakes import described
 from vaultconfig.log import say
 
 __all__ = ["health_router", "lifespan"]
@@ -118,7 +118,7 @@ async def _running(live: LiveSettings[Any]) -> AsyncIterator[None]:
     problem = await run_in_threadpool(_start, live)
     if problem is not None:
         await _leave_word(
-            f"the application does not start without its settings: {describe(problem)}"
+            f"the application does not start without its settings: {described(problem)}"
         )
         raise problem
     try:

@@ -163,7 +163,7 @@ def gone(vault: DevServer) -> None:
     [
         (unreachable, Settings, VaultUnavailableError, "no connection"),
         (gone, Settings, UnresolvedSettingsError, "there is no secret"),
-        (lambda vault: None, Numbers, ValidationError, "key (int_parsing)"),
+        (lambda vault: None, Numbers, ValidationError, "key: Input should be a valid integer"),
     ],
 )
 def test_without_settings_it_does_not_start(

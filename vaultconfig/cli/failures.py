@@ -5,16 +5,11 @@ The one place that knows which exception is which exit code.
 
 from __future__ import annotations
 
-import os
-import sysconfig
 import traceback
 from collections.abc import Iterator
-from functools import cache
 from typing import Final
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from vaultconfig.cli.tables import printable
 from vaultconfig.cli.wording import suggestion
@@ -25,9 +20,9 @@ from vaultconfig.errors import (
     SecretError,
     SettingsExpiredError,
     UnresolvedSettingsError,
-    VaultConfigError,
     VaultUnavailableError,
 )
+from vaultconfig.loading.mistakes import lines_about, place_of
 
 CONFIGURATION: Final = 3
 AUTHENTICATION: Final = 4
@@ -65,51 +60,20 @@ def exit_code(error: BaseException) -> int:
 
 
 def lines_of(error: BaseException) -> list[str]:
-    """Return what to say about *error*, a line a setting."""
-    match error:
-        case UnresolvedSettingsError():
-            return [f"{failure}{_meant(failure.error)}" for failure in error.failures]
-        case ValidationError():
-            return [
-                f"{'.'.join(map(str, line['loc'])) or error.title}: {line['msg']}"
-                for line in error.errors(include_input=False, include_url=False)
-            ]
-        case VaultConfigError() | SettingsError():
-            return [f"{error}{_meant(error)}"]
-        case OSError() if error.strerror:
-            return [": ".join(filter(None, [str(error.filename or ""), error.strerror]))]
-    place = place_of(error) or _end_of(error)
-    return [f"{type(error).__name__}{place} (its message may hold values)"]
+    """Return what to say about *error*, a line a setting, with the field that may be meant."""
+    if isinstance(error, OSError) and error.strerror and not place_of(error):
+        return [": ".join(filter(None, [str(error.filename or ""), error.strerror]))]
+    lines = lines_about(error)
+    causes = [error] * len(lines)
+    if isinstance(error, UnresolvedSettingsError):
+        causes = [failure.error for failure in error.failures]
+    return [f"{line}{_meant(cause)}" for line, cause in zip(lines, causes, strict=True)]
 
 
-def _meant(error: Exception) -> str:
+def _meant(error: BaseException) -> str:
     if isinstance(error, FieldNotFoundError) and error.field is not None:
         return suggestion(error.field, error.available)
     return ""
-
-
-def place_of(error: BaseException) -> str:
-    """Return where in the user's own files *error* was raised, if it was there."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" at {error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith(_not_theirs())]
-    return f" at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
-
-
-@cache
-def _not_theirs() -> tuple[str, ...]:
-    """Return how the names of files begin that come with Python, a package, or ourselves."""
-    paths = sysconfig.get_paths()
-    installed = (paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    ours = os.path.dirname(os.path.dirname(__file__))
-    return ("<frozen", *(f"{place}{os.sep}" for place in (*installed, ours)))
-
-
-def _end_of(error: BaseException) -> str:
-    """Return where *error* was raised, whoever's code that is."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _trace(error: BaseException) -> str:

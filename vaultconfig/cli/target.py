@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 from vaultconfig.cli.completion import targets
-from vaultconfig.cli.failures import place_of
 from vaultconfig.cli.pyproject import default_target
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.loading.mistakes import place_of
 from vaultconfig.settings import VaultSettings
 
 _FORM: Final = "package.module:Settings"

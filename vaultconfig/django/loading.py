@@ -21,6 +21,7 @@ from vaultconfig.django.installation import require_application
 from vaultconfig.django.signals import vault_refreshed
 from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
 from vaultconfig.live import Change, LiveSettings
+from vaultconfig.loading.mistakes import described
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -158,10 +159,7 @@ def is_build(argv: Sequence[str], commands: Collection[str]) -> bool:
 def _described(error: Exception) -> str:
     if os.environ.get(BUILD_SWITCH) and (fields := ", ".join(_fields_without_credentials(error))):
         return f"when_building in settings.py has no value for {fields}: add one for each"
-    if not isinstance(error, ValidationError):
-        return str(error)
-    mistakes = error.errors(include_input=False, include_context=False, include_url=False)
-    return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in mistakes)
+    return described(error)
 
 
 def _fields_without_credentials(error: Exception) -> Sequence[str]:

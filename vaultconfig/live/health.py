@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from vaultconfig.errors import VaultConfigError
 from vaultconfig.live.change import Change
 from vaultconfig.live.schedule import State
 
@@ -43,14 +41,3 @@ class Outcome(Generic[T]):
     change: Change[T] | None
     error: Exception | None = field(repr=False)
     health: Health
-
-
-def describe(error: Exception) -> str:
-    """Return what may be told of *error*: an application's own words may quote a value."""
-    if isinstance(error, VaultConfigError):
-        return str(error)
-    if isinstance(error, ValidationError):
-        mistakes = error.errors(include_input=False, include_context=False, include_url=False)
-        places = (f"{'.'.join(map(str, line['loc']))} ({line['type']})" for line in mistakes)
-        return f"the new values do not fit: {', '.join(places)}"
-    return f"{type(error).__name__} while the settings were built"

@@ -25,10 +25,11 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.live.change import Change, changed_fields
-from vaultconfig.live.health import Health, Outcome, describe
+from vaultconfig.live.health import Health, Outcome
 from vaultconfig.live.loader import Loader, Reading, Snapshot, path_of
 from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
+from vaultconfig.loading.mistakes import described
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults import cache
 from vaultconfig.vaults.vault import Answer, Vault
@@ -200,7 +201,7 @@ class Refresher(Generic[T]):
             state=self._schedule.state(now, is_overdue=is_overdue),
             age=self._schedule.age(now),
             versions=self.snapshot.versions(),
-            last_error=overdue if error is None else describe(error),
+            last_error=overdue if error is None else described(error),
             next_refresh=None if idle else max(0.0, next_at - now),
         )
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.live.health import Outcome, describe
+from vaultconfig.live.health import Outcome
 from vaultconfig.live.metrics import count_refresh
 from vaultconfig.live.schedule import State
+from vaultconfig.loading.mistakes import described
 from vaultconfig.log import say
 from vaultconfig.settings import VaultSettings, fixed_fields
 
@@ -40,7 +41,7 @@ class Teller:
             say(
                 logging.WARNING if _WORSE[health.state] > _WORSE[before] else logging.DEBUG,
                 "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",
-                describe(outcome.error),
+                described(outcome.error),
                 health.age,
                 health.next_refresh or 0.0,
             )

@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from vaultconfig.errors import RateLimitedError, VaultConfigError, VaultUnavailableError
-from vaultconfig.live.health import describe
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.schedule import asked_pause, backoff
 from vaultconfig.live.worker import Worker
+from vaultconfig.loading.mistakes import described
 from vaultconfig.log import say
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Watcher:
             say(
                 logging.INFO,
                 "changes show after the ttl, without news from the vault: %s",
-                describe(error),
+                described(error),
             )
             self._has_told = True
         ttls = TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
