@@ -1,19 +1,33 @@
-"""Hooks for forks, on systems that have any; on Windows nothing forks."""
+"""What happens when a process forks, in a written order; on Windows nothing forks."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from importlib import import_module
 from threading import RLock
+from typing import Final, Literal, TypeAlias
 
+Room: TypeAlias = Literal["sockets", "vaults", "live settings"]
+
+ORDER: Final[tuple[Room, ...]] = (
+    "sockets",  # closed before anything forgets them, so that the other side hears nothing
+    "vaults",  # with what the parent was asking for, whose answer never comes here
+    "live settings",  # last, since they may ask at once, and then a vault of the child's own
+)
+"""In which order the rooms begin anew in a child, whatever was imported first."""
+
+_hooks: dict[Room, Callable[[], object]] = {}
 _importing = RLock()
 
 
-def on_fork(**hooks: Callable[[], object]) -> None:
-    """Have *hooks* called when this process forks: see `os.register_at_fork`."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(**hooks)
+def in_forked_child(room: Room, begin_anew: Callable[[], object]) -> None:
+    """Have *begin_anew* called in each forked child, when it is the turn of *room*.
+
+    There is no hook before a fork: nothing has a lock that a child could find locked.
+    """
+    _hooks[room] = begin_anew
 
 
 def import_undisturbed(modules: Iterable[str]) -> None:
@@ -26,8 +40,15 @@ def import_undisturbed(modules: Iterable[str]) -> None:
             import_module(module)
 
 
-on_fork(
-    before=_importing.acquire,
-    after_in_parent=_importing.release,
-    after_in_child=_importing.release,
-)
+def _in_child() -> None:
+    _importing.release()
+    with ExitStack() as stack:  # it begins with the last, and runs the rest whatever one raises
+        for room in reversed(ORDER):
+            if room in _hooks:
+                stack.callback(_hooks[room])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_in_child
+    )

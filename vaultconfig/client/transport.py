@@ -24,7 +24,7 @@ from vaultconfig.client.deadline import LONGEST, Deadline
 from vaultconfig.client.names import resolved
 from vaultconfig.client.trust import Authorities, distrust
 from vaultconfig.errors import ResponseError
-from vaultconfig.forks import on_fork
+from vaultconfig.forks import in_forked_child
 
 MOST_CONNECTIONS = 8
 IDLE_SECONDS = 5.0
@@ -324,7 +324,7 @@ def _after_fork() -> None:
     _open.clear()
 
 
-on_fork(after_in_child=_after_fork)
+in_forked_child("sockets", _after_fork)
 
 
 class _Body(httpx.SyncByteStream):

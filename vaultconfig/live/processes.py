@@ -1,18 +1,14 @@
-"""What becomes of live settings when their process forks or ends. Keeps nothing alive.
-
-The only hook for forks of all live settings together.
-"""
+"""What becomes of live settings when their process forks or ends. Keeps nothing alive."""
 
 from __future__ import annotations
 
 import atexit
 import sys
 from functools import partial
-from threading import RLock
 from typing import Protocol
-from weakref import WeakSet, ref
+from weakref import WeakValueDictionary, ref
 
-from vaultconfig.forks import on_fork
+from vaultconfig.forks import in_forked_child
 
 
 class Alive(Protocol):
@@ -28,19 +24,18 @@ class Alive(Protocol):
         """Whether requests to *vault* are made for it."""
 
 
-_alive: WeakSet[Alive] = WeakSet()
-_lock = RLock()  # a set that grows can't be iterated over; a signal handler may do either
+# By id, since a WeakSet that grows in another thread, or in a signal handler, can't be iterated
+# over. Each use of this one is one step of the interpreter, so that it needs no lock.
+_alive: WeakValueDictionary[int, Alive] = WeakValueDictionary()
 
 
 def follow(alive: Alive) -> None:
     """Tell *alive* of forks, and of the end of the process, for as long as others keep it."""
-    with _lock:
-        _alive.add(alive)
+    _alive[id(alive)] = alive
 
 
 def _living() -> list[Alive]:
-    with _lock:
-        return list(_alive)
+    return [alive for found in _alive.valuerefs() if (alive := found()) is not None]
 
 
 def close_when_ending(alive: Alive) -> None:
@@ -68,7 +63,6 @@ def others_use(vault: object) -> bool:
 
 
 def _after_fork() -> None:
-    _lock.release()
     for alive in _living():
         alive.after_fork()
 
@@ -78,5 +72,5 @@ def _close_all() -> None:
         alive.close()
 
 
-on_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork)
+in_forked_child("live settings", _after_fork)
 atexit.register(_close_all)

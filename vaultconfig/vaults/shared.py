@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.forks import import_undisturbed, on_fork
+from vaultconfig.forks import import_undisturbed, in_forked_child
 from vaultconfig.references import Resolved, VaultRef
 from vaultconfig.vaults.vault import Reader, Vault
 
@@ -60,13 +60,9 @@ def close_vaults() -> None:
         vault.close()
 
 
-def _forget_vaults() -> None:
-    """Drop the parent's vaults in a forked child; closing them would end the parent's sessions."""
-    _vaults.clear()
-
-
 _vaults: dict[Connection, Vault] = {}  # without a lock: see `Vault`
-on_fork(after_in_child=_forget_vaults)
+# A child does not close its parent's vaults, since that would end the parent's sessions.
+in_forked_child("vaults", _vaults.clear)
 
 
 def _connect(connection: Connection) -> Reader:
