@@ -26,7 +26,18 @@ from typing import Any, Self
 
 
 class VaultConfigError(Exception):
-    """The root of everything that vaultconfig raises."""
+    """The root of everything that vaultconfig raises.
+
+    Attributes:
+        request_id: The vault's id of the request, to look it up in the audit log; None where it
+            gave none, or was not asked.
+    """
+
+    request_id: str | None = None
+
+    def __init__(self, message: str = "", *, request_id: str | None = None) -> None:
+        super().__init__(message if request_id is None else f"{message} [request {request_id}]")
+        self.request_id = request_id
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The constructors take keywords, which the default pickling of exceptions drops.
@@ -60,13 +71,11 @@ class SecretError(VaultConfigError):
 
     Attributes:
         path: The secret's path.
-        request_id: The vault's id of the request, to look it up in the audit log.
     """
 
     def __init__(self, message: str, *, path: str, request_id: str | None = None) -> None:
-        super().__init__(_with_request_id(message, request_id))
+        super().__init__(message, request_id=request_id)
         self.path = path
-        self.request_id = request_id
 
 
 class SecretNotFoundError(SecretError):
@@ -165,17 +174,12 @@ class AuthenticationError(VaultConfigError):
     def __init__(
         self, message: str, *, code: str | None = None, request_id: str | None = None
     ) -> None:
-        super().__init__(_with_request_id(message, request_id))
+        super().__init__(message, request_id=request_id)
         self.code = code
-        self.request_id = request_id
 
 
 class VaultUnavailableError(VaultConfigError):
     """No usable answer in time."""
-
-    def __init__(self, message: str, *, request_id: str | None = None) -> None:
-        super().__init__(_with_request_id(message, request_id))
-        self.request_id = request_id
 
 
 class RateLimitedError(VaultUnavailableError):
@@ -194,10 +198,6 @@ class RateLimitedError(VaultUnavailableError):
 
 class ResponseError(VaultConfigError):
     """The answer breaks the protocol: not JSON, a redirect, too large."""
-
-    def __init__(self, message: str, *, request_id: str | None = None) -> None:
-        super().__init__(_with_request_id(message, request_id))
-        self.request_id = request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,11 @@ class SettingsExpiredError(VaultConfigError):
 
 
 def _is_for_a_traceback() -> bool:
-    """Whether the caller's `str` is asked for by what prints the errors of the group next."""
+    """Whether the caller's `str` is asked for by what prints the errors of the group next.
+
+    Who asks is all that tells: a traceback takes its head from `str`, as a log does, and has no
+    hook of its own for it; and the errors that it prints below are those of the group itself.
+    """
     try:
         asking = sys._getframe(2).f_globals.get("__name__")
     except ValueError:  # nothing but the interpreter, for an uncaught exception
@@ -294,7 +298,3 @@ def _up_to(reference: str, column: int) -> str:
     start = max(start, end - 200)
     before, after = "…" * (start > 0), "…" * (end < len(reference))
     return f"{before}{reference[start:end]}{after}"
-
-
-def _with_request_id(message: str, request_id: str | None) -> str:
-    return message if request_id is None else f"{message} [request {request_id}]"

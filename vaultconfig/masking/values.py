@@ -32,30 +32,27 @@ class MaskedStr(str):
         return str, (str(self),)
 
 
-class _MaskedInt(int):
+class _MaskedNumber:
+    """Goes before the type of a number, whose `str` would be its `repr`."""
+
     __slots__ = ()
 
     def __repr__(self) -> str:
         return MASK
 
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        return int, (int(self),)
-
     def __str__(self) -> str:
-        return int.__repr__(self)
+        return repr(unmask(self))
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        return _PLAIN[type(self)], (unmask(self),)
 
 
-class _MaskedFloat(float):
+class _MaskedInt(_MaskedNumber, int):
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return MASK
 
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        return float, (float(self),)
-
-    def __str__(self) -> str:
-        return float.__repr__(self)
+class _MaskedFloat(_MaskedNumber, float):
+    __slots__ = ()
 
 
 _MASKED: Mapping[type, Callable[[Any], Any]] = {

@@ -18,10 +18,13 @@ def meant_by(text: str) -> str | None:
     """
     if text.startswith(_SCHEME) or any(map(str.isspace, text)):
         return None
+    # What one edit makes of "vault:" has five to seven characters. A letter behind the sixth
+    # belongs to the path, unless nothing else will do.
     lengths = (5, 6, 7) if text[5:6].isalnum() else (6, 5, 7)
     ends = [end for end in lengths if _is_one_edit_away(text[:end].lower())]
     found = [_SCHEME + text[end:].lstrip("/") for end in ends if set("/#") & set(text[end:])]
-    if text == text.lower() and _is_path_with_name(text):
+    path, _, name = text.partition("#")
+    if text == text.lower() and "/" in path and name[:1].isalpha() and _is_valid(_SCHEME + text):
         found.append(_SCHEME + text)
     return next(filter(_is_valid, found), found[0] if found else None)
 
@@ -35,19 +38,9 @@ def _is_one_edit_away(head: str) -> bool:
     return is_swap or has[1:] == wanted[1:] or has == wanted[1:] or has[1:] == wanted
 
 
-def _is_path_with_name(text: str) -> bool:
-    reference = _parsed(_SCHEME + text)
-    if reference is None or reference.field is None:
-        return False
-    return "/" in reference.path and reference.field[0].isalpha()
-
-
 def _is_valid(text: str) -> bool:
-    return _parsed(text) is not None
-
-
-def _parsed(text: str) -> VaultRef | None:
     try:
-        return VaultRef(text)
+        VaultRef(text)
     except InvalidReferenceError:
-        return None
+        return False
+    return True
