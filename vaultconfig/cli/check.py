@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from vaultconfig.cli.surroundings import (
     problems_of_expiry,
     problems_of_file,
     problems_of_identity,
+    problems_of_names,
 )
 from vaultconfig.cli.survey import expiries_in, findings_about_fields, not_asking, quiet
 from vaultconfig.cli.tables import as_json, lines_of, printable
@@ -153,6 +155,7 @@ class _Checking:
             self.problems.append(Problem("error", "connection", str(error)))
 
     def _problems_around(self, found: Report, now: datetime) -> Iterator[Problem]:
+        yield from problems_of_names(os.environ)
         yield from problems_of_expiry(expiries_in(found), now=now)
         yield from self._problems_of_variables(found)
         if found.fixed:

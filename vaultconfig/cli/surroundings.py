@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
-from vaultconfig.connection.connection import Connection
+from vaultconfig.connection.connection import Connection, misspelt_variables
 from vaultconfig.connection.environment import Environment
 from vaultconfig.connection.stored import files_of
 from vaultconfig.connection.urls import goes_in_clear
@@ -44,6 +44,13 @@ def problems_of_connection(connection: Connection) -> Iterator[Problem]:
             "connection",
             f"{connection.url} is plain http: secrets would be sent unencrypted: use https",
         )
+
+
+def problems_of_names(environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield which variables nothing reads, though they look like ours."""
+    for name, meant in misspelt_variables(environ):
+        told = f"{name} is not a variable of vaultconfig: did you mean {meant}?"
+        yield Problem("note", "variables", told)
 
 
 def problems_of_identity(

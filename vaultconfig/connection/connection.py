@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
+from vaultconfig.connection.environment import VARIABLE
 from vaultconfig.connection.stored import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError
@@ -135,6 +136,27 @@ def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = No
 
 
 CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
+OWN_VARIABLES: Final = (
+    *CONNECTION_VARIABLES,
+    VARIABLE,
+    "VAULTCONFIG_DEV_TOKEN",
+    "VAULTCONFIG_BUILD",
+)
+"""Every variable of the process environment that has a meaning to vaultconfig."""
+
+
+def misspelt_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each variable that has none, though its name says so, and the one it is closest to."""
+    from difflib import get_close_matches  # late, as `check` alone needs it
+
+    # Without the prefix, which all have in common, and which is what people get wrong.
+    ours = {name.partition("_")[2]: name for name in OWN_VARIABLES}
+    for name in environ:
+        prefix, _, rest = name.upper().partition("_")
+        if name not in OWN_VARIABLES and prefix in {"SCAIVAULT", "SCAIKEY", "VAULTCONFIG"}:
+            near = get_close_matches(rest, ours, n=1, cutoff=0.75)
+            near += [known for known in ours if len(rest) > 2 and known.startswith(rest)]
+            yield from ((name, ours[known]) for known in near[:1])
 
 
 def _stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:

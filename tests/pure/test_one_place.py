@@ -1,0 +1,139 @@
+"""Facts that stand in more than one place, since a page or a help text needs them: they agree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import vaultconfig
+from vaultconfig.cli.connecting import _PATHS
+from vaultconfig.cli.options import FORMATS
+from vaultconfig.cli.run import _CREDENTIALS
+from vaultconfig.connection.connection import (
+    CONNECTION_VARIABLES,
+    CREDENTIALS,
+    DEADLINE,
+    DEVELOPMENT_DEADLINE,
+    OWN_VARIABLES,
+    SET_CREDENTIALS,
+    Connection,
+    misspelt_variables,
+    read_connection,
+)
+from vaultconfig.devserver import paths as of_dev_server
+from vaultconfig.references import paths
+from vaultconfig.render import dialects
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(vaultconfig.__file__).parent
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+NAME = re.compile(r"(?<![\w.])(?:SCAIVAULT|SCAIKEY|VAULTCONFIG)_[A-Z_]*[A-Z]\b")
+OF_DJANGO = "VAULTCONFIG_DATABASES"  # a name in settings.py, no variable
+
+NO_CREDENTIAL = {
+    *("url", "token_url", "scope", "client_auth", "tenant", "allow_http"),
+    *("deadline", "ttl", "max_stale"),
+}
+
+
+def rows(page: str) -> dict[str, str]:
+    """Return the rows of the tables of a page, by each of the variables in the first column."""
+    found = {}
+    for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
+        for name in NAME.findall(line.split("|")[1]) if line.startswith("|") else ():
+            found[name] = line
+    return found
+
+
+@pytest.mark.parametrize("field", Connection.model_fields)
+def test_each_setting_of_the_connection(field: str) -> None:
+    """It is a credential or not, and stands on the page with its default."""
+    variable = str(Connection.model_fields[field].alias)
+    assert (variable in CREDENTIALS) is (field not in NO_CREDENTIAL)
+    assert (variable in _CREDENTIALS) is (variable in CREDENTIALS)
+    assert (variable in SET_CREDENTIALS) is (variable in CREDENTIALS)
+    row = rows("docs/connection.md")[variable]
+    default = Connection.model_fields[field].default
+    if isinstance(default, str):
+        assert f"`{default}`" in row
+    assert list(misspelt_variables({variable.lower(): ""})) == [(variable.lower(), variable)]
+
+
+def test_what_the_page_of_run_takes_out() -> None:
+    """The page names each credential that a program does not inherit."""
+    page = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in _CREDENTIALS)
+    assert set(CREDENTIALS) < set(_CREDENTIALS)
+
+
+def test_the_deadlines_on_the_page() -> None:
+    """The page has both deadlines."""
+    row = rows("docs/connection.md")["VAULTCONFIG_DEADLINE"]
+    assert f"{DEADLINE:.0f} s; {DEVELOPMENT_DEADLINE:.0f} s in development" in row
+
+
+def test_every_setting_is_traced_to_its_source(tmp_path: Path) -> None:
+    """Messages say of each variable whether it came from `.env`."""
+    connection = read_connection({"SCAIVAULT_TOKEN": "t"}, env_file=tmp_path / ".env")
+    (tmp_path / ".env").write_text("VAULTCONFIG_TTL=1\n")
+    stored = read_connection({"SCAIVAULT_TOKEN": "t"}, env_file=tmp_path / ".env")
+    for name in CONNECTION_VARIABLES:
+        assert connection.source_of(name) == name
+        assert stored.source_of(name) == f"{name}{' in .env' * (name == 'VAULTCONFIG_TTL')}"
+
+
+def test_every_variable_that_is_named() -> None:
+    """A variable in a message, a help text or a page is one that has a meaning."""
+    files = [*PACKAGE.rglob("*.py"), *PAGES, *(ROOT / "examples").rglob("*.*")]
+    texts = {file: file.read_text(encoding="utf-8") for file in files if file.suffix != ".pyc"}
+    for file, text in texts.items():
+        unknown = set(NAME.findall(text)) - {*OWN_VARIABLES, OF_DJANGO}
+        assert not unknown, file
+    assert set(OWN_VARIABLES) <= {name for text in texts.values() for name in NAME.findall(text)}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SCAIVAULT_TOKN", "SCAIVAULT_TOKEN"),
+        ("VAULTCONFIG_ENV", "VAULTCONFIG_ENVIRONMENT"),
+        ("VAULTCONFIG_TOKEN", "SCAIVAULT_TOKEN"),
+        ("SCAIVAULT_CLIENT_ID", "SCAIKEY_CLIENT_ID"),
+        ("scaivault_url", "SCAIVAULT_URL"),
+        ("SCAIVAULT_TENANT", "SCAIVAULT_TENANT_ID"),
+    ],
+)
+def test_a_variable_that_is_nearly_ours(name: str, meant: str) -> None:
+    """The one that it is closest to is known, whatever prefix it has."""
+    assert list(misspelt_variables({name: "x"})) == [(name, meant)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *OWN_VARIABLES,
+        *("TOKEN", "VAULT_TOKEN", "PATH", "SCAIVAULT", "SCAIVAULT_", "SCAIVAULT_PORT"),
+        *("VAULTCONFIG_DEFAULT", "VAULTCONFIG_X", "_VAULTCONFIG_COMPLETE", "APP_SCAIVAULT_URL"),
+    ],
+)
+def test_variables_of_others(name: str) -> None:
+    """Our own, and those that are close to none, are nobody's mistake."""
+    assert list(misspelt_variables({name: "x"})) == []
+
+
+def test_the_rules_of_paths() -> None:
+    """Grammar, client, advice and dev server have the same limits."""
+    assert (paths.MAX_LENGTH, paths.MAX_LEVELS) == (
+        of_dev_server.MAX_LENGTH,
+        of_dev_server.MAX_LEVELS,
+    )
+    assert f"{paths.MAX_LEVELS} levels and {paths.MAX_LENGTH} characters" in _PATHS
+
+
+def test_the_formats() -> None:
+    """The command line, the renderer and the page about them have the same formats."""
+    page = (ROOT / "docs/dialects.md").read_text(encoding="utf-8")
+    assert FORMATS == dialects.FORMATS
+    assert set(FORMATS) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
