@@ -67,7 +67,7 @@ class InvalidReferenceError(ConfigurationError):
 
 
 class SecretError(VaultConfigError):
-    """The vault answered, and does not give this secret.
+    """The vault answered, but did not return this secret.
 
     Attributes:
         path: The secret's path.
@@ -94,7 +94,7 @@ class VersionNotFoundError(SecretError):
 
     def __init__(self, path: str, version: int, *, request_id: str | None = None) -> None:
         super().__init__(
-            f"{path} has no version {version} (any more): pin another one, or none",
+            f"{path} has no version {version} (any more): pin another version, or remove the pin",
             path=path,
             request_id=request_id,
         )
@@ -149,7 +149,7 @@ _ADVICE = {
 
 
 def advice_on(code: str | None, otherwise: str) -> str:
-    """Return what to do about the vault's error *code*; *otherwise* if nothing is known of it."""
+    """Return what to do about the vault's error *code*, or *otherwise* for an unknown one."""
     return _ADVICE.get(code or "", otherwise)
 
 
@@ -279,10 +279,10 @@ class SettingsExpiredError(VaultConfigError):
 
 
 def _is_for_a_traceback() -> bool:
-    """Whether the caller's `str` is asked for by what prints the errors of the group next.
+    """Whether `str` was called by the code that prints tracebacks, which prints all errors below.
 
-    Who asks is all that tells: a traceback takes its head from `str`, as a log does, and has no
-    hook of its own for it; and the errors that it prints below are those of the group itself.
+    There is no other way to know: a traceback takes its first line from `str`, as a log does, and
+    the errors below it from the group, and neither can be overridden for a traceback alone.
     """
     try:
         asking = sys._getframe(2).f_globals.get("__name__")
@@ -292,7 +292,7 @@ def _is_for_a_traceback() -> bool:
 
 
 def _up_to(reference: str, column: int) -> str:
-    """Show a reference as far as the mistake: what is around it in a template may be secret."""
+    """Return *reference* up to the mistake: the text of a template around it may be secret."""
     start = max(0, reference.rfind("${vault:", 0, column + 8))
     end = max(column, start + 8)
     start = max(start, end - 200)

@@ -12,11 +12,11 @@ from typing import Final, Literal, TypeAlias
 Room: TypeAlias = Literal["sockets", "vaults", "live settings"]
 
 ORDER: Final[tuple[Room, ...]] = (
-    "sockets",  # closed before anything forgets them, so that the other side hears nothing
-    "vaults",  # with what the parent was asking for, whose answer never comes here
-    "live settings",  # last, since they may ask at once, and then a vault of the child's own
+    "sockets",  # first, while they are still known: closed here, and open in the parent
+    "vaults",  # whose requests the parent's threads are waiting for
+    "live settings",  # last, because they may ask at once, and then a vault of the child's own
 )
-"""In which order the rooms begin anew in a child, whatever was imported first."""
+"""The order in which the rooms begin anew in a child; that of their imports has no part in it."""
 
 _hooks: dict[Room, Callable[[], object]] = {}
 _importing = RLock()
@@ -42,7 +42,7 @@ def import_undisturbed(modules: Iterable[str]) -> None:
 
 def _in_child() -> None:
     _importing.release()
-    with ExitStack() as stack:  # it begins with the last, and runs the rest whatever one raises
+    with ExitStack() as stack:  # which runs all of them, in reverse, even if one raises
         for room in reversed(ORDER):
             if room in _hooks:
                 stack.callback(_hooks[room])

@@ -1,4 +1,4 @@
-"""The log of vaultconfig. A line that can't be logged never breaks what it tells of."""
+"""The log of vaultconfig. A line that can't be logged breaks nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 LOGGER = logging.getLogger("vaultconfig")
 CLIENT = logging.getLogger("vaultconfig.client")
-"""Of what goes on while the vault is being asked; commands, which tell the rest, show this."""
+"""For news while a request to the vault is running; the command line shows these lines alone."""
 
 
 def say(level: int, message: str, *args: object, logger: logging.Logger = LOGGER) -> None:

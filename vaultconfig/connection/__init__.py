@@ -1,1 +1,1 @@
-"""Where the vault is, which credentials it is shown, and which environment this is."""
+"""The address of the vault, the credentials for it, and the environment of this process."""

@@ -1,4 +1,4 @@
-"""Where the vault is, and the credentials for it, from the environment. Opens no connection."""
+"""The address of the vault and the credentials for it. Opens no connection."""
 
 from __future__ import annotations
 
@@ -34,9 +34,11 @@ _KINDS: Final = (
 )
 """The variables of each kind of credential; only one kind may be set."""
 CREDENTIALS: Final = tuple(name for kind in _KINDS for name in kind)
+# As a text and not made from the list: a reader who looks for the message finds it.
 SET_CREDENTIALS: Final = (
     "set SCAIVAULT_TOKEN, VAULTCONFIG_TOKEN_FILE, or SCAIKEY_CLIENT_ID and SCAIKEY_CLIENT_SECRET"
 )
+# Where a credential is sent, and whether it may be sent unencrypted.
 _DESTINATIONS: Final = ("SCAIVAULT_URL", "SCAIKEY_TOKEN_URL", "VAULTCONFIG_ALLOW_HTTP")
 
 
@@ -98,16 +100,16 @@ class Connection(BaseModel):
 
     @property
     def has_credentials(self) -> bool:
-        """Whether there is anything to show to the vault."""
+        """Whether a credential is set."""
         return any((self.token, self.token_file, self.client_id))
 
     def source_of(self, variable: str) -> str:
-        """Return how messages name *variable*, by where it was found."""
+        """Return *variable* for a message, with the `.env` if its value came from there."""
         return f"{variable} in .env" if variable in self._stored else variable
 
 
 class MisplacedCredentialsError(ConfigurationError):
-    """A `.env` says where to send a credential that it does not itself hold."""
+    """A `.env` names the server for a credential that does not stand in the same file."""
 
 
 def read_connection(
@@ -117,7 +119,7 @@ def read_connection(
 
     Args:
         environ: The process environment.
-        env_file: In development, the `.env` to look into for what is missing from *environ*.
+        env_file: In development, the `.env` for variables that are missing from *environ*.
         encoding: Of that file; UTF-8 by default.
 
     Raises:
@@ -142,14 +144,14 @@ OWN_VARIABLES: Final = (
     "VAULTCONFIG_DEV_TOKEN",
     "VAULTCONFIG_BUILD",
 )
-"""Every variable of the process environment that has a meaning to vaultconfig."""
+"""Every variable of the process environment that vaultconfig reads."""
 
 
 def misspelt_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each variable that has none, though its name says so, and the one it is closest to."""
-    from difflib import get_close_matches  # late, as `check` alone needs it
+    """Yield each variable that is not ours but close to one of ours, and that one's name."""
+    from difflib import get_close_matches  # late, because only `check` needs it
 
-    # Without the prefix, which all have in common, and which is what people get wrong.
+    # Without the prefix: it makes all of our names similar, and users often take another of them.
     ours = {name.partition("_")[2]: name for name in OWN_VARIABLES}
     for name in environ:
         prefix, _, rest = name.upper().partition("_")
@@ -164,7 +166,7 @@ def _stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, 
     return {name: stored[name] for name in CONNECTION_VARIABLES if name in stored}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # each load asks for it, and the variables seldom change
 def _connection(
     given: tuple[tuple[str, str], ...], stored: tuple[tuple[str, str], ...]
 ) -> Connection:
@@ -201,7 +203,7 @@ def _reject_misplaced_credentials(
                 f"{name} in .env holds '${{', which nothing expands there: write the value"
             )
     redirects = [name for name in _DESTINATIONS if name in in_file and name not in in_environment]
-    # A file of tokens is not in the repository, though its name may be.
+    # The token file is not part of the repository, even if the `.env` in there names it.
     foreign = [
         name
         for name in CREDENTIALS
@@ -221,6 +223,7 @@ def _reject_ambiguous_credentials(values: Mapping[str, str]) -> None:
             f"two credentials are set, {kinds[0]} and {kinds[1]}: keep one of them"
         )
     for kind in _KINDS:
+        present = [name for name in kind if name in values]
         missing = [name for name in kind if name not in values]
-        if missing and len(missing) < len(kind):
-            raise ConfigurationError(f"{missing[0]} is missing beside its other half: set it")
+        if present and missing:
+            raise ConfigurationError(f"{missing[0]} is missing: set it, or unset {present[0]}")

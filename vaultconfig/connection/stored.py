@@ -1,4 +1,7 @@
-"""What a `.env` says, for the connection and for advice. Whatever can't be read says nothing."""
+"""Reads `.env` files for the connection and for advice; one that can't be read counts as empty.
+
+Settings themselves are read by pydantic-settings, which reports a file that can't be read.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def files_of(env_file: DotEnvFiles) -> list[Path]:
 
 
 def regular_files(env_file: DotEnvFiles) -> list[Path]:
-    """Return which of *env_file* can be read at any time: no pipe, which may block or end."""
+    """Return those of *env_file* that are regular files: reading a pipe may block, or empty it."""
     return [file for file in files_of(env_file) if os.path.isfile(file)]
 
 
@@ -39,7 +42,7 @@ def dotenv_variables(
     """
     found: dict[str, str | None] = {}
     for file in regular_files(env_file):
-        with suppress(UnicodeError, OSError):  # what needs the file reports it
+        with suppress(UnicodeError, OSError):
             found |= dotenv_values(file, interpolate=interpolate, encoding=encoding or "utf-8")
     return {name: value for name, value in found.items() if value}
 
@@ -53,7 +56,7 @@ def expanded_texts(env_file: DotEnvFiles, encoding: str | None = None) -> dict[s
     expanded = dotenv_variables(env_file, encoding, interpolate=True)
     for name, text in dotenv_variables(env_file, encoding).items():
         before, after = _texts_in(text), _texts_in(expanded.get(name, ""))
-        if len(before) != len(after):  # what was expanded has changed the JSON around it
+        if len(before) != len(after):  # the expanded text has changed the JSON around it
             before = [text] * len(after)
         found |= {new: old for new, old in zip(after, before, strict=True) if new != old}
     return found

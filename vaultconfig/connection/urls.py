@@ -1,4 +1,4 @@
-"""The addresses that something may be sent to, and which of them are of this machine. Pure."""
+"""The rules for URLs that secrets and tokens are sent to. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_loopback(host: str) -> bool:
 
 
 def goes_in_clear(url: str) -> bool:
-    """Whether what is sent to *url* can be read on its way: plain HTTP to another machine."""
+    """Whether *url* is plain HTTP to another machine, so that others can read the traffic."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
@@ -29,13 +29,13 @@ def origin(url: str) -> str:
 
 
 def url_problem(url: str) -> str | None:
-    """Return what was expected in the place of *url*, which may hold a password, or None."""
+    """Return what is wrong with *url*, or None; never the URL itself, which may hold a password."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:  # of the port, or of an IPv6 host
         is_address = False
-    # urlsplit() takes line ends and tabs out, which would be sent.
+    # urlsplit() overlooks line ends and tabs, which httpx would not.
     if not is_address or not url.isprintable() or " " in url:
         return "expected an address such as https://vault.example.com"
     if parts.username is not None or not {"?", "#"}.isdisjoint(url):  # empty ones too

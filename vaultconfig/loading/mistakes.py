@@ -146,22 +146,22 @@ def _names(model: type, seen: set[type]) -> Iterator[str]:
 
 
 def described(error: BaseException) -> str:
-    """Return what may be told of *error*, in one line: see `lines_about`."""
+    """Return the description of *error* in one line: see `lines_about`."""
     hint = error.hint if isinstance(error, UnresolvedSettingsError) else None
     return "; ".join(filter(None, [*lines_about(error), hint]))
 
 
 def lines_about(error: BaseException) -> list[str]:
-    """Return what may be told of *error*, a line a setting, wherever it is told.
+    """Return the description of *error*, a line a setting: the same in every log and output.
 
-    Never a value: what an application's own code says of an error, or pydantic in its place, may
-    quote one, unless `clean_error` has seen to that.
+    It holds no value. A message that was written by an application's own code may quote one, so it
+    is left out, unless `clean_error` has checked it.
     """
     match error:
         case UnresolvedSettingsError():
             return list(map(str, error.failures))
         case ValidationError():
-            # What is clean holds no input.
+            # The errors of `clean_error` hold no input.
             return [
                 f"{'.'.join(map(str, line['loc'])) or error.title}: "
                 + (line["msg"] if line["input"] is None or not _may_quote(line) else _UNTOLD)

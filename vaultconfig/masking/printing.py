@@ -16,7 +16,7 @@ _TELLING = 4  # a shorter value would be found in too much that has nothing to d
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Shown:
-    """Prints as *text*, whoever asks for its `repr`."""
+    """Has *text* as its `repr`."""
 
     text: str
 
@@ -49,7 +49,7 @@ def masked_args(args: Args, *, secret: Collection[str], derived: Collection[str]
 
 
 def secret_texts(items: Iterable[tuple[Any, Any]], secret: Collection[str]) -> Iterator[str]:
-    """Return the texts of what is secret in *items*, fields with their values."""
+    """Yield the texts of the secret values in *items*, which are fields with their values."""
     below = _by_head(secret)
     for step, item in items:
         inner = below(str(step))
@@ -58,7 +58,7 @@ def secret_texts(items: Iterable[tuple[Any, Any]], secret: Collection[str]) -> I
 
 
 def _masked(value: Any, secret: Collection[str]) -> Any:
-    """Return what stands for *value* in print; *secret* are names inside it, "" is all of it."""
+    """Return what is printed for *value*; *secret* has the names inside it, or "" for all of it."""
     if isinstance(value, (SecretStr, SecretBytes)):
         return value
     if isinstance(value, BaseModel):
@@ -88,9 +88,9 @@ def _printed(value: object, args: Args, secret: Collection[str]) -> _Shown:
 
 
 def _by_head(names: Collection[str]) -> Callable[[str | None], frozenset[str]]:
-    """Return what finds the rest of those dotted *names* that begin with a name.
+    """Return a function from a name to the rests of those dotted *names* that begin with it.
 
-    "" in what it finds stands for all of it.
+    "" among the rests stands for all of the value.
     """
     if "" in names:
         return lambda _: frozenset({""})

@@ -14,7 +14,7 @@ from vaultconfig.errors import ConfigurationError, SecretError
 CONTROL: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
 """Control characters and lone surrogates, for use in a character class."""
 
-_SEPARATE: Final = r"\s:|$?#{}"  # what has, or might be mistaken for, a meaning of its own
+_SEPARATE: Final = r"\s:|$?#{}"  # characters with a meaning in a reference, a template or a URL
 _NAME: Final = r"\{([^\W\d]\w*)\}"
 
 MAX_LENGTH: Final = 512
@@ -25,11 +25,11 @@ MAX_LEVELS: Final = 10
 PATH = re.compile(rf"(?:[^{CONTROL}{_SEPARATE}]|{_NAME}){{0,{MAX_LENGTH + 1}}}")
 _PLACEHOLDER = re.compile(_NAME)
 _VARIABLE = re.compile(rf"[^{CONTROL}{_SEPARATE}/]+")
-_ELSEWHERE = re.compile(rf"[{CONTROL}?#]")  # in a URL, these would end the path
+_ELSEWHERE = re.compile(rf"[{CONTROL}?#]")  # in a URL these would end the path
 
 
 def find_flaw(path: str) -> tuple[int, str] | None:
-    """Return the offset of what is wrong with the shape of *path*, and what was expected."""
+    """Return the offset of the first mistake in *path*, and what was expected there."""
     if len(path) > MAX_LENGTH:
         return MAX_LENGTH, f"a path of at most {MAX_LENGTH} characters"
     if foreign := _ELSEWHERE.search(path):
@@ -47,9 +47,10 @@ def find_flaw(path: str) -> tuple[int, str] | None:
 
 
 def path_problem(path: str) -> SecretError | None:
-    """Return why *path* can't be a secret's path, or None; the server knows finer rules.
+    """Return why *path* can't be the path of a secret, or None.
 
-    What is refused here would reach another resource than the one that was meant.
+    Only paths that would reach another resource of the API are rejected here; the server has
+    stricter rules.
     """
     flaw = find_flaw(path)
     if flaw is None:
