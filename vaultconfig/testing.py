@@ -28,10 +28,10 @@ def vault() -> Iterator[DevServer]:
 @pytest.fixture
 def vault_env(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> DevServer:
     """The same, with the process environment pointing at it; your environment's name stays."""
-    from vaultconfig.connection.connection import Connection
+    from vaultconfig.connection.connection import CONNECTION_VARIABLES
 
-    for field in Connection.model_fields.values():  # another vault, or a second credential
-        monkeypatch.delenv(str(field.alias), raising=False)
+    for name in CONNECTION_VARIABLES:  # another vault, or a second credential
+        monkeypatch.delenv(name, raising=False)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
     monkeypatch.setenv("SCAIVAULT_URL", vault.url)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import vaultconfig
-from vaultconfig.cli.connecting import _PATHS
 from vaultconfig.cli.options import FORMATS
 from vaultconfig.cli.run import _CREDENTIALS
 from vaultconfig.connection.connection import (
@@ -124,12 +123,11 @@ def test_variables_of_others(name: str) -> None:
 
 
 def test_the_rules_of_paths() -> None:
-    """Grammar, client, advice and dev server have the same limits."""
+    """The dev server, which shares no code with us, has the same limits as grammar and client."""
     assert (paths.MAX_LENGTH, paths.MAX_LEVELS) == (
         of_dev_server.MAX_LENGTH,
         of_dev_server.MAX_LEVELS,
     )
-    assert f"{paths.MAX_LEVELS} levels and {paths.MAX_LENGTH} characters" in _PATHS
 
 
 def test_the_formats() -> None:

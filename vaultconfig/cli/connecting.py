@@ -22,6 +22,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.references import VaultRef
+from vaultconfig.references.paths import MAX_LENGTH, MAX_LEVELS
 from vaultconfig.source import DEFAULT_ENV_FILE
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 _LOOPBACK_PATIENCE: Final = 1.0  # seconds
 _MOST_LISTED: Final = 1000
 _PATHS: Final = (
-    "a path has at most 10 levels and 512 characters of a-z 0-9 - _ /, and no slash at its ends"
+    f"a path has at most {MAX_LEVELS} levels and {MAX_LENGTH} characters of a-z 0-9 - _ /, and no "
+    "slash at its ends"
 )
 
 
