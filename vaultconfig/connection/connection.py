@@ -68,7 +68,7 @@ def _token(value: SecretStr) -> SecretStr:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 
 class Connection(BaseModel):
@@ -91,11 +91,9 @@ class Connection(BaseModel):
     client_auth: Literal["form", "basic"] = Field("form", alias="VAULTCONFIG_CLIENT_AUTH")
     tenant: str | None = Field(None, alias="SCAIVAULT_TENANT_ID")
     allow_http: bool = Field(default=False, alias="VAULTCONFIG_ALLOW_HTTP")
-    deadline: Seconds | None = Field(None, alias="VAULTCONFIG_DEADLINE")
-    ttl: Seconds = Field(300.0, alias="VAULTCONFIG_TTL")
-    max_stale: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] = Field(
-        86400.0, alias="VAULTCONFIG_MAX_STALE"
-    )
+    deadline: Annotated[Seconds, Field(gt=0)] | None = Field(None, alias="VAULTCONFIG_DEADLINE")
+    ttl: Seconds = Field(300.0, alias="VAULTCONFIG_TTL", gt=0)
+    max_stale: Seconds = Field(86400.0, alias="VAULTCONFIG_MAX_STALE", ge=0)
     _stored: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property

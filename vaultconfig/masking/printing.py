@@ -66,19 +66,14 @@ def _masked(value: Any, secret: Collection[str]) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         args = [(f.name, getattr(value, f.name)) for f in fields(value) if f.repr]
         return _printed(value, args, secret)
-    if "" not in secret:
-        below = _by_head(secret)
-        if isinstance(value, dict):
-            return {
-                key: _masked(item, inner) if (inner := below(str(key))) else item
-                for key, item in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [
-                _masked(item, inner) if (inner := below(str(index))) else item
-                for index, item in enumerate(value)
-            ]
-    return _Shown(repr(MASK))
+    if "" in secret or not isinstance(value, (dict, list, tuple)):
+        return _Shown(repr(MASK))
+    below = _by_head(secret)
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    shown = {
+        step: _masked(item, inner) if (inner := below(str(step))) else item for step, item in items
+    }
+    return shown if isinstance(value, dict) else list(shown.values())
 
 
 def _printed(value: object, args: Args, secret: Collection[str]) -> _Shown:
