@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-SecretKey: TypeAlias = "str | tuple[str, int]"
-"""What to read: a path, or a path pinned to a version."""
+from vaultconfig.errors import VaultConfigError
+
+
+class SecretKey(NamedTuple):
+    """What to read: a path, in its newest version or in the one that it is pinned to."""
+
+    path: str
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +39,7 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled: that would write its values down in clear")
+
+
+SecretOrError: TypeAlias = Secret | VaultConfigError
+"""What became of reading one secret."""

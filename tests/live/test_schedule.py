@@ -19,7 +19,6 @@ from vaultconfig.errors import (
     VersionNotFoundError,
 )
 from vaultconfig.live.schedule import Schedule, backoff
-from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.vault import Lifetime
 
 USUAL = Lifetime(ttl=300.0, max_stale=86_400.0)
@@ -32,7 +31,7 @@ def schedule(*, chance: float = 0.0, **lifetimes: Lifetime) -> Schedule:
 
 
 def tracking(made: Schedule, lifetimes: Mapping[str, Lifetime]) -> Schedule:
-    keys: dict[SecretKey, Lifetime] = dict(lifetimes.items())
+    keys = dict(lifetimes)  # their paths: to a schedule any key is as good
     made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
     return made
 
@@ -57,7 +56,7 @@ def test_what_is_read_together_stays_together() -> None:
     """One draw a batch: secrets that were read together are due together, ttl for ttl."""
     draws = random.Random(1)
     made = Schedule(draws.random)
-    keys: dict[SecretKey, Lifetime] = {f"s{number}": USUAL for number in range(50)}
+    keys = {f"s{number}": USUAL for number in range(50)}
     made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
     for _ in range(5):
         now = made.next_at()
@@ -108,7 +107,7 @@ def test_an_hour_without_the_vault_costs_at_most_60_requests(seed: int) -> None:
     """An hour's outage is at most one request a minute."""
     draws = random.Random(seed)
     made = Schedule(draws.random)
-    keys: dict[SecretKey, Lifetime] = {f"s{number}": Lifetime(5.0, 1e6) for number in range(20)}
+    keys = {f"s{number}": Lifetime(5.0, 1e6) for number in range(20)}
     made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
     now, requests = made.next_at(), 0
     while now < 3600.0:

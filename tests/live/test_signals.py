@@ -16,7 +16,7 @@ from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultUnavailableError
 from vaultconfig.live.refresher import Seams
-from vaultconfig.secret import Secret
+from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults.cache import SecretCache
 from vaultconfig.vaults.shared import _vaults
 from vaultconfig.vaults.vault import _Flight
@@ -187,9 +187,9 @@ def test_the_cache_in_the_middle_of_itself() -> None:
 
     def use(number: int) -> None:
         secret = secrets[number % 50]
-        cache.put(secret.path, secret, read_at=cache.clock(), keep=0.0001 * (number % 7))
-        cache.get(secrets[(number * 7) % 50].path, max_age=1.0)
-        cache.forget(secrets[(number * 11) % 50].path)
+        cache.put(SecretKey(secret.path), secret, read_at=cache.clock(), keep=0.0001 * (number % 7))
+        cache.get(SecretKey(secrets[(number * 7) % 50].path), max_age=1.0)
+        cache.forget(SecretKey(secrets[(number * 11) % 50].path))
 
     def handler(*_: object) -> None:
         hits.append(len(hits))
@@ -205,8 +205,8 @@ def test_the_cache_in_the_middle_of_itself() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
-    cache.put("p0", secrets[0], read_at=cache.clock(), keep=60.0)
-    found = cache.get("p0", max_age=60.0)
+    cache.put(SecretKey("p0"), secrets[0], read_at=cache.clock(), keep=60.0)
+    found = cache.get(SecretKey("p0"), max_age=60.0)
     assert found is not None
 
 
@@ -288,10 +288,10 @@ def test_a_load_that_a_signal_tore_apart(vault: DevServer, monkeypatch: pytest.M
     monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.5")
     Settings()
     (known,) = _vaults.values()
-    known.cache.forget("api")
+    known.cache.forget(SecretKey("api"))
     dead = _Flight()
     dead.thread = -1
-    known._flights["api"] = dead
+    known._flights[SecretKey("api")] = dead
     with pytest.raises(VaultUnavailableError, match="before the deadline"):
         Settings()
     assert Settings().key == "k1"

@@ -8,6 +8,7 @@ import pytest
 
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import VaultRef, parse_duration
+from vaultconfig.secret import SecretKey
 
 PATH = "environments/production/db"
 
@@ -252,8 +253,8 @@ def test_a_keyword_may_be_at_its_limit(keyword: dict[str, Any]) -> None:
 
 def test_the_key_is_what_is_read_from_the_vault() -> None:
     """References to fields of one secret share its key; a pinned version has its own."""
-    assert VaultRef("vault:a/b?ttl=1#c").key == VaultRef("vault:a/b#d").key == "a/b"
-    assert VaultRef("vault:a/b?version=2#c").key == ("a/b", 2)
+    assert VaultRef("vault:a/b?ttl=1#c").key == VaultRef("vault:a/b#d").key == SecretKey("a/b")
+    assert VaultRef("vault:a/b?version=2#c").key == SecretKey("a/b", 2)
 
 
 def test_a_reference_is_a_value() -> None:

@@ -17,6 +17,7 @@ from vaultconfig import VaultRef, VaultSettings, provenance
 from vaultconfig.connection.connection import Connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, VaultUnavailableError
+from vaultconfig.secret import SecretKey
 from vaultconfig.vaults import shared as vaults_module
 from vaultconfig.vaults.connect import connect
 from vaultconfig.vaults.vault import Vault
@@ -370,7 +371,7 @@ def test_nothing_prints_what_the_cache_holds(app: DevServer) -> None:
     """Vault, cache and answers print no value."""
     Settings()
     (vault,) = vaults_module._vaults.values()
-    held = vault.cache.get("app", max_age=300)
+    held = vault.cache.get(SecretKey("app"), max_age=300)
     resolved = vault.resolve([VaultRef("vault:app#token")], deadline=1)
     assert "first" not in f"{vault!r} {vault.cache!r} {held!r} {resolved!r}"
     assert "1 secrets" in repr(vault.cache)
@@ -391,7 +392,7 @@ class Reader:
     def read_many(self, keys, *, deadline, retry=True):
         asked.set()
         answer.wait(20)
-        return {key: Secret(key, 1, {"token": "first"}) for key in keys}
+        return {key: Secret(key.path, 1, {"token": "first"}) for key in keys}
 
 def handle(*_):
     nested.append(None)

@@ -49,11 +49,6 @@ class Request:
     anonymous: bool = False
 
 
-def parts_of(key: SecretKey) -> tuple[str, int | None]:
-    """Return path and pinned version of *key*."""
-    return (key, None) if isinstance(key, str) else key
-
-
 def whoami_request() -> Request:
     """Ask for the identity of the token."""
     return Request("GET", "/v1/auth/whoami")
@@ -66,16 +61,15 @@ def health_request() -> Request:
 
 def read_request(key: SecretKey) -> Request:
     """Ask for one secret."""
-    path, version = parts_of(key)
-    query = "" if version is None else f"?version={version}"
-    return Request("GET", f"/v1/secrets/{quote(path)}{query}")
+    query = "" if key.version is None else f"?version={key.version}"
+    return Request("GET", f"/v1/secrets/{quote(key.path)}{query}")
 
 
-def batch_request(paths: Collection[str]) -> Request:
+def batch_request(keys: Collection[SecretKey]) -> Request:
     """Ask for up to `MOST_PATHS` secrets; what fails for one does not fail the others."""
     # The metadata is where expires_at comes with.
     options = {"include_metadata": True, "fail_fast": False}
-    body = json.dumps({"paths": [*paths], "options": options}).encode()
+    body = json.dumps({"paths": [key.path for key in keys], "options": options}).encode()
     return Request("POST", "/v1/secrets/batch", body)
 
 
@@ -117,21 +111,20 @@ def list_request(prefix: str, *, cursor: str | None) -> Request:
 
 def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:
     """Decode the answer to `read_request`."""
-    path, version = parts_of(key)
     if answer.status != 200:
-        return failure_of_secret(answer.problem(), path=path, version=version)
+        return failure_of_secret(answer.problem(), path=key.path, version=key.version)
     return _secret(answer.json(), key=key, answer=answer)
 
 
-def secrets_in(answer: Answer, *, paths: Collection[str]) -> dict[str, Secret | Failure]:
-    """Decode the answer to `batch_request`, for each of *paths*."""
+def secrets_in(answer: Answer, *, keys: Collection[SecretKey]) -> dict[SecretKey, Secret | Failure]:
+    """Decode the answer to `batch_request`, for each of *keys*."""
     if answer.status != 200:
-        return dict.fromkeys(paths, failure_of_batch(answer.problem()))
+        return dict.fromkeys(keys, failure_of_batch(answer.problem()))
     payload = answer.json()
     secrets, errors = payload.get("secrets"), payload.get("errors") or {}
     if not isinstance(secrets, dict) or not isinstance(errors, dict):
         raise _broken(answer, "a batch read", "has no 'secrets'")
-    return {path: _item(path, secrets=secrets, errors=errors, answer=answer) for path in paths}
+    return {key: _item(key, secrets=secrets, errors=errors, answer=answer) for key in keys}
 
 
 def identity_in(answer: Answer) -> Identity | Failure:
@@ -187,8 +180,9 @@ def health_in(answer: Answer) -> Health:
 
 
 def _item(
-    path: str, *, secrets: Mapping[str, Any], errors: Mapping[str, Any], answer: Answer
+    key: SecretKey, *, secrets: Mapping[str, Any], errors: Mapping[str, Any], answer: Answer
 ) -> Secret | Failure:
+    path = key.path
     if path in errors:
         error = errors[path]
         problem = answer.problem_of(error if isinstance(error, dict) else {})
@@ -197,11 +191,11 @@ def _item(
         raise ResponseError(
             f"the vault's answer to the batch does not contain {path}", request_id=answer.request_id
         )
-    return _secret(secrets[path], key=path, answer=answer)
+    return _secret(secrets[path], key=key, answer=answer)
 
 
 def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
-    path, pinned = parts_of(key)
+    path, pinned = key
     if payload.get("path") not in (None, path):  # not quoted: it is the server's text
         raise _broken(answer, path, "is about another path")
     version = _version(payload, path=path, answer=answer)

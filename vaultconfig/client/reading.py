@@ -59,10 +59,10 @@ class Reader:
         return _settled(outcomes)
 
     def _jobs(self, keys: Collection[SecretKey], terms: Terms) -> list[Job]:
-        paths = [key for key in keys if isinstance(key, str)]
+        newest = [key for key in keys if key.version is None]
         # One path alone: the budget for single reads is ten times that for batches.
-        batched = paths if self._has_batch and len(paths) > 1 else []
-        singles = [key for key in keys if not (batched and isinstance(key, str))]
+        batched = newest if self._has_batch and len(newest) > 1 else []
+        singles = [key for key in keys if not (batched and key.version is None)]
         batches = [batched[i : i + MOST_PATHS] for i in range(0, len(batched), MOST_PATHS)]
         return [
             *(self._batch_job(batch, terms) for batch in batches),
@@ -76,13 +76,13 @@ class Reader:
 
         return lambda: self._retries.run(attempt, keys=[key], terms=terms).items()
 
-    def _batch_job(self, paths: Sequence[str], terms: Terms) -> Job:
-        def attempt(paths: Collection[str]) -> Mapping[str, Outcome]:
-            answer = self._wire.send(batch_request(paths), terms.deadline)
-            found = decoded(answer, functools.partial(secrets_in, paths=paths))
-            return dict.fromkeys(paths, found) if isinstance(found, Failure) else found
+    def _batch_job(self, keys: Sequence[SecretKey], terms: Terms) -> Job:
+        def attempt(keys: Collection[SecretKey]) -> Mapping[SecretKey, Outcome]:
+            answer = self._wire.send(batch_request(keys), terms.deadline)
+            found = decoded(answer, functools.partial(secrets_in, keys=keys))
+            return dict.fromkeys(keys, found) if isinstance(found, Failure) else found
 
-        return lambda: self._retries.run(attempt, keys=paths, terms=terms).items()
+        return lambda: self._retries.run(attempt, keys=keys, terms=terms).items()
 
 
 def decoded(answer: Answer | Failure, decode: Callable[[Answer], T | Failure]) -> T | Failure:

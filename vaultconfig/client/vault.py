@@ -7,7 +7,7 @@ import random as randomness
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import httpx
 
@@ -32,6 +32,8 @@ from vaultconfig.references.paths import path_problem
 from vaultconfig.secret import Secret, SecretKey
 
 T = TypeVar("T")
+Wanted: TypeAlias = str | tuple[str, int | None]
+"""A path, or ``(path, version)``."""
 
 
 class VaultClient:
@@ -124,15 +126,14 @@ class VaultClient:
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
-        key = path if version is None else (path, version)
-        outcome = self.read_many([key])[key]
+        outcome = self.read_many([(path, version)])[path, version]
         if isinstance(outcome, Secret):
             return outcome
         raise outcome
 
     def read_many(
-        self, keys: Collection[SecretKey], *, deadline: float | None = None, retry: bool = True
-    ) -> dict[SecretKey, Secret | SecretError | VaultUnavailableError]:
+        self, keys: Collection[Wanted], *, deadline: float | None = None, retry: bool = True
+    ) -> dict[Wanted, Secret | SecretError | VaultUnavailableError]:
         """Read *keys* in as few requests as the vault allows.
 
         What is to be had comes back beside an error for each of the others, so that one bad path
@@ -148,10 +149,14 @@ class VaultClient:
             VaultUnavailableError: It answered for none of *keys* before the deadline.
             ResponseError: An answer breaks the protocol.
         """
-        problems = {key: path_problem(protocol.parts_of(key)[0]) for key in keys}
+        wanted = {
+            given: SecretKey(given) if isinstance(given, str) else SecretKey(*given)
+            for given in keys
+        }
+        problems = {key: path_problem(key.path) for key in wanted.values()}
         sound = [key for key, problem in problems.items() if problem is None]
         found = self._reader.read(sound, self._terms(deadline, retry=retry))
-        return {key: problems[key] or found[key] for key in problems}
+        return {given: problems[key] or found[key] for given, key in wanted.items()}
 
     def write(
         self,

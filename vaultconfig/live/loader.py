@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import VaultConfigError, VaultUnavailableError
 from vaultconfig.references import Resolved, VaultRef, picked
-from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.shared import standing_in, vault_for
 from vaultconfig.vaults.vault import Lifetime, Vault
 
@@ -22,7 +22,7 @@ T = TypeVar("T", bound=BaseSettings)
 class Reading:
     """What the vault last said of a secret; *read_at* is None where it has never given it."""
 
-    answer: Secret | VaultConfigError = field(repr=False)
+    answer: SecretOrError = field(repr=False)
     read_at: float | None
 
 
@@ -57,14 +57,9 @@ class Snapshot(Generic[T]):
     def versions(self) -> dict[str, int]:
         """Return the versions of the secrets in use, by path."""
         # Last those that aren't pinned: where a path is read both ways, it is they that change.
-        keys = sorted(self.readings, key=lambda key: isinstance(key, str))
+        keys = sorted(self.readings, key=lambda key: key.version is None)
         secrets = (self.readings[key].answer for key in keys)
         return {secret.path: secret.version for secret in secrets if isinstance(secret, Secret)}
-
-
-def path_of(key: SecretKey) -> str:
-    """Return the path of a secret, without the version it is pinned to."""
-    return key if isinstance(key, str) else key[0]
 
 
 class Loader(Generic[T]):

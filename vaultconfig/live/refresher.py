@@ -26,13 +26,13 @@ from vaultconfig.errors import (
 )
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.health import Health, Outcome
-from vaultconfig.live.loader import Loader, Reading, Snapshot, path_of
+from vaultconfig.live.loader import Loader, Reading, Snapshot
 from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
 from vaultconfig.loading.mistakes import described
-from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults import cache
-from vaultconfig.vaults.vault import Answer, Vault
+from vaultconfig.vaults.vault import Vault
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -117,7 +117,8 @@ class Refresher(Generic[T]):
             while self._hastened:
                 news, at = self._hastened.popleft()
                 followed = self._schedule.keys
-                self._announced |= {p: v for p, v in (news or {}).items() if v and p in followed}
+                told = {SecretKey(path): version for path, version in (news or {}).items()}
+                self._announced |= {k: v for k, v in told.items() if v and k in followed}
                 self._schedule.hasten(self._keys_at(news), at)
             self._refresh(self._schedule.due(self._seams.clock()))
 
@@ -160,7 +161,7 @@ class Refresher(Generic[T]):
 
     def paths(self) -> frozenset[str]:
         """Return the paths of the secrets that can change: all but those of a pinned version."""
-        return frozenset(key for key in self.snapshot.readings if isinstance(key, str))
+        return frozenset(key.path for key in self.snapshot.readings if key.version is None)
 
     def shortest_ttl(self) -> float:
         """Return the shortest ttl of all secrets, in seconds; infinity without any."""
@@ -293,7 +294,7 @@ class Refresher(Generic[T]):
         return newest
 
     def _settle(
-        self, answers: Mapping[SecretKey, Answer], now: float
+        self, answers: Mapping[SecretKey, SecretOrError], now: float
     ) -> tuple[Mapping[str, int], Exception | None]:
         """Take what the vault gave; what it did not give stays as it was.
 
@@ -319,7 +320,7 @@ class Refresher(Generic[T]):
         self._schedule.succeeded(taken, now, absent=absent)
         self._schedule.failed(lost, self._seams.clock())
         self.expires_at = self._schedule.expires_at()
-        changed = {path_of(key) for key in news.keys() - lost.keys()}
+        changed = {key.path for key in news.keys() - lost.keys()}
         versions = {p: v for p, v in self.snapshot.versions().items() if p in changed}
         return versions, _summary(lost)
 
@@ -347,7 +348,7 @@ class Refresher(Generic[T]):
         return Change(fields, old, new, versions)
 
     def _keys_at(self, wanted: Collection[str] | None) -> list[SecretKey]:
-        return [key for key in self._schedule.keys if wanted is None or path_of(key) in wanted]
+        return [key for key in self._schedule.keys if wanted is None or key.path in wanted]
 
 
 def _without_frames(caught: BaseException) -> Exception:
@@ -357,16 +358,16 @@ def _without_frames(caught: BaseException) -> Exception:
     return VaultConfigError(f"{type(caught).__name__} was raised while the settings were refreshed")
 
 
-def _reading(answer: Answer, now: float) -> Reading:
+def _reading(answer: SecretOrError, now: float) -> Reading:
     return Reading(answer, now if isinstance(answer, Secret) else None)
 
 
-def _is_news(answer: Answer) -> bool:
+def _is_news(answer: SecretOrError) -> bool:
     """Whether settings can be built with it: a secret, or that an optional one has gone."""
     return isinstance(answer, (Secret, *NOT_FOUND))
 
 
-def _differs(old: Answer, new: Answer) -> bool:
+def _differs(old: SecretOrError, new: SecretOrError) -> bool:
     if isinstance(old, Secret) and isinstance(new, Secret):
         return old.version != new.version or old.data != new.data
     # As little there as before is no news, but unreachable as before is still a failure.
@@ -377,7 +378,7 @@ def _blamed(error: Exception, news: Mapping[SecretKey, Reading]) -> Mapping[Secr
     """Return what of *news* made *error*, with its own part of it; all, where nothing says."""
     failures = error.failures if isinstance(error, UnresolvedSettingsError) else ()
     errors = {f.error.path: f.error for f in failures if isinstance(f.error, SecretError)}
-    blamed = {key: errors[path_of(key)] for key in news if path_of(key) in errors}
+    blamed = {key: errors[key.path] for key in news if key.path in errors}
     return blamed or dict.fromkeys(news, error)
 
 
@@ -385,7 +386,7 @@ def _summary(problems: Mapping[SecretKey, Exception]) -> Exception | None:
     """Return the one exception that says everything."""
     errors = list({id(error): error for error in problems.values()}.values())
     failures = [
-        SettingFailure(path_of(key), None, error)
+        SettingFailure(key.path, None, error)
         for key, error in problems.items()
         if isinstance(error, VaultConfigError)
     ]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from vaultconfig.errors import FieldNotFoundError, VaultConfigError
 from vaultconfig.references.reference import VaultRef
-from vaultconfig.secret import Secret
+from vaultconfig.secret import Secret, SecretOrError
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _MISSING: Final = object()
@@ -26,7 +26,7 @@ class Resolved:
     secret: Secret
 
 
-def picked(answer: Secret | VaultConfigError, reference: VaultRef) -> Resolved | VaultConfigError:
+def picked(answer: SecretOrError, reference: VaultRef) -> Resolved | VaultConfigError:
     """Return what *reference* names in the secret that the vault answered with."""
     if not isinstance(answer, Secret):
         return copy.copy(answer)  # each setting that fails has an error of its own

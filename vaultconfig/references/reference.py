@@ -97,7 +97,7 @@ class VaultRef:
     @property
     def key(self) -> SecretKey:
         """What to read from the vault."""
-        return self.path if self.version is None else (self.path, self.version)
+        return SecretKey(self.path, self.version)
 
     @property
     def placeholders(self) -> tuple[str, ...]:

@@ -25,21 +25,22 @@ from vaultconfig.errors import (
 from vaultconfig.latch import Latch
 from vaultconfig.log import say
 from vaultconfig.references import Resolved, VaultRef, picked
-from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import SecretCache, now
+
+Wanted: TypeAlias = str | tuple[str, int | None]
+"""As `VaultClient.read_many` takes it; a `SecretKey` is one."""
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Subscription
-
-Answer: TypeAlias = Secret | VaultConfigError
 
 
 class Reader(Protocol):
     """The part of `VaultClient` that a load needs."""
 
     def read_many(
-        self, keys: Collection[SecretKey], *, deadline: float | None = None, retry: bool = True
-    ) -> Mapping[SecretKey, Secret | SecretError | VaultUnavailableError]:
+        self, keys: Collection[Wanted], *, deadline: float | None = None, retry: bool = True
+    ) -> Mapping[Wanted, Secret | SecretError | VaultUnavailableError]:
         """Read all *keys*; see `VaultClient.read_many`."""
 
     def subscribe(self, paths: Collection[str]) -> Subscription:
@@ -81,7 +82,7 @@ class _Flight:
     def __init__(self) -> None:
         self.landed = Latch()
         self.thread = get_ident()
-        self.answers: dict[SecretKey, Answer] = {}
+        self.answers: dict[SecretKey, SecretOrError] = {}
         self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
 
 
@@ -147,7 +148,7 @@ class Vault:
         *,
         deadline: float,
         newest: Mapping[SecretKey, int],
-    ) -> Mapping[SecretKey, Answer]:
+    ) -> Mapping[SecretKey, SecretOrError]:
         """Read secrets from the vault whether or not they are in the cache, in one attempt.
 
         Args:
@@ -173,10 +174,10 @@ class Vault:
 
     def _answers(
         self, lifetimes: Mapping[SecretKey, Lifetime], deadline: float
-    ) -> tuple[dict[SecretKey, Answer], VaultConfigError | None]:
+    ) -> tuple[dict[SecretKey, SecretOrError], VaultConfigError | None]:
         """Take from the cache what is fresh; fetch the rest, or wait for who is doing so."""
         until = time.monotonic() + deadline
-        answers: dict[SecretKey, Answer] = {}
+        answers: dict[SecretKey, SecretOrError] = {}
         flights: dict[SecretKey, _Flight] = {}
         own = _Flight()
         try:
@@ -231,7 +232,7 @@ class Vault:
                 self._flights.pop(key, None)
         flight.landed.open()
 
-    def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[SecretKey, Answer]:
+    def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[Wanted, SecretOrError]:
         client = self._reader()
         try:
             return client.read_many(keys, deadline=deadline)
@@ -249,15 +250,15 @@ class Vault:
 
     def _taken(
         self,
-        answers: Mapping[SecretKey, Answer],
+        answers: Mapping[Wanted, SecretOrError],
         lifetimes: Mapping[SecretKey, Lifetime],
         asked_at: float,
         *,
         newest: Mapping[SecretKey, int],
-    ) -> dict[SecretKey, Answer]:
+    ) -> dict[SecretKey, SecretOrError]:
         """Remember *answers*; return them with an error for each that goes back in time."""
-        taken = dict(answers)
-        for key, answer in answers.items():
+        taken = {key: answers[key] for key in lifetimes}
+        for key, answer in taken.items():
             if isinstance(answer, Secret):
                 lag = self._lag(key, answer, newest.get(key, 0), lifetimes[key].ttl, asked_at)
                 if lag is not None:
@@ -289,7 +290,7 @@ class Vault:
         return None
 
     def _add_stale(
-        self, answers: dict[SecretKey, Answer], lifetimes: Mapping[SecretKey, Lifetime]
+        self, answers: dict[SecretKey, SecretOrError], lifetimes: Mapping[SecretKey, Lifetime]
     ) -> None:
         """Serve what the vault can't give right now from the cache, if young enough."""
         oldest, served = 0.0, 0
