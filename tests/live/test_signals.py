@@ -18,8 +18,8 @@ from vaultconfig.errors import ConfigurationError, VaultUnavailableError
 from vaultconfig.live.refresher import Seams
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults.cache import SecretCache
+from vaultconfig.vaults.flights import Flight
 from vaultconfig.vaults.shared import _vaults
-from vaultconfig.vaults.vault import _Flight
 
 
 class Settings(VaultSettings):
@@ -289,9 +289,9 @@ def test_a_load_that_a_signal_tore_apart(vault: DevServer, monkeypatch: pytest.M
     Settings()
     (known,) = _vaults.values()
     known.cache.forget(SecretKey("api"))
-    dead = _Flight()
+    dead = Flight()
     dead.thread = -1
-    known._flights[SecretKey("api")] = dead
+    known.flights.under_way[SecretKey("api")] = dead
     with pytest.raises(VaultUnavailableError, match="before the deadline"):
         Settings()
     assert Settings().key == "k1"

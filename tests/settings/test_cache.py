@@ -19,7 +19,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, VaultUnavailableError
 from vaultconfig.secret import SecretKey
 from vaultconfig.vaults import shared as vaults_module
-from vaultconfig.vaults.connect import connect
+from vaultconfig.vaults.shared import connect
 from vaultconfig.vaults.vault import Vault
 
 
@@ -328,13 +328,13 @@ def test_an_interrupted_flight_does_not_strand_others(
 
     Settings(token="given")
     vault = Vault(Connection(SCAIVAULT_URL=app.url, SCAIVAULT_TOKEN=app.token), connect=connect)
-    reader = vault._reader()
-    read_many, reader_class = reader.read_many, type(reader)
-    monkeypatch.setattr(reader_class, "read_many", interrupt)
+    client = vault._client()
+    read_many, client_class = client.read_many, type(client)
+    monkeypatch.setattr(client_class, "read_many", interrupt)
     reference = VaultRef("vault:app#token")
     with pytest.raises(Interrupted):
         vault.resolve([reference], deadline=1)
-    monkeypatch.setattr(reader_class, "read_many", read_many.__func__)
+    monkeypatch.setattr(client_class, "read_many", read_many.__func__)
     assert vault.resolve([reference], deadline=1)[reference].value == "first"
     vault.close()
 
@@ -388,7 +388,7 @@ from vaultconfig.secret import Secret
 asked, answer, nested = threading.Event(), threading.Event(), []
 reference = VaultRef("vault:app#token")
 
-class Reader:
+class Client:
     def read_many(self, keys, *, deadline, retry=True):
         asked.set()
         answer.wait(20)
@@ -407,7 +407,7 @@ def interrupt(frame, event, _):
         signal.raise_signal(signal.SIGUSR1)
     return interrupt
 
-vault = Vault(Connection(), connect=lambda _: Reader())
+vault = Vault(Connection(), connect=lambda _: Client())
 signal.signal(signal.SIGUSR1, handle)
 flying = {"target": vault.resolve, "args": ([reference],), "kwargs": {"deadline": 20}}
 threading.Thread(**flying, daemon=True).start()
@@ -425,3 +425,11 @@ def test_a_handler_at_each_step_of_a_wait_for_another_thread() -> None:
     command = [sys.executable, "-c", HANDLERS_IN_A_WAIT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_the_vaults_load_http_for_the_first_request_only() -> None:
+    """Importing the vaults of the process imports no client."""
+    command = [sys.executable, "-c", "import sys, vaultconfig.vaults.shared; print(*sys.modules)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert [name for name in loaded if name.startswith(("httpx", "vaultconfig.client"))] == []

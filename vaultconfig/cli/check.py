@@ -37,7 +37,7 @@ from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 from vaultconfig.render.variables import clashes_in
-from vaultconfig.vaults.shared import resolve
+from vaultconfig.vaults.shared import connect, resolve
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
 _COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
@@ -125,8 +125,6 @@ class _Checking:
             self._fail(error)
 
     def _introduce(self, connection: Connection, now: datetime) -> None:
-        from vaultconfig.vaults.connect import connect  # loads httpx
-
         with connect(connection) as client:
             identity, health = client.whoami(), client.health()
         self.identity = identity.identity_id

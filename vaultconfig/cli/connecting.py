@@ -24,6 +24,7 @@ from vaultconfig.errors import (
 from vaultconfig.references import VaultRef
 from vaultconfig.references.paths import MAX_LENGTH, MAX_LEVELS
 from vaultconfig.source import DEFAULT_ENV_FILE
+from vaultconfig.vaults.shared import connect
 
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
@@ -59,8 +60,6 @@ def open_vault() -> Iterator[VaultClient]:
         ConfigurationError: There are no credentials, or a setting is wrong.
         VaultUnavailableError: It should be on this machine, and nothing is listening there.
     """
-    from vaultconfig.vaults.connect import connect  # loads httpx
-
     connection = connection_here()
     with connect(connection) as client:
         _refuse_silence(connection.url)

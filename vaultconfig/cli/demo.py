@@ -25,7 +25,7 @@ from vaultconfig.masking.values import MASK
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.settings import VaultSettings, provenance
-from vaultconfig.vaults.connect import connect
+from vaultconfig.vaults.shared import connect
 
 PATH: Final = "environments/production/salesforce/api-credentials"
 _KEPT: Final = ("PATH", "HOME")

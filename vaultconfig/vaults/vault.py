@@ -1,7 +1,6 @@
 """References to values: from the cache, else in one request for all that is missing.
 
-A `Vault` is one vault as one of its clients sees it, with its cache and its connections. Those of
-the process are in `vaults`.
+A `Vault` is one vault as one connection sees it. Those of the process are in `shared`.
 """
 
 from __future__ import annotations
@@ -9,11 +8,9 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from threading import get_ident
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import (
@@ -22,32 +19,15 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
-from vaultconfig.latch import Latch
 from vaultconfig.log import say
 from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import SecretCache, now
-
-Wanted: TypeAlias = str | tuple[str, int | None]
-"""As `VaultClient.read_many` takes it; a `SecretKey` is one."""
+from vaultconfig.vaults.flights import Flights
 
 if TYPE_CHECKING:
-    from vaultconfig.client.subscriptions import Subscription
-
-
-class Reader(Protocol):
-    """The part of `VaultClient` that a load needs."""
-
-    def read_many(
-        self, keys: Collection[Wanted], *, deadline: float | None = None, retry: bool = True
-    ) -> Mapping[Wanted, Secret | SecretError | VaultUnavailableError]:
-        """Read all *keys*; see `VaultClient.read_many`."""
-
-    def subscribe(self, paths: Collection[str]) -> Subscription:
-        """Have the vault keep news of *paths*; see `VaultClient.subscribe`."""
-
-    def close(self) -> None:
-        """Close its connections."""
+    from vaultconfig.client import Subscription, VaultClient
+    from vaultconfig.client.vault import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +56,6 @@ class Lifetime:
         return Lifetime(min(self.ttl, other.ttl), min(self.max_stale, other.max_stale))
 
 
-class _Flight:
-    """A request under way, and what came of it."""
-
-    def __init__(self) -> None:
-        self.landed = Latch()
-        self.thread = get_ident()
-        self.answers: dict[SecretKey, SecretOrError] = {}
-        self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
-
-
 class Vault:
     """A vault, its cache, and the requests to it that are under way. Thread-safe.
 
@@ -96,14 +66,14 @@ class Vault:
         self,
         connection: Connection,
         *,
-        connect: Callable[[Connection], Reader],
+        connect: Callable[[Connection], VaultClient],
         clock: Callable[[], float] = now,
     ) -> None:
         self.connection = connection
         self.cache = SecretCache(clock=clock)
+        self.flights = Flights()
         self._connect = connect
-        self._clients: dict[None, Reader] = {}  # one at the most
-        self._flights: dict[SecretKey, _Flight] = {}
+        self._clients: dict[None, VaultClient] = {}  # one at the most
         self._older_since: dict[SecretKey, float] = {}
 
     def resolve(
@@ -119,7 +89,19 @@ class Vault:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
         lifetimes = self.lifetimes(references)
-        answers, failure = self._answers(lifetimes, deadline)
+
+        def look_up(key: SecretKey) -> Secret | None:
+            entry = self.cache.get(key, max_age=lifetimes[key].ttl)
+            return entry.secret if entry else None
+
+        def fetch(keys: Collection[SecretKey]) -> Mapping[SecretKey, SecretOrError]:
+            asked_at = self.cache.clock()
+            answers = self._read(keys, deadline)
+            return self._taken(answers, {key: lifetimes[key] for key in keys}, asked_at, newest={})
+
+        answers, failure = self.flights.bring(
+            lifetimes, look_up=look_up, fetch=fetch, deadline=deadline
+        )
         self._add_stale(answers, lifetimes)
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or answers.keys() != lifetimes.keys()
@@ -161,88 +143,28 @@ class Vault:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
         asked_at = self.cache.clock()
-        answers = self._reader().read_many(lifetimes.keys(), deadline=deadline, retry=False)
+        answers = self._client().read_many(lifetimes.keys(), deadline=deadline, retry=False)
         return self._taken(answers, lifetimes, asked_at, newest=newest)
 
     def subscribe(self, paths: Collection[str]) -> Subscription:
         """Have the vault keep news of *paths*; see `VaultClient.subscribe`.
 
         Raises:
-            VaultConfigError: It does not, or not for us.
+            VaultConfigError: It has no subscriptions, or denies us one.
         """
-        return self._reader().subscribe(paths)
-
-    def _answers(
-        self, lifetimes: Mapping[SecretKey, Lifetime], deadline: float
-    ) -> tuple[dict[SecretKey, SecretOrError], VaultConfigError | None]:
-        """Take from the cache what is fresh; fetch the rest, or wait for who is doing so."""
-        until = time.monotonic() + deadline
-        answers: dict[SecretKey, SecretOrError] = {}
-        flights: dict[SecretKey, _Flight] = {}
-        own = _Flight()
-        try:
-            for key, life in lifetimes.items():
-                entry = self.cache.get(key, max_age=life.ttl)
-                if entry is None:
-                    flights[key] = self._join(key, own)
-                    # The flight before it may have landed since the look into the cache.
-                    entry = self.cache.get(key, max_age=life.ttl)
-                if entry is not None:
-                    answers[key] = own.answers[key] = entry.secret  # who has joined gets it, too
-                    flights.pop(key, None)
-            mine = {key: lifetimes[key] for key, flight in flights.items() if flight is own}
-            if mine:
-                self._fly(own, mine, deadline)
-        finally:  # also when a signal interrupts us: the others would wait for ever
-            self._land(own)
-        failure: VaultConfigError | None = None
-        for key, flight in flights.items():
-            if not flight.landed.wait(max(0.0, until - time.monotonic())):
-                self._land(flight)  # a signal may have ended the load that it was part of
-                failure = VaultUnavailableError("no answer from the vault before the deadline")
-            elif key in flight.answers:
-                answers[key] = flight.answers[key]
-            else:
-                failure = flight.failure or failure
-        return answers, failure
-
-    def _fly(
-        self, flight: _Flight, lifetimes: Mapping[SecretKey, Lifetime], deadline: float
-    ) -> None:
-        """Fetch for every thread that waits on *flight*; nothing is raised, all is recorded."""
-        asked_at = self.cache.clock()
-        try:
-            answers = self._read(lifetimes.keys(), deadline)
-            flight.answers |= self._taken(answers, lifetimes, asked_at, newest={})
-            flight.failure = None
-        except VaultConfigError as error:
-            flight.failure = error
-
-    def _join(self, key: SecretKey, own: _Flight) -> _Flight:
-        """Return the flight that brings *key*, which is *own* if none is under way."""
-        flight = self._flights.setdefault(key, own)
-        if flight.thread == own.thread:
-            # A signal handler can't wait for the load that it has interrupted.
-            flight = self._flights[key] = own
-        return flight
-
-    def _land(self, flight: _Flight) -> None:
-        for key, other in list(self._flights.items()):
-            if other is flight:
-                self._flights.pop(key, None)
-        flight.landed.open()
+        return self._client().subscribe(paths)
 
     def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[Wanted, SecretOrError]:
-        client = self._reader()
-        try:
-            return client.read_many(keys, deadline=deadline)
-        except ConfigurationError:
-            if self._clients.get(None) is client:
-                raise
-        # Whoever shares the vault with us has closed it meanwhile.
-        return self._reader().read_many(keys, deadline=deadline)
+        while True:
+            client = self._client()
+            try:
+                return client.read_many(keys, deadline=deadline)
+            except ConfigurationError:
+                if self._clients.get(None) is client:
+                    raise
+            # Another thread that shares the vault has closed the client meanwhile.
 
-    def _reader(self) -> Reader:
+    def _client(self) -> VaultClient:
         client = self._clients.get(None)
         if client is None:  # of two that are made at once one stays; making one opens nothing
             client = self._clients.setdefault(None, self._connect(self.connection))

@@ -1,0 +1,96 @@
+"""One request for all threads that ask for the same secret at the same time. Knows no vault."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from threading import get_ident
+from typing import TypeAlias
+
+from vaultconfig.errors import VaultConfigError, VaultUnavailableError
+from vaultconfig.latch import Latch
+from vaultconfig.secret import Secret, SecretKey, SecretOrError
+
+LookUp: TypeAlias = Callable[[SecretKey], Secret | None]
+Fetch: TypeAlias = Callable[[Collection[SecretKey]], Mapping[SecretKey, SecretOrError]]
+
+
+class Flight:
+    """A request under way, and what came of it."""
+
+    def __init__(self) -> None:
+        self.landed = Latch()
+        self.thread = get_ident()
+        self.answers: dict[SecretKey, SecretOrError] = {}
+        self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
+
+
+class Flights:
+    """The requests under way, each under the keys that it brings.
+
+    Thread-safe without a lock, as `SecretCache`: each change of the dictionary is one step.
+    """
+
+    def __init__(self) -> None:
+        self.under_way: dict[SecretKey, Flight] = {}
+
+    def bring(
+        self, keys: Iterable[SecretKey], *, look_up: LookUp, fetch: Fetch, deadline: float
+    ) -> tuple[dict[SecretKey, SecretOrError], VaultConfigError | None]:
+        """Look *keys* up; fetch the others, or wait for the thread that is doing so.
+
+        Args:
+            keys: What is wanted.
+            look_up: Returns what does not have to be fetched.
+            fetch: Makes one request, for this thread and for all that join it.
+            deadline: Seconds to wait for other threads.
+
+        Returns:
+            What became of each key, and the error that stands for those that are missing.
+        """
+        until = time.monotonic() + deadline
+        own = Flight()
+        answers: dict[SecretKey, SecretOrError] = {}
+        flights: dict[SecretKey, Flight] = {}
+        try:
+            for key in keys:
+                secret = look_up(key)
+                if secret is None:
+                    flights[key] = self._join(key, own)
+                    # The flight before it may have landed since the first look.
+                    secret = look_up(key)
+                if secret is not None:
+                    answers[key] = own.answers[key] = secret  # for threads that have joined, too
+                    flights.pop(key, None)
+            mine = [key for key, flight in flights.items() if flight is own]
+            if mine:
+                own.answers |= fetch(mine)
+            own.failure = None
+        except VaultConfigError as error:
+            own.failure = error
+        finally:  # also when a signal interrupts us: the others would wait for ever
+            self._land(own)
+        failure: VaultConfigError | None = None
+        for key, flight in flights.items():
+            if not flight.landed.wait(max(0.0, until - time.monotonic())):
+                self._land(flight)  # a signal may have ended the load that it was part of
+                failure = VaultUnavailableError("no answer from the vault before the deadline")
+            elif key in flight.answers:
+                answers[key] = flight.answers[key]
+            else:
+                failure = flight.failure or failure
+        return answers, failure
+
+    def _join(self, key: SecretKey, own: Flight) -> Flight:
+        """Return the flight that brings *key*, which is *own* if none is under way."""
+        flight = self.under_way.setdefault(key, own)
+        if flight.thread == own.thread:
+            # A signal handler can't wait for the load that it has interrupted.
+            flight = self.under_way[key] = own
+        return flight
+
+    def _land(self, flight: Flight) -> None:
+        for key, other in list(self.under_way.items()):
+            if other is flight:
+                self.under_way.pop(key, None)
+        flight.landed.open()
