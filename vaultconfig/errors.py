@@ -129,37 +129,22 @@ class FieldNotFoundError(SecretError):
         self.available = tuple(sorted(available))
 
 
-# What to do about a denial or a rejected token, by the vault's error code.
-_ADVICE = {
-    "access_denied": "ask for a policy that allows it",
-    "insufficient_scope": "ask for a token with the scope for it (for client credentials, "
-    "VAULTCONFIG_SCOPE names the scope)",
-    "mfa_required": "the policy requires a second factor: use a token that was issued with one, "
-    "or ask for a policy that allows a service to do without",
-    "ip_not_allowed": "ask for the address of this machine to be allowed",
-    "time_window_violation": "the policy allows it at certain times only: try again then, "
-    "or ask for other times",
-    "tenant_access_denied": "check SCAIVAULT_TENANT_ID, and that the token is for this tenant",
-    "tenant_not_found": "check SCAIVAULT_TENANT_ID",
-    "token_expired": "get a new token",
-    "token_revoked": "get a new token",
-    "token_invalid": "check that it is complete and for this vault, or get a new one",
-    "authentication_required": "check that it is complete and for this vault",
-}
-
-
-def advice_on(code: str | None, otherwise: str) -> str:
-    """Return what to do about the vault's error *code*, or *otherwise* for an unknown one."""
-    return _ADVICE.get(code or "", otherwise)
-
-
 class AccessDeniedError(SecretError):
-    """The credentials are valid, and may not read (or write) this secret."""
+    """The credentials are valid, and may not read (or write) this secret.
+
+    Attributes:
+        code: The vault's error code.
+    """
 
     def __init__(
-        self, path: str, *, code: str = "access_denied", request_id: str | None = None
+        self,
+        path: str,
+        *,
+        code: str = "access_denied",
+        advice: str | None = None,
+        request_id: str | None = None,
     ) -> None:
-        advice = advice_on(code, otherwise=_ADVICE["access_denied"])
+        advice = advice or "ask for a policy that allows it"
         super().__init__(
             f"the vault denies access to {path} ({code}): {advice}",
             path=path,

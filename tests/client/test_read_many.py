@@ -70,7 +70,7 @@ def test_another_path_inside_a_batch(vault, client):
     """A secret that says it is another one than its key breaks the protocol."""
     vault.script(Reply(body={"secrets": {"a": secret("a"), "b": secret("c")}}))
     with pytest.raises(
-        errors.ResponseError, match="for b breaks its protocol: it is about another"
+        errors.ResponseError, match="the vault's answer for b is about another path"
     ):
         client.read_many(["a", "b"])
 

@@ -11,22 +11,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
+from vaultconfig.client.codes import CODES, OAUTH_CODES
 from vaultconfig.errors import ResponseError
 from vaultconfig.masking.values import mask
 
-# The server's texts may quote a value or a token: of them only the codes that we know and what has
-# the form of an id get through. These are ScaiVault's, then those of RFC 6749 section 5.2.
-_KNOWN_CODE = re.compile(
-    "authentication_required|token_(expired|invalid|revoked)"
-    "|(tenant_)?access_denied|insufficient_scope|mfa_required|ip_not_allowed|forbidden"
-    "|time_window_violation|invalid_(request|path)|validation_error|secret_exists"
-    "|version_conflict|((secret|version|tenant|subscription)_)?not_found"
-    "|rate_limited|service_unavailable|internal_error"
-    "|invalid_(client|grant|scope)|unauthorized_client|unsupported_grant_type"
-    "|server_error|temporarily_unavailable"
-)
 _CODE = re.compile(r"[a-z_]{1,64}")
-_UNKNOWN_CODE = "unknown_code"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 UNNAMED = "the token"
@@ -37,43 +26,23 @@ LONGEST_PAUSE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What the server says went wrong, in what we may repeat of it.
-
-    Attributes:
-        status: The HTTP status; None where it is about one path of a batch.
-        code: From ScaiVault's envelope, ``unknown_code`` for one that we don't know; None where
-            the body is somebody else's.
-        request_id: To look it up in the audit log.
-        retry_after: Seconds to wait.
-        server: The vault's URL, for messages.
-        credential: What was sent, by the name of its source.
-    """
-
-    status: int | None
-    code: str | None = None
-    request_id: str | None = None
-    retry_after: float | None = None
-    server: str = ""
-    credential: str = UNNAMED
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """Status, headers (names in lower case) and body of a response.
 
     Attributes:
         sent: The credential that was sent, in case the server repeats it; empty for none.
-        server: See `Problem`.
-        credential: See `Problem`.
+        credential: The same by the name of its source, for messages.
+        peer: The server's name in messages.
+        url: The vault's, for messages.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     sent: str = field(default="", repr=False)
-    server: str = ""
     credential: str = UNNAMED
+    peer: str = "the vault"
+    url: str = ""
 
     @property
     def request_id(self) -> str | None:
@@ -99,39 +68,36 @@ class Answer:
             request_id=self.request_id,
         )
 
-    def problem(self) -> Problem:
-        """Return what went wrong; bodies that are not the envelope are somebody else's."""
-        error = self._error()
-        return self.problem_of(error if isinstance(error, dict) else {}, status=self.status)
+    def report(self, *, is_oauth: bool = False) -> ErrorReport:
+        """Return what went wrong; a body that is not the envelope is not the server's own.
 
-    def oauth_problem(self) -> Problem:
-        """Return what went wrong at a token endpoint, which may use RFC 6749's form as well."""
-        error = self._error()
-        envelope = error if isinstance(error, dict) else {"code": error}
-        return self.problem_of(envelope, status=self.status)
-
-    def problem_of(self, error: Mapping[str, Any], *, status: int | None = None) -> Problem:
-        """Return what *error* says, the inside of an envelope that came with this answer."""
-        return Problem(
-            status=status,
-            code=_code_in(error.get("code")),
-            request_id=self._id_in(error.get("request_id")) or self.request_id,
-            retry_after=self._retry_after(),
-            server=self.server,
-            credential=self.credential,
-        )
-
-    def _error(self) -> object:
+        Args:
+            is_oauth: Whether the error may be a code alone, as in RFC 6749 section 5.2.
+        """
         payload = _masked_json(self.body)
-        return payload.get("error") if isinstance(payload, dict) else None
+        error = payload.get("error") if isinstance(payload, dict) else None
+        if is_oauth and isinstance(error, str):
+            error = {"code": error}
+        return self.report_of(error, status=self.status)
 
-    def _id_in(self, value: object) -> str | None:
-        if not isinstance(value, str) or not _REQUEST_ID.fullmatch(value):
-            return None
-        repeats = self.sent and (self.sent in value or value in self.sent)
-        return None if repeats else str(value)
+    def report_of(self, error: object, *, status: int | None = None) -> ErrorReport:
+        """Return what *error* says, the inside of an envelope that came with this answer."""
+        error = error if isinstance(error, dict) else {}
+        code = error.get("code")
+        if not isinstance(code, str) or not _CODE.fullmatch(code):
+            code = None
+        elif code not in CODES and code not in OAUTH_CODES:
+            code = "unknown_code"
+        request_id = self._id_in(error.get("request_id")) or self.request_id
+        return ErrorReport(self, status, text(code), request_id)
 
-    def _retry_after(self) -> float | None:
+    def broken(self, about: str, fault: str) -> ResponseError:
+        """Return the error for an answer *about* something that breaks the protocol by *fault*."""
+        return ResponseError(f"the vault's answer {about} {fault}", request_id=self.request_id)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait, as the server asks for."""
         # RFC 9110 section 10.2.3: seconds, or a date; that one by the server's own clock.
         text = self.headers.get("retry-after", "").strip()
         if text.isdecimal():
@@ -141,6 +107,35 @@ class Answer:
             return None
         left = (until - (self.date or datetime.now(UTC))).total_seconds()
         return min(max(left, 0.0), LONGEST_PAUSE)
+
+    def _id_in(self, value: object) -> str | None:
+        if not isinstance(value, str) or not _REQUEST_ID.fullmatch(value):
+            return None
+        repeats = self.sent and (self.sent in value or value in self.sent)
+        return None if repeats else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """What the server says went wrong, in what we may repeat of it.
+
+    Attributes:
+        answer: The answer that says so.
+        status: The HTTP status; None where it is about one path of a batch.
+        code: From the envelope, ``unknown_code`` for one that we don't know; None where the body
+            is not the server's own.
+        request_id: To look it up in the audit log.
+    """
+
+    answer: Answer
+    status: int | None
+    code: str | None
+    request_id: str | None
+
+    @property
+    def said(self) -> str:
+        """The code, or the status without one."""
+        return self.code or f"status {self.status}"
 
 
 def text(value: object) -> str | None:
@@ -164,12 +159,6 @@ def moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def _code_in(value: object) -> str | None:
-    if not isinstance(value, str) or not _CODE.fullmatch(value):
-        return None
-    return str(value) if _KNOWN_CODE.fullmatch(value) else _UNKNOWN_CODE
 
 
 def _http_date(value: str) -> datetime | None:

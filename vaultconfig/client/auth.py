@@ -20,15 +20,8 @@ from urllib.parse import quote_plus, urlencode
 import httpx
 
 from vaultconfig.client.answer import UNNAMED, Answer, text
-from vaultconfig.client.failures import (
-    VERDICTS,
-    Failure,
-    FailureError,
-    Retry,
-    foreign,
-    rate_limited,
-    unavailable,
-)
+from vaultconfig.client.codes import VERDICTS, Retry
+from vaultconfig.client.failures import Failure, FailureError, foreign, rate_limited, unavailable
 from vaultconfig.connection.urls import checked_url, origin
 from vaultconfig.errors import (
     AuthenticationError,
@@ -212,7 +205,14 @@ class ClientCredentials(httpx.Auth):
         asked = self._clock()
         response = yield self._token_request(request)
         response.read()
-        return self._granted(self._answer(response), asked=asked)
+        answer = Answer(
+            response.status_code,
+            response.headers,
+            response.content,
+            sent=self._client_secret,
+            peer=f"the token endpoint {self._token_url}",
+        )
+        return self._granted(answer, asked=asked)
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
         form = {"grant_type": "client_credentials"} | (
@@ -237,10 +237,6 @@ class ClientCredentials(httpx.Auth):
             extensions=request.extensions,
         )
 
-    def _answer(self, response: httpx.Response) -> Answer:
-        sent = self._client_secret
-        return Answer(response.status_code, response.headers, response.content, sent)
-
     def _granted(self, answer: Answer, *, asked: float) -> _Grant:
         if answer.status != 200:
             raise FailureError(self._rejection(answer))
@@ -253,20 +249,19 @@ class ClientCredentials(httpx.Auth):
         return _Grant(token, due=asked + _useful(payload.get("expires_in")))
 
     def _rejection(self, answer: Answer) -> Failure:
-        problem, server = answer.oauth_problem(), f"the token endpoint {self._token_url}"
-        said = problem.code or f"status {problem.status}"
-        if answer.status in (400, 401) or (answer.status == 403 and problem.code):
-            message = f"{server} rejected {self._own_name} ({said}): check id, secret and scope"
+        report, said = answer.report(is_oauth=True), f"{answer.peer} rejected {self._own_name}"
+        if answer.status in (400, 401) or (answer.status == 403 and report.code):
+            message = f"{said} ({report.said}): check id, secret and scope"
             return Failure(
-                AuthenticationError(message, code=problem.code, request_id=problem.request_id)
+                AuthenticationError(message, code=report.code, request_id=report.request_id)
             )
-        if answer.status in VERDICTS and problem.code is None:
-            return Failure(foreign(problem, server=server))
+        if answer.status in VERDICTS and report.code is None:
+            return Failure(foreign(report))
         if answer.status == 429:
-            return Failure(rate_limited(problem, server=server), Retry.BACKOFF)
+            return Failure(rate_limited(report), Retry.BACKOFF)
         if answer.status >= 500:
-            return Failure(unavailable(problem, server=server), Retry.BACKOFF)
-        return Failure(ResponseError(f"{server} answers {said}: check the token URL"))
+            return Failure(unavailable(report), Retry.BACKOFF)
+        return Failure(ResponseError(f"{answer.peer} answers {report.said}: check the token URL"))
 
 
 def _useful(expires_in: Any) -> float:

@@ -1,15 +1,15 @@
 """From what went wrong to the error that a caller gets, and whether to try again. Pure.
 
-The codes are those of ScaiVault's error envelope. A verdict (denied, not found, a rejected token)
-needs one: by its status alone a page may be that of a proxy, and says nothing about a secret.
+A verdict (denied, not found, a rejected token) needs a code of the vault's: by its status alone a
+page may be that of a proxy, and says nothing about a secret.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, replace
 
-from vaultconfig.client.answer import Problem
+from vaultconfig.client.answer import ErrorReport
+from vaultconfig.client.codes import BY_STATUS, CODES, VERDICTS, Kind, Meaning, Retry
 from vaultconfig.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -20,16 +20,7 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
     VersionNotFoundError,
-    advice_on,
 )
-
-
-class Retry(Enum):
-    """Whether another attempt may help."""
-
-    NEVER = auto()
-    ONCE = auto()
-    BACKOFF = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,178 +55,115 @@ class BatchMissing(Failure):
     for_good: bool = True
 
 
-class _Kind(Enum):
-    AUTHENTICATION = auto()
-    DENIED = auto()
-    NOT_FOUND = auto()
-    VERSION_NOT_FOUND = auto()
-    RATE_LIMITED = auto()
-    INTERNAL = auto()
-    UNAVAILABLE = auto()
-    FOREIGN = auto()
-    REFUSED = auto()
+def failure_of_secret(report: ErrorReport, *, path: str, version: int | None = None) -> Failure:
+    """Return what *report* means for the secret that was asked for."""
+    kind, request_id = meaning_of(report).kind, report.request_id
+    if kind is Kind.DENIED:
+        return _denied(report, path)
+    if kind is Kind.NOT_FOUND:
+        return Failure(SecretNotFoundError(path, request_id=request_id))
+    if kind is Kind.VERSION_NOT_FOUND and version is not None:
+        return Failure(VersionNotFoundError(path, version, request_id=request_id))
+    is_rejected = kind in (Kind.REJECTED, Kind.VERSION_NOT_FOUND)
+    if is_rejected and 400 <= (report.status or 400) < 500:
+        if report.code is None and report.status is not None:
+            return Failure(foreign(report))
+        message = f"the vault rejected the request for {path} ({report.said})"
+        return Failure(SecretError(message, path=path, request_id=request_id))
+    return failure_of_request(report, what=path)
 
 
-_BY_CODE = {
-    **dict.fromkeys(
-        (
-            "authentication_required",
-            "token_expired",
-            "token_invalid",
-            "token_revoked",
-            "tenant_not_found",
-        ),
-        _Kind.AUTHENTICATION,
-    ),
-    **dict.fromkeys(
-        (
-            "access_denied",
-            "insufficient_scope",
-            "mfa_required",
-            "ip_not_allowed",
-            "time_window_violation",
-            "tenant_access_denied",
-            "forbidden",
-        ),
-        _Kind.DENIED,
-    ),
-    "secret_not_found": _Kind.NOT_FOUND,
-    "version_not_found": _Kind.VERSION_NOT_FOUND,
-    "rate_limited": _Kind.RATE_LIMITED,
-    "service_unavailable": _Kind.UNAVAILABLE,
-    "internal_error": _Kind.INTERNAL,
-}
-# What counts where the code is unknown or missing, but for VERDICTS without one.
-_BY_STATUS = {
-    403: _Kind.DENIED,
-    429: _Kind.RATE_LIMITED,
-    500: _Kind.INTERNAL,
-    502: _Kind.UNAVAILABLE,
-    503: _Kind.UNAVAILABLE,
-    504: _Kind.UNAVAILABLE,
-}
-VERDICTS = (401, 403, 404, 407)
-"""Statuses that count as somebody's verdict with a code alone: else a proxy may have said so."""
+def failure_of_request(report: ErrorReport, *, what: str) -> Failure:
+    """Return what *report* means for a request as a whole; *what* names it in the message."""
+    meaning = meaning_of(report)
+    match meaning.kind:
+        case (Kind.TOKEN | Kind.DENIED) as kind:
+            verdict = f"denied {what} to" if kind is Kind.DENIED else "rejected"
+            said = f"{report.answer.credential} ({report.code}){_at(report)}"
+            advice = meaning.advice or "check the credentials, scopes and tenant"
+            message = f"the vault {verdict} {said}: {advice}"
+            return Failure(
+                AuthenticationError(message, code=report.code, request_id=report.request_id)
+            )
+        case Kind.FOREIGN:
+            return Failure(foreign(report))
+        case Kind.RATE_LIMITED:
+            return Failure(rate_limited(report), meaning.retry)
+        case Kind.UNAVAILABLE:
+            return Failure(unavailable(report), meaning.retry)
+    status = report.status or 0
+    if status >= 500:  # such as 507, of which nothing says that it passes
+        return Failure(unavailable(report))
+    hint = "redirects are not followed" if 300 <= status < 400 else "unexpected"
+    message = f"the answer to {what} is {report.said}: {hint}; check the vault's URL"
+    return Failure(ResponseError(message, request_id=report.request_id))
 
 
-def failure_of_secret(problem: Problem, *, path: str, version: int | None = None) -> Failure:
-    """Return what *problem* means for the secret that was asked for."""
-    request_id = problem.request_id
-    match _kind(problem):
-        case _Kind.DENIED:
-            code = problem.code or "access_denied"
-            return Failure(AccessDeniedError(path, code=code, request_id=request_id))
-        case _Kind.NOT_FOUND:
-            return Failure(SecretNotFoundError(path, request_id=request_id))
-        case _Kind.VERSION_NOT_FOUND if version is not None:
-            return Failure(VersionNotFoundError(path, version, request_id=request_id))
-        case _Kind.REFUSED | _Kind.VERSION_NOT_FOUND if (problem.status or 400) // 100 == 4:
-            if problem.code is None and problem.status is not None:
-                return Failure(foreign(problem, server="the vault"))
-            message = f"the vault rejected the request for {path} ({_said(problem)})"
-            return Failure(SecretError(message, path=path, request_id=request_id))
-    return failure_of_request(problem, what=path)
-
-
-def failure_of_request(problem: Problem, *, what: str) -> Failure:
-    """Return what *problem* means for a request as a whole; *what* names it in the message."""
-    match _kind(problem):
-        case _Kind.AUTHENTICATION | _Kind.DENIED:
-            return Failure(_rejection(problem, what=what))
-        case _Kind.FOREIGN:
-            return Failure(foreign(problem, server="the vault"))
-        case _Kind.RATE_LIMITED:
-            return Failure(rate_limited(problem, server="the vault"), Retry.BACKOFF)
-        case (_Kind.INTERNAL | _Kind.UNAVAILABLE) as kind:
-            retry = Retry.ONCE if kind is _Kind.INTERNAL else Retry.BACKOFF
-            return Failure(unavailable(problem, server="the vault"), retry)
-    if problem.status is not None and problem.status >= 500:
-        return Failure(unavailable(problem, server="the vault"))
-    hint = "redirects are not followed" if _is_redirect(problem) else "unexpected"
-    message = f"the answer to {what} is {_said(problem)}: {hint}; check the vault's URL"
-    return Failure(ResponseError(message, request_id=problem.request_id))
-
-
-def failure_of_batch(problem: Problem) -> Failure:
-    """Return what *problem* means for a batch read as a whole."""
-    if problem.status in (404, 405, 501) and _kind(problem) is not _Kind.AUTHENTICATION:
-        about_a_secret = _kind(problem) in (_Kind.NOT_FOUND, _Kind.VERSION_NOT_FOUND)
-        error = ResponseError("the vault has no batch read", request_id=problem.request_id)
-        return BatchMissing(error, for_good=not about_a_secret)
-    if problem.status in (400, 422) and problem.code in ("invalid_path", "validation_error"):
+def failure_of_batch(report: ErrorReport) -> Failure:
+    """Return what *report* means for a batch read as a whole."""
+    kind = meaning_of(report).kind
+    if report.status in (404, 405, 501) and kind is not Kind.TOKEN:
+        error = ResponseError("the vault has no batch read", request_id=report.request_id)
+        return BatchMissing(error, for_good=kind not in (Kind.NOT_FOUND, Kind.VERSION_NOT_FOUND))
+    if report.status in (400, 422) and report.code in ("invalid_path", "validation_error"):
         # One path of them is bad; alone it gets an error of its own, and the others are read.
-        error = ResponseError("the vault rejected the batch", request_id=problem.request_id)
+        error = ResponseError("the vault rejected the batch", request_id=report.request_id)
         return BatchMissing(error, for_good=False)
-    return failure_of_request(problem, what="the batch read")
+    return failure_of_request(report, what="the batch read")
 
 
-def failure_of_subscription(problem: Problem, *, name: str) -> Failure:
-    """Return what *problem* means for the subscription *name*, which needs a scope of its own."""
-    kind = _kind(problem)
-    if kind is _Kind.DENIED:
-        code = problem.code or "access_denied"
-        denied = AccessDeniedError(f"subscription {name}", code=code, request_id=problem.request_id)
-        return Failure(denied)
-    if kind is _Kind.FOREIGN and problem.status == 404:
-        # Whoever says so: not every vault has subscriptions, and another one is soon made.
+def failure_of_subscription(report: ErrorReport, *, name: str) -> Failure:
+    """Return what *report* means for the subscription *name*, which needs a scope of its own."""
+    kind = meaning_of(report).kind
+    if kind is Kind.DENIED:
+        return _denied(report, f"subscription {name}")
+    if kind is Kind.FOREIGN and report.status == 404:
+        # A proxy's 404 counts, too: not every vault has subscriptions, and a new one is soon made.
         message = f"the vault does not know the subscription {name}"
-        return Failure(ResponseError(message, request_id=problem.request_id))
-    return failure_of_request(problem, what=f"the subscription {name}")
+        return Failure(ResponseError(message, request_id=report.request_id))
+    return failure_of_request(report, what=f"the subscription {name}")
 
 
-def foreign(problem: Problem, *, server: str) -> VaultUnavailableError:
-    """Return an error that says that *server* itself has not answered."""
+def meaning_of(report: ErrorReport) -> Meaning:
+    """Return what *report* says: its code decides, and its status where the code is unknown."""
+    status = report.status or 0
+    if report.code is None and status in VERDICTS:
+        return Meaning(Kind.FOREIGN)
+    meaning = CODES.get(report.code or "") or BY_STATUS.get(status, Meaning(Kind.REJECTED))
+    return replace(meaning, kind=Kind.TOKEN) if status == 401 else meaning
+
+
+def foreign(report: ErrorReport) -> VaultUnavailableError:
+    """Return an error that says that the server itself has not answered."""
     return VaultUnavailableError(
-        f"something between us and {server} answered {problem.status}{_at(problem)}: "
+        f"something between us and {report.answer.peer} answered {report.status}{_at(report)}: "
         "check the address and the proxies on the way",
-        request_id=problem.request_id,
+        request_id=report.request_id,
     )
 
 
-def rate_limited(problem: Problem, *, server: str) -> RateLimitedError:
+def rate_limited(report: ErrorReport) -> RateLimitedError:
     """Return an error that says when to come back."""
-    when = "" if problem.retry_after is None else f" for {problem.retry_after:g} s"
+    pause = report.answer.retry_after
+    when = "" if pause is None else f" for {pause:g} s"
     return RateLimitedError(
-        f"{server} asks us to wait{when} ({_said(problem)})",
-        retry_after=problem.retry_after,
-        request_id=problem.request_id,
+        f"{report.answer.peer} asks us to wait{when} ({report.said})",
+        retry_after=pause,
+        request_id=report.request_id,
     )
 
 
-def unavailable(problem: Problem, *, server: str) -> VaultUnavailableError:
-    """Return an error that says *server* is up and can't serve."""
+def unavailable(report: ErrorReport) -> VaultUnavailableError:
+    """Return an error that says that the server is up and can't serve."""
     return VaultUnavailableError(
-        f"{server} is unavailable ({_said(problem)})", request_id=problem.request_id
+        f"{report.answer.peer} is unavailable ({report.said})", request_id=report.request_id
     )
 
 
-def _rejection(problem: Problem, *, what: str) -> AuthenticationError:
-    is_denial = _kind(problem) is _Kind.DENIED
-    verdict = f"denied {what} to" if is_denial else "rejected"
-    advice = advice_on(problem.code, otherwise="check the credentials, scopes and tenant")
-    return AuthenticationError(
-        f"the vault {verdict} {problem.credential} ({problem.code}){_at(problem)}: {advice}",
-        code=problem.code,
-        request_id=problem.request_id,
-    )
+def _denied(report: ErrorReport, path: str) -> Failure:
+    code, advice = report.code or "access_denied", meaning_of(report).advice
+    return Failure(AccessDeniedError(path, code=code, advice=advice, request_id=report.request_id))
 
 
-def _kind(problem: Problem) -> _Kind:
-    status = problem.status or 0
-    if problem.code is None and status in VERDICTS:
-        return _Kind.FOREIGN
-    if status == 401:  # whatever the code
-        return _Kind.AUTHENTICATION
-    return _BY_CODE.get(problem.code or "", _BY_STATUS.get(status, _Kind.REFUSED))
-
-
-def _at(problem: Problem) -> str:
-    return f" at {problem.server}" if problem.server else ""
-
-
-def _said(problem: Problem) -> str:
-    return problem.code or f"status {problem.status}"
-
-
-def _is_redirect(problem: Problem) -> bool:
-    return problem.status is not None and 300 <= problem.status < 400
+def _at(report: ErrorReport) -> str:
+    return f" at {report.answer.url}" if report.answer.url else ""

@@ -20,7 +20,7 @@ from vaultconfig.client.failures import (
     failure_of_secret,
 )
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
-from vaultconfig.errors import ConfigurationError, ResponseError
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import unmask
 from vaultconfig.secret import Secret, SecretKey
 
@@ -112,29 +112,29 @@ def list_request(prefix: str, *, cursor: str | None) -> Request:
 def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:
     """Decode the answer to `read_request`."""
     if answer.status != 200:
-        return failure_of_secret(answer.problem(), path=key.path, version=key.version)
+        return failure_of_secret(answer.report(), path=key.path, version=key.version)
     return _secret(answer.json(), key=key, answer=answer)
 
 
 def secrets_in(answer: Answer, *, keys: Collection[SecretKey]) -> dict[SecretKey, Secret | Failure]:
     """Decode the answer to `batch_request`, for each of *keys*."""
     if answer.status != 200:
-        return dict.fromkeys(keys, failure_of_batch(answer.problem()))
+        return dict.fromkeys(keys, failure_of_batch(answer.report()))
     payload = answer.json()
     secrets, errors = payload.get("secrets"), payload.get("errors") or {}
     if not isinstance(secrets, dict) or not isinstance(errors, dict):
-        raise _broken(answer, "a batch read", "has no 'secrets'")
+        raise answer.broken("to the batch", "does not contain 'secrets'")
     return {key: _item(key, secrets=secrets, errors=errors, answer=answer) for key in keys}
 
 
 def identity_in(answer: Answer) -> Identity | Failure:
     """Decode the answer to `whoami_request`."""
     if answer.status != 200:
-        return failure_of_request(answer.problem(), what="whoami")
+        return failure_of_request(answer.report(), what="whoami")
     payload = answer.json()
     identity = text(payload.get("identity_id"))
     if identity is None:
-        raise _broken(answer, "whoami", "has no 'identity_id'")
+        raise answer.broken("to whoami", "does not contain 'identity_id'")
     return Identity(
         identity_id=identity,
         identity_type=text(payload.get("identity_type")),
@@ -148,7 +148,7 @@ def identity_in(answer: Answer) -> Identity | Failure:
 def written_in(answer: Answer, *, path: str) -> WriteResult | Failure:
     """Decode the answer to `write_request`."""
     if answer.status not in (200, 201):
-        return failure_of_secret(answer.problem(), path=path)
+        return failure_of_secret(answer.report(), path=path)
     payload = answer.json()
     version = _version(payload, path=path, answer=answer)
     return WriteResult(path, version, payload.get("created", version == 1) is True)
@@ -158,18 +158,18 @@ def deleted_in(answer: Answer, *, path: str) -> Failure | None:
     """Decode the answer to `delete_request`."""
     if answer.status in (200, 202, 204):
         return None
-    return failure_of_secret(answer.problem(), path=path)
+    return failure_of_secret(answer.report(), path=path)
 
 
 def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Failure:
     """Decode the answer to `list_request`: the page, and the next one's cursor."""
     if answer.status != 200:
-        return failure_of_request(answer.problem(), what="the listing")
+        return failure_of_request(answer.report(), what="the listing")
     payload = answer.json()
     # ScaiVault's pages show both names.
     items = payload["secrets"] if "secrets" in payload else payload.get("data")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise _broken(answer, "the listing", "has no 'secrets'")
+        raise answer.broken("to the listing", "does not contain 'secrets'")
     cursor = text(payload.get("cursor")) if payload.get("has_more", True) else None
     return tuple(_summary(item, answer=answer) for item in items), cursor or None
 
@@ -184,26 +184,22 @@ def _item(
 ) -> Secret | Failure:
     path = key.path
     if path in errors:
-        error = errors[path]
-        problem = answer.problem_of(error if isinstance(error, dict) else {})
-        return failure_of_secret(problem, path=path)
+        return failure_of_secret(answer.report_of(errors[path]), path=path)
     if not isinstance(secrets.get(path), dict):
-        raise ResponseError(
-            f"the vault's answer to the batch does not contain {path}", request_id=answer.request_id
-        )
+        raise answer.broken("to the batch", f"does not contain {path}")
     return _secret(secrets[path], key=key, answer=answer)
 
 
 def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
     path, pinned = key
     if payload.get("path") not in (None, path):  # not quoted: it is the server's text
-        raise _broken(answer, path, "is about another path")
+        raise answer.broken(f"for {path}", "is about another path")
     version = _version(payload, path=path, answer=answer)
     if pinned is not None and version != pinned:
-        raise _broken(answer, path, f"is version {version}, not {pinned}")
+        raise answer.broken(f"for {path}", f"is version {version}, not {pinned}")
     data, metadata = payload.get("data"), payload.get("metadata")
     if not isinstance(data, dict):
-        raise _broken(answer, path, "has no object as 'data'")
+        raise answer.broken(f"for {path}", "has no object as 'data'")
     return Secret(
         path=path,
         version=version,
@@ -217,16 +213,16 @@ def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Se
 def _version(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
     version = payload.get("version")
     if isinstance(version, bool) or not isinstance(version, int):
-        raise _broken(answer, path, "has no integer as 'version'")
+        raise answer.broken(f"for {path}", "has no integer as 'version'")
     if not 1 <= version <= HIGHEST_VERSION:
-        raise _broken(answer, path, "has a 'version' that no secret can have")
+        raise answer.broken(f"for {path}", "has a 'version' that no secret can have")
     return int(version)
 
 
 def _summary(item: Mapping[str, Any], *, answer: Answer) -> SecretSummary:
     path, version = text(item.get("path")), item.get("version")
     if path is None:
-        raise _broken(answer, "the listing", "has an entry without 'path'")
+        raise answer.broken("to the listing", "has an entry without 'path'")
     return SecretSummary(
         path=path,
         version=int(version) if isinstance(version, int) else None,
@@ -242,10 +238,3 @@ def _json_body(body: Mapping[str, Any]) -> bytes | None:
         return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         return None
-
-
-def _broken(answer: Answer, what: str, fault: str) -> ResponseError:
-    return ResponseError(
-        f"the vault's answer for {what} breaks its protocol: it {fault}",
-        request_id=answer.request_id,
-    )

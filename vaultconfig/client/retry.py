@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from vaultconfig.client.codes import Retry
 from vaultconfig.client.deadline import Deadline
-from vaultconfig.client.failures import Failure, Retry
+from vaultconfig.client.failures import Failure
 from vaultconfig.log import CLIENT, say
 
 K = TypeVar("K")

@@ -16,7 +16,7 @@ from vaultconfig.client.failures import Failure, failure_of_subscription
 from vaultconfig.client.protocol import Request
 from vaultconfig.client.reading import decoded
 from vaultconfig.client.wire import Wire
-from vaultconfig.errors import ConfigurationError, ResponseError
+from vaultconfig.errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -153,19 +153,19 @@ def creation(paths: Collection[str], *, name: str) -> Request:
 def created_in(answer: Answer, *, name: str) -> str | Failure:
     """Decode the answer to `creation`: the subscription's id."""
     if answer.status not in (200, 201):
-        return failure_of_subscription(answer.problem(), name=name)
+        return failure_of_subscription(answer.report(), name=name)
     subscription_id = text(answer.json().get("id"))
     if not subscription_id:
-        raise _broken(answer, "an 'id'")
+        raise answer.broken("about a subscription", "does not contain an 'id'")
     return subscription_id
 
 
 def _events_in(answer: Answer, *, name: str) -> tuple[Event, ...] | Failure:
     if answer.status != 200:
-        return failure_of_subscription(answer.problem(), name=name)
+        return failure_of_subscription(answer.report(), name=name)
     events = answer.json().get("events")
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-        raise _broken(answer, "'events'")
+        raise answer.broken("about a subscription", "does not contain 'events'")
     return tuple(_event(event, answer=answer) for event in events)
 
 
@@ -173,7 +173,7 @@ def _event(event: Mapping[str, Any], *, answer: Answer) -> Event:
     event_id, event_type = text(event.get("event_id")), text(event.get("event_type"))
     path, data = text(event.get("path")), event.get("data")
     if event_id is None or event_type is None or path is None:
-        raise _broken(answer, "an event's id, type and path")
+        raise answer.broken("about a subscription", "does not contain an event's id, type and path")
     return Event(event_id, event_type, path, _version(data if isinstance(data, dict) else {}))
 
 
@@ -186,11 +186,4 @@ def _version(data: Mapping[str, Any]) -> int | None:
 def _nothing_in(answer: Answer, *, name: str) -> Failure | None:
     if answer.status in (200, 202, 204):
         return None
-    return failure_of_subscription(answer.problem(), name=name)
-
-
-def _broken(answer: Answer, what: str) -> ResponseError:
-    return ResponseError(
-        f"the vault's answer about a subscription does not contain {what}",
-        request_id=answer.request_id,
-    )
+    return failure_of_subscription(answer.report(), name=name)

@@ -17,8 +17,9 @@ import httpx
 
 from vaultconfig.client.answer import UNNAMED, Answer
 from vaultconfig.client.auth import ClientCredentials
+from vaultconfig.client.codes import Retry
 from vaultconfig.client.deadline import Deadline
-from vaultconfig.client.failures import Failure, FailureError, Retry
+from vaultconfig.client.failures import Failure, FailureError
 from vaultconfig.client.process import PerProcess
 from vaultconfig.client.protocol import Request
 from vaultconfig.client.proxies import mounts_for
@@ -127,8 +128,8 @@ class Wire:
             response.headers,
             response.content,
             sent,
-            server=self._url,
             credential=getattr(self._credentials, "name", UNNAMED),
+            url=self._url,
         )
 
     def _exchange(self, request: Request, deadline: Deadline) -> httpx.Response:
