@@ -13,7 +13,7 @@ import pytest
 from tests.client.scripted import Reply, envelope
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile
-from vaultconfig.client.deadline import Deadline
+from vaultconfig.client.attempts import Deadline
 
 OK = Reply(body={"version": 1, "data": {}})
 

@@ -13,7 +13,7 @@ import pytest
 from tests.client.scripted import Reply, secret
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
-from vaultconfig.client.deadline import LONGEST, Deadline
+from vaultconfig.client.attempts import LONGEST_DEADLINE, Deadline
 from vaultconfig.client.transport import DeadlineBackend
 
 SECONDS = 0.3
@@ -190,6 +190,6 @@ def test_a_name_without_addresses(host):
 
 def test_an_endless_deadline(vault, connect):
     """An infinite deadline is cut to what sockets can count."""
-    assert Deadline(float("inf")) == LONGEST
+    assert Deadline(float("inf")) == LONGEST_DEADLINE
     vault.script(Reply(body=secret()))
     assert connect(deadline=float("inf")).read("a/b").version == 1

@@ -116,10 +116,12 @@ def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:
     return _secret(answer.json(), key=key, answer=answer)
 
 
-def secrets_in(answer: Answer, *, keys: Collection[SecretKey]) -> dict[SecretKey, Secret | Failure]:
+def secrets_in(
+    answer: Answer, *, keys: Collection[SecretKey]
+) -> dict[SecretKey, Secret | Failure] | Failure:
     """Decode the answer to `batch_request`, for each of *keys*."""
     if answer.status != 200:
-        return dict.fromkeys(keys, failure_of_batch(answer.report()))
+        return failure_of_batch(answer.report())
     payload = answer.json()
     secrets, errors = payload.get("secrets"), payload.get("errors") or {}
     if not isinstance(secrets, dict) or not isinstance(errors, dict):

@@ -11,10 +11,9 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from vaultconfig.client.answer import Answer, text
-from vaultconfig.client.deadline import Deadline
+from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.failures import Failure, failure_of_subscription
 from vaultconfig.client.protocol import Request
-from vaultconfig.client.reading import decoded
 from vaultconfig.client.wire import Wire
 from vaultconfig.errors import ConfigurationError
 
@@ -132,8 +131,7 @@ class Subscription:
     def _send(
         self, request: Request, decode: Callable[[Answer], T | Failure], *, seconds: float | None
     ) -> T:
-        answer = self._wire.send(request, self._deadline(seconds))
-        outcome = decoded(answer, decode)
+        outcome = self._wire.send(request, decode, self._deadline(seconds))
         if isinstance(outcome, Failure):
             raise outcome.error
         return outcome

@@ -20,7 +20,7 @@ from weakref import WeakSet
 import httpcore
 import httpx
 
-from vaultconfig.client.deadline import LONGEST, Deadline
+from vaultconfig.client.attempts import LONGEST_DEADLINE, Deadline
 from vaultconfig.client.names import resolved
 from vaultconfig.client.trust import Authorities, distrust
 from vaultconfig.errors import ResponseError
@@ -362,7 +362,9 @@ def _left(timeout: float | None, late: type[Exception]) -> float | None:
 def _addresses(host: str, port: int, left: float | None) -> list[str]:
     look_up = functools.partial(getaddrinfo, host, port, type=SOCK_STREAM)
     try:
-        return resolved(look_up, name=(host, port), seconds=LONGEST if left is None else left)
+        return resolved(
+            look_up, name=(host, port), seconds=LONGEST_DEADLINE if left is None else left
+        )
     except TimeoutError as exc:
         raise httpcore.ConnectTimeout(exc) from exc
     except (OSError, UnicodeError) as exc:

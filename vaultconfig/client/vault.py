@@ -13,11 +13,10 @@ import httpx
 
 from vaultconfig.client import protocol
 from vaultconfig.client.answer import Answer
-from vaultconfig.client.deadline import Deadline
+from vaultconfig.client.attempts import Deadline, Retries, Terms
 from vaultconfig.client.failures import Failure
-from vaultconfig.client.reading import Reader, decoded
+from vaultconfig.client.reading import Reads
 from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
-from vaultconfig.client.retry import Retries, Terms
 from vaultconfig.client.subscriptions import Subscription, created_in, creation
 from vaultconfig.client.wire import Wire
 from vaultconfig.connection.urls import checked_url
@@ -76,7 +75,7 @@ class VaultClient:
             raise ConfigurationError("the tenant holds characters that a header can't carry")
         self._wire = Wire(self._url, credentials=credentials, tenant=tenant, clock=clock)
         self._retries = Retries(sleep=sleep, random=random)
-        self._reader = Reader(self._wire, retries=self._retries)
+        self._reads = Reads(self._wire, retries=self._retries)
 
     def __repr__(self) -> str:
         return f"VaultClient({self._url!r})"
@@ -155,7 +154,7 @@ class VaultClient:
         }
         problems = {key: path_problem(key.path) for key in wanted.values()}
         sound = [key for key, problem in problems.items() if problem is None]
-        found = self._reader.read(sound, self._terms(deadline, retry=retry))
+        found = self._reads.read(sound, self._terms(deadline, retry=retry))
         return {given: problems[key] or found[key] for given, key in wanted.items()}
 
     def write(
@@ -268,11 +267,9 @@ class VaultClient:
         retry: bool = True,
     ) -> T:
         terms = self._terms(retry=retry)
-
-        def attempt(_keys: Collection[None]) -> Mapping[None, T | Failure]:
-            return {None: decoded(self._wire.send(request, terms.deadline), decode)}
-
-        outcome = self._retries.run(attempt, keys=[None], terms=terms)[None]
+        outcome = self._retries.once(
+            lambda: self._wire.send(request, decode, terms.deadline), terms=terms
+        )
         if isinstance(outcome, Failure):
             raise outcome.error
         return outcome

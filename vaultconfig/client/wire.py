@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import httpx
 
 from vaultconfig.client.answer import UNNAMED, Answer
+from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.auth import ClientCredentials
 from vaultconfig.client.codes import Retry
-from vaultconfig.client.deadline import Deadline
 from vaultconfig.client.failures import Failure, FailureError
 from vaultconfig.client.process import PerProcess
 from vaultconfig.client.protocol import Request
@@ -33,6 +34,8 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.masking.values import mask
+
+T = TypeVar("T")
 
 _FAULTS = {
     httpx.ConnectTimeout: "no connection in time",
@@ -81,15 +84,24 @@ class Wire:
             self._url, credentials=self._credentials, tenant=self._tenant, clock=self._clock
         )
 
-    def send(self, request: Request, deadline: Deadline) -> Answer | Failure:
-        """Return the server's answer, whatever its status, or why there is none."""
+    def send(
+        self, request: Request, decode: Callable[[Answer], T | Failure], deadline: Deadline
+    ) -> T | Failure:
+        """Return what *decode* finds in the server's answer, or what went wrong."""
         call = object()  # not the thread, whose signal handlers may send, too
         try:
             self._running[call] = deadline  # before the look at _closed: close() does the reverse
-            outcome = _closed() if self._closed else self._attempt(request, deadline)
+            answer = _closed() if self._closed else self._attempt(request, deadline)
         finally:
             self._running.pop(call, None)
-        return _closed() if self._closed else outcome
+        if self._closed:
+            return _closed()
+        if isinstance(answer, Failure):
+            return answer
+        try:
+            return decode(answer)
+        except ResponseError as exc:
+            return Failure(exc.with_traceback(None))
 
     def close(self) -> None:
         """Close the connections, and end what runs on them.
