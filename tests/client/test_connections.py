@@ -296,7 +296,7 @@ def test_closing_the_client_closes_what_is_given_back_later(vault, connect):
     vault.script(Reply(body=secret()))
     client = connect()
     client.read("a/b")
-    transport = client._wire._client.get()._transport
+    transport = client._wire._client()._transport
     (idle,) = transport._idle.values()
     line = idle.pop()
     client.close()

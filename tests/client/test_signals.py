@@ -1,4 +1,4 @@
-"""Signals and forks that come at any moment: no lock is lost, and nobody waits for himself."""
+"""Signals and forks that come at any moment: no lock is lost, and no thread waits for itself."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import threading
 import pytest
 
 from tests.client.scripted import Reply, secret
-from vaultconfig.client import ClientCredentials, VaultClient
+from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
 from vaultconfig.client.auth import _Renewal
-from vaultconfig.client.process import PerProcess
+from vaultconfig.client.transport import DeadlineTransport
 from vaultconfig.latch import Latch
 
 # What was interrupted is left to the garbage collector.
@@ -107,44 +107,51 @@ def test_a_renewal_that_nobody_ends(vault):
         assert found == [1]
 
 
-def test_a_handler_that_comes_while_its_thread_makes_the_client(on_signal):
+@pytest.fixture
+def making(vault, monkeypatch):
+    """Have a function called while the first transport of a client is being made."""
+    vault.respond = lambda asked: Reply(body=secret())
+
+    def call(function) -> None:
+        left = [function]
+
+        def make(**options) -> DeadlineTransport:
+            if left:
+                left.pop()()
+            return DeadlineTransport(**options)
+
+        monkeypatch.setattr("vaultconfig.client.wire.DeadlineTransport", make)
+
+    return call
+
+
+def test_a_handler_that_comes_while_its_thread_makes_the_client(vault, making, on_signal):
     """It makes one itself, and both go on with the same."""
-    got, made = [], []
-
-    def make() -> object:
-        made.append(object())
-        if len(made) == 1:
-            interrupt()
-        return made[-1]
-
-    shared = PerProcess(make)
-    on_signal(lambda: got.append(shared.get()))
-    assert [shared.get()] == got
-    assert shared.peek() is got[0]
+    found = []
+    making(interrupt)
+    with VaultClient(vault.url, credentials=StaticToken("t")) as client:
+        on_signal(lambda: found.append(client.read("a/b").version))
+        assert [client.read("a/b").version] == found
+    assert len({asked.port for asked in vault.asked}) == 1
 
 
-def test_a_handler_that_raises_while_its_thread_makes_the_client(on_signal):
-    """The lock is not lost: another thread makes the client."""
+def test_a_handler_that_raises_while_its_thread_makes_the_client(vault, making, on_signal):
+    """Nothing is lost: another thread makes the client."""
 
     def handle() -> None:
         raise SoftLimitError
 
-    calls, got = [], []
-
-    def make() -> object:
-        calls.append(1)
-        if len(calls) == 1:
-            interrupt()
-        return object()
-
+    found = []
     on_signal(handle)
-    shared = PerProcess(make)
-    with pytest.raises(SoftLimitError):
-        shared.get()
-    thread = threading.Thread(target=lambda: got.append(shared.get()))
-    thread.start()
-    thread.join(10)
-    assert got == [shared.get()]
+    making(interrupt)
+    with VaultClient(vault.url, credentials=StaticToken("t")) as client:
+        with pytest.raises(SoftLimitError):
+            client.read("a/b")
+        thread = threading.Thread(target=lambda: found.append(client.read("a/b").version))
+        thread.start()
+        thread.join(10)
+        assert found == [client.read("a/b").version]
+    assert len({asked.port for asked in vault.asked}) == 1
 
 
 def test_a_latch():

@@ -16,8 +16,7 @@ import trustme
 from tests.client.scripted import Reply, ScriptedVault, secret
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
-from vaultconfig.client.process import PerProcess
-from vaultconfig.client.transport import MOST_CONNECTIONS
+from vaultconfig.client.transport import MOST_CONNECTIONS, DeadlineTransport
 
 
 @pytest.fixture(scope="session")
@@ -172,33 +171,29 @@ def test_making_a_client_does_nothing(monkeypatch):
     VaultClient("https://vault.example.com", credentials=StaticToken("t")).close()
 
 
-def test_one_for_all_threads():
-    """A thread that asks while another makes the client waits for that one."""
-    making, go = threading.Event(), threading.Event()
-    made = []
+def test_one_for_all_threads(vault, monkeypatch):
+    """Of the clients that two threads make at once one stays, and the other opens nothing."""
+    vault.respond = lambda asked: Reply(body=secret())
+    both, found = threading.Barrier(2, timeout=5), []
 
-    def make() -> object:
-        making.set()
-        assert go.wait(5)
-        made.append(object())
-        return made[-1]
+    def make(**options) -> DeadlineTransport:
+        both.wait()
+        return DeadlineTransport(**options)
 
-    shared, got = PerProcess(make), []
-    threads = [threading.Thread(target=lambda: got.append(shared.get())) for _ in range(2)]
-    threads[0].start()
-    assert making.wait(5)
-    threads[1].start()
-    while not is_inside(threads[1], "get"):
-        pass
-    go.set()
-    for thread in threads:
-        thread.join()
-    assert got == made * 2
-
-
-def is_inside(thread: threading.Thread, function: str) -> bool:
-    frame = sys._current_frames().get(thread.ident)
-    return frame is not None and frame.f_code.co_name == function
+    monkeypatch.setattr("vaultconfig.client.wire.DeadlineTransport", make)
+    with VaultClient(vault.url, credentials=StaticToken("t")) as client:
+        threads = [
+            threading.Thread(target=lambda: found.append(client.read("a/b").version))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        (made,) = client._wire._clients.values()
+        kept = sum(map(len, made._transport._idle.values()))
+    assert found == [1, 1]
+    assert kept == len({asked.port for asked in vault.asked})
 
 
 FORK = """
@@ -213,13 +208,12 @@ assert client.read("a/b").version == 1
 renewal = vaultconfig.client.auth._Renewal()  # as another thread may
 renewal.thread = None
 credentials._renewals[os.getpid()] = renewal
-with client._wire._client._locks[os.getpid()]:
-    child = os.fork()
-    if child == 0:
-        ok = client.read("a/b").version == 1
-        client.close()
-        os._exit(0 if ok else 1)
-    assert os.waitpid(child, 0)[1] == 0
+child = os.fork()
+if child == 0:
+    ok = client.read("a/b").version == 1
+    client.close()
+    os._exit(0 if ok else 1)
+assert os.waitpid(child, 0)[1] == 0
 credentials.abandon()
 assert client.read("a/b").version == 1
 """

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
@@ -21,7 +21,6 @@ from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.auth import ClientCredentials
 from vaultconfig.client.codes import Retry
 from vaultconfig.client.failures import Failure, FailureError
-from vaultconfig.client.process import PerProcess
 from vaultconfig.client.protocol import Request
 from vaultconfig.client.proxies import mounts_for
 from vaultconfig.client.transport import DeadlineTransport
@@ -74,7 +73,7 @@ class Wire:
         self._credentials = credentials
         self._tenant = tenant
         self._clock = clock
-        self._client = PerProcess(self._connect)
+        self._clients: dict[int, httpx.Client] = {}  # by process
         self._running: dict[object, Deadline] = {}  # of each call
         self._closed = False
 
@@ -111,29 +110,29 @@ class Wire:
         self._closed = True
         for deadline in self._running.copy().values():
             deadline.end()
-        client = self._client.peek()
+        client = self._clients.get(os.getpid())
         if client is not None:
             client.close()
 
     def _attempt(self, request: Request, deadline: Deadline) -> Answer | Failure:
+        quiet = _is_ours.set(True)
         try:
-            with _quiet_httpx():
-                response = self._exchange(request, deadline)
+            response = self._exchange(request, deadline)
         except FailureError as exc:
-            failure = exc.failure
+            return exc.failure
         except VaultConfigError as exc:
-            failure = _bare(exc)
+            # Of our own credentials or transport: without the frames that it met on its way.
+            exc.__traceback__ = exc.__context__ = exc.__cause__ = None
+            passing = isinstance(exc, VaultUnavailableError)
+            return Failure(exc, Retry.BACKOFF if passing else Retry.NEVER)
         except _EXPECTED as exc:
-            failure = failure_of(exc, server=origin(self._url), writes=request.writes)
+            return failure_of(exc, server=origin(self._url), writes=request.writes)
         except RuntimeError:  # so httpx calls the use of a client that is closed
             if not self._closed:
                 raise
-            failure = _closed()
-        else:
-            return self._answer(response)
-        return failure
-
-    def _answer(self, response: httpx.Response) -> Answer:
+            return _closed()
+        finally:
+            _is_ours.reset(quiet)
         sent = mask(response.request.headers.get("Authorization", "").removeprefix("Bearer "))
         return Answer(
             response.status_code,
@@ -145,7 +144,7 @@ class Wire:
         )
 
     def _exchange(self, request: Request, deadline: Deadline) -> httpx.Response:
-        client = self._client.get()
+        client = self._client()
         built = client.build_request(
             request.method,
             self._url + request.target,
@@ -159,23 +158,34 @@ class Wire:
             raise
         except BaseException:
             # A signal's, most likely: it lands anywhere, also where a slot, a connection or the
-            # renewal of a token has been taken that nobody gives back. Other threads finish what
+            # renewal of a token has been taken that nothing gives back. Other threads finish what
             # they began; the rest is the garbage collector's.
-            self._client.drop(client)
+            if self._clients.get(os.getpid()) is client:
+                self._clients.pop(os.getpid(), None)
             if isinstance(self._credentials, ClientCredentials):
                 self._credentials.abandon()
             raise
 
-    def _connect(self) -> httpx.Client:
-        headers = {
-            "User-Agent": user_agent(),
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        if self._tenant is not None:
-            headers["X-Tenant-ID"] = self._tenant
-        transport = DeadlineTransport(clock=self._clock)
-        return httpx.Client(transport=transport, mounts=mounts_for(transport.send), headers=headers)
+    def _client(self) -> httpx.Client:
+        """Return the client of this process; a forked child has connections of its own."""
+        process = os.getpid()
+        client = self._clients.get(process)
+        if client is None:
+            headers = {
+                "User-Agent": user_agent(),
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            }
+            if self._tenant is not None:
+                headers["X-Tenant-ID"] = self._tenant
+            transport = DeadlineTransport(clock=self._clock)
+            made = httpx.Client(
+                transport=transport, mounts=mounts_for(transport.send), headers=headers
+            )
+            # Not under a lock, which a fork or a signal could leave taken: of two that threads
+            # make at once one stays, and making one opens nothing.
+            client = self._clients.setdefault(process, made)
+        return client
 
 
 def time_outs(deadline: Deadline) -> dict[str, Deadline]:
@@ -196,16 +206,16 @@ def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
     """Return what *exc*, raised by httpx, means; of its text nothing is repeated."""
     untrusted = distrust(exc)
     if untrusted is not None:
-        message = f"the certificate of {_asked(exc, server)} is not to be trusted ({untrusted})"
+        message = f"the certificate of {_asked(exc, server)} is not trusted ({untrusted})"
         return Failure(ConfigurationError(f"{message}: check the URL and SSL_CERT_FILE"))
     for kind, fault in _FAULTS.items():
         if isinstance(exc, kind):
-            reason = _system_reason(exc)
+            reasons = (e.strerror for e in chain(exc) if isinstance(e, OSError) and e.strerror)
+            reason = next((f" ({reason})" for reason in reasons), "")
             message = f"{_asked(exc, server)}: {fault}{reason}: check the address and the network"
-            error = VaultUnavailableError(message)
             # A write that may have arrived is not sent twice.
             again = isinstance(exc, _NOT_SENT) or not writes
-            return Failure(error, Retry.BACKOFF if again else Retry.NEVER)
+            return Failure(VaultUnavailableError(message), Retry.BACKOFF if again else Retry.NEVER)
     name = type(exc).__name__
     if isinstance(exc, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         return Failure(ConfigurationError(f"no request can be made to {server} ({name})"))
@@ -214,19 +224,6 @@ def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
 
 def _closed() -> Failure:
     return Failure(ConfigurationError("this client of the vault has been closed"))
-
-
-@contextmanager
-def _quiet_httpx() -> Iterator[None]:
-    token = _is_ours.set(True)
-    try:
-        yield
-    finally:
-        _is_ours.reset(token)
-
-
-def _is_not_ours(_record: logging.LogRecord) -> bool:
-    return not _is_ours.get()
 
 
 # At INFO httpx shows URLs, which hold paths; at DEBUG httpcore shows what it could not parse,
@@ -239,14 +236,7 @@ for _name in (
     "httpcore.proxy",
     "httpcore.socks",
 ):
-    logging.getLogger(_name).addFilter(_is_not_ours)
-
-
-def _bare(error: VaultConfigError) -> Failure:
-    """Return *error* without the frames and exceptions that it met on its way."""
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    passing = isinstance(error, VaultUnavailableError)
-    return Failure(error, Retry.BACKOFF if passing else Retry.NEVER)
+    logging.getLogger(_name).addFilter(lambda _record: not _is_ours.get())
 
 
 def _asked(exc: Exception, server: str) -> str:
@@ -255,8 +245,3 @@ def _asked(exc: Exception, server: str) -> str:
         return origin(str(exc.request.url)) if isinstance(exc, httpx.RequestError) else server
     except RuntimeError:  # it knows no request
         return server
-
-
-def _system_reason(exc: Exception) -> str:
-    reasons = (link.strerror for link in chain(exc) if isinstance(link, OSError) and link.strerror)
-    return next((f" ({reason})" for reason in reasons), "")
