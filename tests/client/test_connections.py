@@ -13,7 +13,8 @@ import pytest
 from tests.client.scripted import Reply, ScriptedVault, secret
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
-from vaultconfig.client.transport import IDLE_SECONDS, LONGEST_USE, DeadlineBackend, DeadlineStream
+from vaultconfig.client.sockets import DeadlineBackend, DeadlineStream
+from vaultconfig.client.transport import IDLE_SECONDS, LONGEST_USE
 
 BODY = (
     b'{"path": "a/b", "version": 1, "data": {}, "created": true, "identity_id": "i", "id": "s",'

@@ -14,7 +14,7 @@ from tests.client.scripted import Reply, secret
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, VaultClient
 from vaultconfig.client.attempts import LONGEST_DEADLINE, Deadline
-from vaultconfig.client.transport import DeadlineBackend
+from vaultconfig.client.sockets import DeadlineBackend
 
 SECONDS = 0.3
 SLACK = 2.0
@@ -149,7 +149,7 @@ def test_a_name_with_several_addresses(vault, monkeypatch):
     """The next address is tried when one does not answer, within the one deadline."""
     port = vault.server.server_port
     found = [(0, 0, 0, "", ("127.0.0.2", 1)), (0, 0, 0, "", ("127.0.0.1", port))]
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", lambda *a, **k: found)
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", lambda *a, **k: found)
     stream = DeadlineBackend().connect_tcp("two", port, timeout=Deadline(2))
     assert stream.get_extra_info("server_addr") == ("127.0.0.1", port)
     stream.close()
@@ -171,7 +171,7 @@ def test_an_address_that_swallows_everything(vault, monkeypatch):
                 return super().connect_tcp("127.0.0.1", port if host == "a" else good, *rest)
 
         found = [(0, 0, 0, "", (name, 0)) for name in "ab"]
-        monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", lambda *a, **k: found)
+        monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", lambda *a, **k: found)
         backend = DeadlineBackend()
         backend._plain = Plain()
         backend.connect_tcp("two", 0, timeout=Deadline(SECONDS)).close()

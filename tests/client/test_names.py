@@ -38,7 +38,7 @@ class Resolver:
 @pytest.fixture
 def resolver(monkeypatch):
     resolver = Resolver()
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", resolver)
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", resolver)
     yield resolver
     resolver.go.set()
     for thread in resolver.threads:
@@ -130,7 +130,7 @@ def test_a_resolver_that_fails(vault, monkeypatch, problem):
     def fail(host, port, **options):
         raise problem
 
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", fail)
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", fail)
     with slow_vault(vault) as client:
         for _ in range(2):
             with pytest.raises(errors.VaultUnavailableError, match="no connection"):
@@ -166,18 +166,18 @@ def test_an_interrupt_leaves_no_lookup_behind(monkeypatch):
 
 FORK = """
 import os, sys, threading, warnings
-import vaultconfig.client.transport as transport
+import vaultconfig.client.sockets as sockets
 from vaultconfig.client import StaticToken, VaultClient
 warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads is what we test
-real, hangs = transport.getaddrinfo, threading.Event()
+real, hangs = sockets.getaddrinfo, threading.Event()
 def hanging(*args, **options):
     hangs.set()
     threading.Event().wait()
-transport.getaddrinfo = hanging
+sockets.getaddrinfo = hanging
 client = VaultClient(sys.argv[1], credentials=StaticToken("t"), deadline=20)
 threading.Thread(target=lambda: client.read("a/b"), daemon=True).start()
 assert hangs.wait(5)
-transport.getaddrinfo = real
+sockets.getaddrinfo = real
 child = os.fork()
 if child == 0:
     os._exit(0 if client.read("a/b").version == 1 else 1)
@@ -193,7 +193,7 @@ def test_a_fork_in_the_middle(vault):
 
 START = """
 import os, sys, threading
-import vaultconfig.client.transport as transport
+import vaultconfig.client.sockets as sockets
 from typing import Annotated
 from vaultconfig import VaultSettings
 
@@ -202,7 +202,7 @@ def hanging(*args, **options):
     threading.Event().wait(20)
     raise OSError("too late")
 
-transport.getaddrinfo = hanging
+sockets.getaddrinfo = hanging
 
 class Settings(VaultSettings):
     one: Annotated[str, "vault:a/b#k"] = "default"

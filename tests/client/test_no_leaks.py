@@ -196,7 +196,7 @@ def test_a_name_that_is_not_resolved(connect, monkeypatch):
         assert CANARY not in all_texts(RuntimeError(sys._getframe(1).f_locals))
         raise OSError(-2, "Name or service not known")
 
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", fail)
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", fail)
     with pytest.raises(errors.VaultUnavailableError) as caught:
         connect(url="https://vault.invalid", credentials=StaticToken(CANARY)).whoami()
     assert is_clean(caught.value)

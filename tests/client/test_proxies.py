@@ -122,7 +122,7 @@ def test_a_port_in_no_proxy(vault, connect, monkeypatch):
     port = vault.server.server_port
     target = f"http://vault.invalid:{port}"
     address = (0, 0, 0, "", ("127.0.0.1", 0))
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", lambda *_, **__: [address])
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", lambda *_, **__: [address])
     monkeypatch.setenv("http_proxy", vault.url)
     for exception, asked in [
         (f"vault.invalid:{port}", "/v1/secrets/a/b"),

@@ -92,7 +92,7 @@ def test_a_proxy_from_the_environment(vault, connect, monkeypatch):
     monkeypatch.setenv("http_proxy", vault.url.replace("//", "//user:pass@"))
     target = f"http://vault.invalid:{vault.server.server_port}"
     address = (0, 0, 0, "", ("127.0.0.1", 0))
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", lambda *_, **__: [address])
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", lambda *_, **__: [address])
     assert connect(url=target, allow_http=True).read("a/b").version == 1
     assert vault.asked[0].target == f"{target}/v1/secrets/a/b"
     assert vault.asked[0].headers["Proxy-Authorization"].startswith("Basic ")
@@ -262,7 +262,7 @@ def test_close_while_connecting(vault, client, monkeypatch):
         assert go.wait(5)
         return [(0, 0, 0, "", (host, port))]
 
-    monkeypatch.setattr("vaultconfig.client.transport.getaddrinfo", resolve)
+    monkeypatch.setattr("vaultconfig.client.sockets.getaddrinfo", resolve)
     ended = []
 
     def read() -> None:

@@ -1,30 +1,23 @@
-"""httpx's transport on sockets that keep the deadline of the call, whatever the server does.
+"""httpx's transport: which connection a request takes, and when one is made anew.
 
-httpx's own time-outs are for one socket operation each, so that headers or a body that drip
-outlive them all. Here each operation gets what is left of the `Deadline` that the request
-carries as its time-outs. All of it stands on public names of httpx and httpcore.
+Of httpcore it takes the connections alone, and public names only.
 """
 
 from __future__ import annotations
 
-import functools
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
-from socket import SHUT_RDWR, SOCK_STREAM, getaddrinfo
 from typing import TypeAlias
-from weakref import WeakSet
 
 import httpcore
 import httpx
 
-from vaultconfig.client.attempts import LONGEST_DEADLINE, Deadline
-from vaultconfig.client.names import resolved
+from vaultconfig.client.sockets import DeadlineBackend
 from vaultconfig.client.trust import Authorities, distrust
 from vaultconfig.errors import ResponseError
-from vaultconfig.forks import in_forked_child
 
 MOST_CONNECTIONS = 8
 IDLE_SECONDS = 5.0
@@ -32,12 +25,8 @@ LONGEST_USE = 300.0
 """Seconds after which a connection is made anew: its name may stand for another server by now."""
 
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes
-_PIECE = 16 * 1024  # bytes; what a socket that reports itself writable takes at once
 _GONE = (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError)
 
-_SocketOption = (
-    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
-)
 _Server: TypeAlias = tuple[bytes, bytes, int | None, httpcore.Proxy | None]
 
 
@@ -74,7 +63,9 @@ class DeadlineTransport(httpx.BaseTransport):
                 line, answer = self._exchange(request, proxy)
             stack.callback(self._give_back, line, answer.status)
             stack.callback(answer.close)
-            _check_plain(answer)
+            encodings = {v for name, v in answer.headers if name.lower() == b"content-encoding"}
+            if encodings - {b"identity"}:
+                raise ResponseError("the answer is compressed, though we asked for it plain")
             body = _Body(request, chunks=answer.iter_stream(), closing=stack.pop_all())
         return httpx.Response(
             answer.status,
@@ -121,7 +112,9 @@ class DeadlineTransport(httpx.BaseTransport):
         try:
             return line, self._send_over(line, request)
         except httpcore.ConnectError as exc:
-            renewed = self._renewed(context, exc)
+            if context is None or distrust(exc) is None:
+                raise
+            renewed = self._authorities.renewed(context)
             if renewed is context:
                 raise
         line = _Line(server, context=renewed, clock=self._clock)
@@ -130,19 +123,11 @@ class DeadlineTransport(httpx.BaseTransport):
     def _send_over(self, line: _Line, request: httpx.Request) -> httpcore.Response:
         try:
             self._busy.add(line)
-            return line.send(_for_httpcore(request))
+            return line.send(request)
         except BaseException:
             self._busy.discard(line)
             line.close()
             raise
-
-    def _renewed(
-        self, context: ssl.SSLContext | None, exc: httpcore.ConnectError
-    ) -> ssl.SSLContext | None:
-        """Return another context where *exc* is about the certificates of *context*."""
-        if context is None or distrust(exc) is None:
-            return context
-        return self._authorities.renewed(context)
 
     def _kept(self, server: _Server, context: ssl.SSLContext | None) -> _Line | None:
         idle = self._idle.setdefault(server, [])
@@ -206,10 +191,24 @@ class _Line:
         is_young = now - self._made_at < LONGEST_USE and now - self._used_at < IDLE_SECONDS
         return is_young and context is self._context and not self._connection.has_expired()
 
-    def send(self, request: httpcore.Request) -> httpcore.Response:
+    def send(self, request: httpx.Request) -> httpcore.Response:
         """Send *request*."""
         self._heard = self._backend.heard
-        return self._connection.handle_request(request)
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        return self._connection.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=url,
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
 
     def rests(self) -> bool:
         """Begin to count how long it is idle; return whether it may be used again."""
@@ -220,111 +219,6 @@ class _Line:
         """Close the connection; any thread may do so, since no lock is needed."""
         if self._backend.stream is not None:
             self._backend.stream.close()
-
-
-class DeadlineBackend(httpcore.NetworkBackend):
-    """Connects within a deadline, and gives streams that keep it.
-
-    Attributes:
-        stream: The last one that it gave.
-        heard: Grows with each piece that comes in over it.
-    """
-
-    def __init__(self) -> None:
-        self._plain = httpcore.SyncBackend()
-        self.stream: DeadlineStream | None = None
-        self.heard = 0
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[_SocketOption] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Connect to the first of *host*'s addresses that answers, with a fair share for each."""
-        addresses = _addresses(host, port, _left(timeout, httpcore.ConnectTimeout))
-        problem: Exception = httpcore.ConnectError("the name has no address")
-        for tried, address in enumerate(addresses):
-            left = _left(timeout, httpcore.ConnectTimeout)
-            share = None if left is None else left / (len(addresses) - tried)
-            try:
-                stream = self._plain.connect_tcp(
-                    address, port, share, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
-                problem = exc
-            else:
-                return DeadlineStream(stream, backend=self)
-        raise problem
-
-
-class DeadlineStream(httpcore.NetworkStream):
-    """A stream each of whose operations gets what is left of the deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream, *, backend: DeadlineBackend) -> None:
-        self._stream = stream
-        self._backend = backend
-        backend.stream = self
-        _open.add(self)
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read once."""
-        data = self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
-        if data:
-            self._backend.heard += 1
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write all, looking at the clock for each piece."""
-        for start in range(0, len(buffer), _PIECE):
-            piece = buffer[start : start + _PIECE]
-            self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        """Close the socket, and end what another thread waits for on it."""
-        connection = self._stream.get_extra_info("socket")
-        if isinstance(connection, ssl.SSLSocket):
-            # Its own shutdown() would let another thread that is writing go on in clear.
-            connection = super(ssl.SSLSocket, connection)
-        with suppress(OSError):  # it may be over already
-            connection.shutdown(SHUT_RDWR)
-        self._stream.close()
-
-    def leave_to_parent(self) -> None:
-        """Close the socket in a forked child, of which the other side hears nothing."""
-        connection = self._stream.get_extra_info("socket")
-        with suppress(OSError):
-            connection.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        """Do the whole handshake; Python's own time-out for that is one for all of it."""
-        left = _left(timeout, httpcore.ConnectTimeout)
-        secured = self._stream.start_tls(ssl_context, server_hostname, left)
-        return DeadlineStream(secured, backend=self._backend)
-
-    def get_extra_info(self, info: str) -> object:
-        """Return what the socket says about itself."""
-        return self._stream.get_extra_info(info)
-
-
-_open: WeakSet[DeadlineStream] = WeakSet()
-
-
-def _after_fork() -> None:
-    # One that a thread of the parent was using would stay open here as long as this process.
-    for stream in list(_open):
-        stream.leave_to_parent()
-    _open.clear()
-
-
-in_forked_child("sockets", _after_fork)
 
 
 class _Body(httpx.SyncByteStream):
@@ -348,48 +242,6 @@ class _Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._closing.close()
-
-
-def _left(timeout: float | None, late: type[Exception]) -> float | None:
-    if not isinstance(timeout, Deadline):
-        return timeout
-    left = timeout.remaining()
-    if left <= 0:
-        raise late("the deadline has passed")
-    return left
-
-
-def _addresses(host: str, port: int, left: float | None) -> list[str]:
-    look_up = functools.partial(getaddrinfo, host, port, type=SOCK_STREAM)
-    try:
-        return resolved(
-            look_up, name=(host, port), seconds=LONGEST_DEADLINE if left is None else left
-        )
-    except TimeoutError as exc:
-        raise httpcore.ConnectTimeout(exc) from exc
-    except (OSError, UnicodeError) as exc:
-        raise httpcore.ConnectError(exc) from exc
-
-
-def _check_plain(answer: httpcore.Response) -> None:
-    encodings = {value for name, value in answer.headers if name.lower() == b"content-encoding"}
-    if encodings - {b"identity"}:
-        raise ResponseError("the answer is compressed, though we asked for it plain")
-
-
-def _for_httpcore(request: httpx.Request) -> httpcore.Request:
-    return httpcore.Request(
-        method=request.method,
-        url=httpcore.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
-        ),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
-    )
 
 
 @contextmanager
