@@ -27,7 +27,7 @@ from vaultconfig.render.rules import refers
 from vaultconfig.source import DEFAULT_ENV_FILE
 
 if TYPE_CHECKING:
-    from vaultconfig.client import Health, Identity
+    from vaultconfig.client import Identity, VaultHealth
 
 _SKEW: Final = timedelta(seconds=30)
 _TOKEN_ENDS_SOON: Final = timedelta(days=1)
@@ -69,7 +69,7 @@ def problems_of_identity(
         yield Problem("error", "token", f"the token ends at {_moment(ends)}: get a new one")
 
 
-def problems_of_clock(health: Health, *, now: datetime) -> Iterator[Problem]:
+def problems_of_clock(health: VaultHealth, *, now: datetime) -> Iterator[Problem]:
     """Yield whether our clock and the vault's differ."""
     if health.server_time is not None and abs(health.server_time - now) > _SKEW:
         seconds = round((now - health.server_time).total_seconds())

@@ -30,7 +30,7 @@ class Answer:
     """Status, headers (names in lower case) and body of a response.
 
     Attributes:
-        sent: The credential that was sent, in case the server repeats it; empty for none.
+        sent: The credential that was sent, in case the server repeats it; may be empty.
         credential: The same by the name of its source, for messages.
         peer: The server's name in messages.
         url: The vault's, for messages.
@@ -58,7 +58,7 @@ class Answer:
         """Return the JSON object in the body, its scalars masked.
 
         Raises:
-            ResponseError: There is none.
+            ResponseError: The body is something else.
         """
         payload = _masked_json(self.body)
         if isinstance(payload, dict):
@@ -170,7 +170,7 @@ def _http_date(value: str) -> datetime | None:
 
 
 def _masked_json(body: bytes) -> Any:
-    """Return the JSON value in *body*, masked; None where there is none."""
+    """Return the JSON value in *body*, masked; None where it is not JSON."""
     # Nothing leaves here but a value: a JSONDecodeError holds the body.
     try:
         return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite))

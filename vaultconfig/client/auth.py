@@ -32,10 +32,10 @@ from vaultconfig.errors import (
 from vaultconfig.latch import Latch
 from vaultconfig.masking.values import mask
 
-EARLY = 60.0
+RENEW_EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
 
-_NO_END = 1e9  # seconds; a token that is to live for thirty years has none
+_NO_END = 1e9  # seconds; a token that is to live for thirty years has no end
 _LONGEST_TOKEN = 64 * 1024  # bytes
 
 Flow: TypeAlias = Generator[httpx.Request, httpx.Response, None]
@@ -50,7 +50,7 @@ class StaticToken(httpx.Auth):
         name: What errors call it.
 
     Raises:
-        ConfigurationError: It is empty, or holds what no token can.
+        ConfigurationError: It is empty, or holds characters that are not valid in a token.
     """
 
     def __init__(self, token: str, *, name: str = UNNAMED) -> None:
@@ -64,7 +64,7 @@ class StaticToken(httpx.Auth):
 
 
 class TokenFile(httpx.Auth):
-    """A file that holds a token, and is read for each request, since others rotate it."""
+    """A file that holds a token, and is read for each request, since other programs rotate it."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -89,7 +89,7 @@ class TokenFile(httpx.Auth):
         if isinstance(content, OSError):
             raise ConfigurationError(f"{where} can't be read ({content.strerror})")
         if len(content) > _LONGEST_TOKEN:
-            raise ConfigurationError(f"{where} is larger than 64 KiB, which no token is")
+            raise ConfigurationError(f"{where} is larger than 64 KiB: it does not hold a token")
         return _checked(content, where=where)
 
 
@@ -117,7 +117,7 @@ class ClientCredentials(httpx.Auth):
         client_id: The id.
         client_secret: The secret.
         token_url: Where tokens are issued.
-        scope: For which scope; empty for what is usual there.
+        scope: For which scope; empty for the one that is usual there.
         style: Whether id and secret go in the ``form``, or by HTTP ``basic``.
         allow_http: Whether plain HTTP may go to other machines.
         clock: Seconds that only grow.
@@ -171,7 +171,7 @@ class ClientCredentials(httpx.Auth):
             yield _signed(request, grant.token)
 
     def abandon(self) -> None:
-        """Let nobody wait for a renewal any more; the one that it was may have been interrupted."""
+        """End the wait for a renewal: a signal may have interrupted the thread that makes it."""
         for process, renewal in self._renewals.copy().items():
             self._renewals.pop(process, None)
             renewal.over.open()
@@ -185,8 +185,12 @@ class ClientCredentials(httpx.Auth):
             while (grant := self._usable(rejected)) is None:
                 running = self._renewals.setdefault(process, own)
                 if running.thread != own.thread:
-                    _wait_for(running, request)
-                elif (grant := self._usable(rejected)) is None:  # nor has another brought one
+                    left = request.extensions["timeout"]["read"].remaining()
+                    if not running.over.wait(left):
+                        raise VaultUnavailableError(
+                            "no token in time: another thread still waits for one"
+                        )
+                elif (grant := self._usable(rejected)) is None:  # no other thread has brought one
                     self._grant = grant = yield from self._fetched(request)
                     break
             return grant
@@ -212,12 +216,20 @@ class ClientCredentials(httpx.Auth):
             sent=self._client_secret,
             peer=f"the token endpoint {self._token_url}",
         )
-        return self._granted(answer, asked=asked)
+        if answer.status != 200:
+            raise FailureError(self._rejection(answer))
+        payload = answer.json()
+        token, kind = payload.get("access_token"), text(payload.get("token_type")) or "bearer"
+        if not isinstance(token, str) or _token_problem(token) or kind.lower() != "bearer":
+            raise ResponseError(
+                f"{origin(self._token_url)} answered without a bearer token: check the token URL"
+            )
+        return _Grant(token, due=asked + _useful(payload.get("expires_in")))
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
-        form = {"grant_type": "client_credentials"} | (
-            {"scope": self._scope} if self._scope else {}
-        )
+        form = {"grant_type": "client_credentials"}
+        if self._scope:
+            form["scope"] = self._scope
         headers = {name: request.headers[name] for name in ("User-Agent", "Accept-Encoding")}
         if self._style == "basic":
             # RFC 6749 section 2.3.1: form-encoded before it is joined.
@@ -237,17 +249,6 @@ class ClientCredentials(httpx.Auth):
             extensions=request.extensions,
         )
 
-    def _granted(self, answer: Answer, *, asked: float) -> _Grant:
-        if answer.status != 200:
-            raise FailureError(self._rejection(answer))
-        payload = answer.json()
-        token, kind = payload.get("access_token"), text(payload.get("token_type")) or "bearer"
-        if not isinstance(token, str) or _token_problem(token) or kind.lower() != "bearer":
-            raise ResponseError(
-                f"{origin(self._token_url)} answers without a bearer token: check the token URL"
-            )
-        return _Grant(token, due=asked + _useful(payload.get("expires_in")))
-
     def _rejection(self, answer: Answer) -> Failure:
         report, said = answer.report(is_oauth=True), f"{answer.peer} rejected {self._own_name}"
         if answer.status in (400, 401) or (answer.status == 403 and report.code):
@@ -261,7 +262,7 @@ class ClientCredentials(httpx.Auth):
             return Failure(rate_limited(report), Retry.BACKOFF)
         if answer.status >= 500:
             return Failure(unavailable(report), Retry.BACKOFF)
-        return Failure(ResponseError(f"{answer.peer} answers {report.said}: check the token URL"))
+        return Failure(ResponseError(f"{answer.peer} answered {report.said}: check the token URL"))
 
 
 def _useful(expires_in: Any) -> float:
@@ -270,13 +271,7 @@ def _useful(expires_in: Any) -> float:
         return math.inf
     if not 0 < expires_in < _NO_END:
         return math.inf
-    return max(expires_in - EARLY, expires_in / 2)
-
-
-def _wait_for(renewal: _Renewal, request: httpx.Request) -> None:
-    left = request.extensions["timeout"]["read"].remaining()
-    if not renewal.over.wait(left):
-        raise VaultUnavailableError("no token in time: another thread still waits for one")
+    return max(expires_in - RENEW_EARLY, expires_in / 2)
 
 
 def _signed(request: httpx.Request, token: str) -> httpx.Request:
@@ -295,7 +290,7 @@ def _token_problem(token: str) -> str | None:
     if not token:
         return "is empty"
     if not all("!" <= character <= "~" for character in token):
-        return "holds blanks, line ends or other characters that no token has"
+        return "holds blanks, line ends or other characters that are not valid in a token"
     return None
 
 

@@ -32,7 +32,7 @@ class Failure:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the server asks us to wait."""
+        """Seconds to wait, as the server asks for."""
         return self.error.retry_after if isinstance(self.error, RateLimitedError) else None
 
 

@@ -1,7 +1,7 @@
 """Name resolution that is waited for only as long as there is time.
 
 The system's resolver takes no time-out, and can't be interrupted. So each lookup has a daemon
-thread. There is one thread for each name at most: whoever asks meanwhile waits for its answer.
+thread. There is one thread for each name at most: other callers wait for its answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Lookup:
         try:
             found = self._look_up()
             self.addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-        except Exception as exc:  # whatever it is: it is for those who wait
+        except Exception as exc:  # whatever it is, the threads that wait raise it
             self.problem = exc.with_traceback(None)
         finally:
             self.leave()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from vaultconfig.client.answer import Answer, moment, text, texts
@@ -19,7 +19,7 @@ from vaultconfig.client.failures import (
     failure_of_request,
     failure_of_secret,
 )
-from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
+from vaultconfig.client.records import Identity, SecretSummary, VaultHealth, WriteResult
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import unmask
 from vaultconfig.secret import Secret, SecretKey
@@ -49,14 +49,8 @@ class Request:
     anonymous: bool = False
 
 
-def whoami_request() -> Request:
-    """Ask for the identity of the token."""
-    return Request("GET", "/v1/auth/whoami")
-
-
-def health_request() -> Request:
-    """Ask how the vault is."""
-    return Request("GET", "/v1/health/ready", anonymous=True)
+WHOAMI: Final = Request("GET", "/v1/auth/whoami")
+HEALTH: Final = Request("GET", "/v1/health/ready", anonymous=True)
 
 
 def read_request(key: SecretKey) -> Request:
@@ -94,7 +88,7 @@ def write_request(
     body = {"data": data, "secret_type": secret_type, "metadata": metadata}
     encoded = _json_body(body | {"options": given} if given else body)
     if encoded is None:
-        raise ConfigurationError(f"the data for {path} holds what JSON has no form for")
+        raise ConfigurationError(f"the data for {path} holds a value that JSON has no form for")
     return Request("PUT", f"/v1/secrets/{quote(path)}", encoded, writes=True)
 
 
@@ -126,11 +120,19 @@ def secrets_in(
     secrets, errors = payload.get("secrets"), payload.get("errors") or {}
     if not isinstance(secrets, dict) or not isinstance(errors, dict):
         raise answer.broken("to the batch", "does not contain 'secrets'")
-    return {key: _item(key, secrets=secrets, errors=errors, answer=answer) for key in keys}
+    found: dict[SecretKey, Secret | Failure] = {}
+    for key in keys:
+        if key.path in errors:
+            found[key] = failure_of_secret(answer.report_of(errors[key.path]), path=key.path)
+        elif isinstance(secrets.get(key.path), dict):
+            found[key] = _secret(secrets[key.path], key=key, answer=answer)
+        else:
+            raise answer.broken("to the batch", f"does not contain {key.path}")
+    return found
 
 
 def identity_in(answer: Answer) -> Identity | Failure:
-    """Decode the answer to `whoami_request`."""
+    """Decode the answer to `WHOAMI`."""
     if answer.status != 200:
         return failure_of_request(answer.report(), what="whoami")
     payload = answer.json()
@@ -172,24 +174,27 @@ def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Fa
     items = payload["secrets"] if "secrets" in payload else payload.get("data")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise answer.broken("to the listing", "does not contain 'secrets'")
+    page = []
+    for item in items:
+        path, version = text(item.get("path")), item.get("version")
+        if path is None:
+            raise answer.broken("to the listing", "has an entry without 'path'")
+        page.append(
+            SecretSummary(
+                path=path,
+                version=int(version) if isinstance(version, int) else None,
+                secret_type=text(item.get("secret_type")),
+                updated_at=moment(item.get("updated_at")),
+                tags=texts(item.get("tags")),
+            )
+        )
     cursor = text(payload.get("cursor")) if payload.get("has_more", True) else None
-    return tuple(_summary(item, answer=answer) for item in items), cursor or None
+    return tuple(page), cursor or None
 
 
-def health_in(answer: Answer) -> Health:
-    """Decode the answer to `health_request`, whatever its body."""
-    return Health(ready=answer.status == 200, server_time=answer.date)
-
-
-def _item(
-    key: SecretKey, *, secrets: Mapping[str, Any], errors: Mapping[str, Any], answer: Answer
-) -> Secret | Failure:
-    path = key.path
-    if path in errors:
-        return failure_of_secret(answer.report_of(errors[path]), path=path)
-    if not isinstance(secrets.get(path), dict):
-        raise answer.broken("to the batch", f"does not contain {path}")
-    return _secret(secrets[path], key=key, answer=answer)
+def health_in(answer: Answer) -> VaultHealth:
+    """Decode the answer to `HEALTH`, whatever its body."""
+    return VaultHealth(ready=answer.status == 200, server_time=answer.date)
 
 
 def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
@@ -219,19 +224,6 @@ def _version(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
     if not 1 <= version <= HIGHEST_VERSION:
         raise answer.broken(f"for {path}", "has a 'version' that no secret can have")
     return int(version)
-
-
-def _summary(item: Mapping[str, Any], *, answer: Answer) -> SecretSummary:
-    path, version = text(item.get("path")), item.get("version")
-    if path is None:
-        raise answer.broken("to the listing", "has an entry without 'path'")
-    return SecretSummary(
-        path=path,
-        version=int(version) if isinstance(version, int) else None,
-        secret_type=text(item.get("secret_type")),
-        updated_at=moment(item.get("updated_at")),
-        tags=texts(item.get("tags")),
-    )
 
 
 def _json_body(body: Mapping[str, Any]) -> bytes | None:

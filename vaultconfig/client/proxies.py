@@ -65,9 +65,11 @@ def mounts_for(send: Send) -> Mapping[str, httpx.BaseTransport | None]:
     if "*" in excepted:
         return {}
     proxies = {
-        f"{scheme}://": ViaProxy(_with_scheme(found[scheme]), scheme=scheme, send=send)
+        f"{scheme}://": ViaProxy(
+            address if "://" in address else f"http://{address}", scheme=scheme, send=send
+        )
         for scheme in ("http", "https", "all")
-        if found.get(scheme)
+        if (address := found.get(scheme))
     }
     patterns = [_pattern(entry) for entry in excepted if entry and proxies]
     return proxies | {pattern: None for pattern in patterns if _is_readable(pattern)}
@@ -85,10 +87,6 @@ def _is_readable(pattern: str) -> bool:
         )
         return False
     return True
-
-
-def _with_scheme(address: str) -> str:
-    return address if "://" in address else f"http://{address}"
 
 
 def _pattern(entry: str) -> str:

@@ -13,8 +13,8 @@ class Identity:
     Attributes:
         identity_id: As it stands in the audit log.
         identity_type: Such as ``user`` or ``service_account``.
-        tenant_id: Whose secrets we see.
-        partner_id: Whose tenants we may name, if any.
+        tenant_id: The tenant whose secrets the token can see.
+        partner_id: The partner whose tenants the client may name, if any.
         scopes: Such as ``secrets:read``.
         token_expires_at: Where the vault said so.
     """
@@ -54,12 +54,12 @@ class SecretSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class VaultHealth:
     """How the vault is.
 
     Attributes:
         ready: Whether it says that it serves requests.
-        server_time: Its clock, to compare ours with.
+        server_time: Its clock, to compare with that of this machine.
     """
 
     ready: bool

@@ -97,6 +97,11 @@ class DeadlineStream(httpcore.NetworkStream):
             connection.shutdown(SHUT_RDWR)
         self._stream.close()
 
+    def leave_to_parent(self) -> None:
+        """Close the socket in a forked child, of which the other side hears nothing."""
+        with suppress(OSError):
+            self._stream.get_extra_info("socket").close()
+
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
@@ -117,16 +122,13 @@ _open: WeakSet[DeadlineStream] = WeakSet()
 
 
 def _close_in_child() -> None:
-    """Close the parent's sockets in a forked child, of which the other side hears nothing."""
     # One that a thread of the parent was using would stay open here as long as this process.
     for stream in list(_open):
-        connection = stream.get_extra_info("socket")
-        with suppress(OSError):
-            connection.close()
+        stream.leave_to_parent()
     _open.clear()
 
 
-on_fork(after_in_child=_close_in_child)
+in_forked_child("sockets", _close_in_child)
 
 
 def _left(timeout: float | None, late: type[Exception]) -> float | None:

@@ -1,12 +1,10 @@
-"""News of changed secrets, by long polls; never their values."""
+"""Events about changed secrets, by long polls; never their values."""
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -33,7 +31,7 @@ class Event:
         event_id: For `Subscription.ack`, and to go on after it.
         event_type: Such as ``secret.updated``.
         path: The secret's.
-        version: The new one; None where there is none. One rotation may come as two events:
+        version: The new one, if there is one. One rotation may come as two events:
             path and version tell that they are one.
     """
 
@@ -46,7 +44,7 @@ class Event:
 class Subscription:
     """A place where the vault keeps events for us, until we have acknowledged them.
 
-    It has connections of its own, so that a poll that waits holds up nobody. Polls come from
+    It has connections of its own, so that a poll that waits holds up no other call. Polls come from
     one thread; every other method may be called meanwhile from another.
     """
 
@@ -66,20 +64,15 @@ class Subscription:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self.close()
 
     def poll(
         self, timeout: float = LONGEST_POLL, *, since_event_id: str | None = None
     ) -> tuple[Event, ...]:
-        """Wait for events, and return those there are, up to 100; none when the time is over.
+        """Wait for events, and return those there are, up to 100; an empty tuple after *timeout*.
 
-        It is one attempt: whoever polls for ever knows best how long to wait after a failure.
+        It is one attempt: a caller that polls on decides how long to wait after a failure.
 
         Args:
             timeout: Seconds, up to 60.
@@ -88,7 +81,7 @@ class Subscription:
         Raises:
             ConfigurationError: It has been closed, meanwhile perhaps, or *timeout* is too long.
             AuthenticationError: The vault rejects the credentials.
-            AccessDeniedError: The subscription is not ours.
+            AccessDeniedError: The subscription belongs to another identity.
             VaultUnavailableError: No usable answer in time.
             ResponseError: The vault does not know the subscription, or breaks its protocol.
         """
@@ -98,17 +91,16 @@ class Subscription:
         if since_event_id is not None:
             query["since_event_id"] = since_event_id
         request = Request("GET", f"{self._target}/poll?{urlencode(query)}")
-        decode = functools.partial(_events_in, name=self._name)
-        return self._send(request, decode, seconds=timeout + MARGIN)
+        return self._send(request, self._events_in, seconds=timeout + MARGIN)
 
     def ack(self, event_ids: Collection[str]) -> None:
-        """Acknowledge events, which else come again; the vault allows 20 calls a minute.
+        """Acknowledge events, which come again otherwise; the vault allows 20 calls a minute.
 
         Raises:
             VaultConfigError: As for `poll`.
         """
         body = json.dumps({"event_ids": [*event_ids]}).encode()
-        self._do(Request("POST", f"{self._target}/ack", body))
+        self._send(Request("POST", f"{self._target}/ack", body), self._nothing_in)
 
     def delete(self, *, deadline: float | None = None) -> None:
         """Let the vault forget the subscription.
@@ -119,32 +111,42 @@ class Subscription:
         Raises:
             VaultConfigError: As for `poll`.
         """
-        self._do(Request("DELETE", self._target), seconds=deadline)
+        self._send(Request("DELETE", self._target), self._nothing_in, seconds=deadline)
 
     def close(self) -> None:
         """Close the connections; a poll that is waiting ends at once, with a ConfigurationError."""
         self._wire.close()
 
-    def _do(self, request: Request, *, seconds: float | None = None) -> None:
-        self._send(request, functools.partial(_nothing_in, name=self._name), seconds=seconds)
-
     def _send(
-        self, request: Request, decode: Callable[[Answer], T | Failure], *, seconds: float | None
+        self,
+        request: Request,
+        decode: Callable[[Answer], T | Failure],
+        *,
+        seconds: float | None = None,
     ) -> T:
         outcome = self._wire.send(request, decode, self._deadline(seconds))
         if isinstance(outcome, Failure):
             raise outcome.error
         return outcome
 
+    def _events_in(self, answer: Answer) -> tuple[Event, ...] | Failure:
+        if answer.status != 200:
+            return failure_of_subscription(answer.report(), name=self._name)
+        events = answer.json().get("events")
+        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+            raise answer.broken("about a subscription", "does not contain 'events'")
+        return tuple(_event(event, answer=answer) for event in events)
+
+    def _nothing_in(self, answer: Answer) -> Failure | None:
+        if answer.status in (200, 202, 204):
+            return None
+        return failure_of_subscription(answer.report(), name=self._name)
+
 
 def creation(paths: Collection[str], *, name: str) -> Request:
     """Ask for a subscription to what matches *paths*."""
-    body = {
-        "name": name,
-        "paths": [*paths],
-        "events": [*EVENTS],
-        "delivery": {"type": "polling"},
-    }
+    delivery = {"type": "polling"}
+    body = {"name": name, "paths": [*paths], "events": [*EVENTS], "delivery": delivery}
     return Request("POST", "/v1/subscriptions", json.dumps(body).encode(), writes=True)
 
 
@@ -158,30 +160,13 @@ def created_in(answer: Answer, *, name: str) -> str | Failure:
     return subscription_id
 
 
-def _events_in(answer: Answer, *, name: str) -> tuple[Event, ...] | Failure:
-    if answer.status != 200:
-        return failure_of_subscription(answer.report(), name=name)
-    events = answer.json().get("events")
-    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-        raise answer.broken("about a subscription", "does not contain 'events'")
-    return tuple(_event(event, answer=answer) for event in events)
-
-
 def _event(event: Mapping[str, Any], *, answer: Answer) -> Event:
     event_id, event_type = text(event.get("event_id")), text(event.get("event_type"))
     path, data = text(event.get("path")), event.get("data")
     if event_id is None or event_type is None or path is None:
         raise answer.broken("about a subscription", "does not contain an event's id, type and path")
-    return Event(event_id, event_type, path, _version(data if isinstance(data, dict) else {}))
-
-
-def _version(data: Mapping[str, Any]) -> int | None:
+    data = data if isinstance(data, dict) else {}
     version = data.get("new_version", data.get("version"))
-    is_number = isinstance(version, int) and not isinstance(version, bool)
-    return int(version) if is_number else None  # int() also takes the mask off
-
-
-def _nothing_in(answer: Answer, *, name: str) -> Failure | None:
-    if answer.status in (200, 202, 204):
-        return None
-    return failure_of_subscription(answer.report(), name=name)
+    if isinstance(version, bool) or not isinstance(version, int):
+        return Event(event_id, event_type, path)
+    return Event(event_id, event_type, path, int(version))  # int() also takes the mask off

@@ -186,7 +186,7 @@ class _Line:
         return self._backend.heard > self._heard
 
     def is_usable(self, context: ssl.SSLContext | None) -> bool:
-        """Whether it is young enough, trusts whom *context* trusts, and looks open."""
+        """Whether it is young enough, uses *context*, and looks open."""
         now = self._clock()
         is_young = now - self._made_at < LONGEST_USE and now - self._used_at < IDLE_SECONDS
         return is_young and context is self._context and not self._connection.has_expired()

@@ -17,7 +17,7 @@ _Mark: TypeAlias = tuple[object, ...]
 
 
 class Authorities:
-    """Whom to trust: as httpx has it, from SSL_CERT_FILE, SSL_CERT_DIR or certifi.
+    """The trusted authorities: as in httpx, from SSL_CERT_FILE, SSL_CERT_DIR or certifi.
 
     Without a lock, which a signal handler could wait for: two threads may make a context each.
     """
@@ -40,9 +40,9 @@ class Authorities:
             self._mark = mark
         return context
 
-    def renewed(self, refused: ssl.SSLContext) -> ssl.SSLContext:
-        """Return another context than *refused*, unless the certificates can't be loaded."""
-        if self._context is refused:
+    def renewed(self, outdated: ssl.SSLContext) -> ssl.SSLContext:
+        """Return another context than *outdated*, unless the certificates can't be loaded."""
+        if self._context is outdated:
             mark = _mark()  # before: what is replaced meanwhile is read at the next look
             self._context, self._mark = self._loaded(), mark
         return self.context()
@@ -70,7 +70,7 @@ class Authorities:
 
 
 def distrust(exc: BaseException) -> str | None:
-    """Return why a certificate was refused, if that is what *exc* is about."""
+    """Return why a certificate was rejected, if that is what *exc* is about."""
     for link in chain(exc):
         if isinstance(link, ssl.SSLCertVerificationError):
             return link.verify_message
@@ -85,7 +85,7 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _mark() -> _Mark | None:
-    """Return what differs once the certificates have changed; None while there are none."""
+    """Return what differs once the certificates have changed; None while they are missing."""
     path = _path()
     try:
         found = os.stat(path)

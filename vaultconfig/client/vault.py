@@ -6,7 +6,6 @@ import functools
 import random as randomness
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 import httpx
@@ -16,7 +15,7 @@ from vaultconfig.client.answer import Answer
 from vaultconfig.client.attempts import Deadline, Retries, Terms
 from vaultconfig.client.failures import Failure
 from vaultconfig.client.reading import Reads
-from vaultconfig.client.records import Health, Identity, SecretSummary, WriteResult
+from vaultconfig.client.records import Identity, SecretSummary, VaultHealth, WriteResult
 from vaultconfig.client.subscriptions import Subscription, created_in, creation
 from vaultconfig.client.wire import Wire
 from vaultconfig.connection.urls import checked_url
@@ -83,12 +82,7 @@ class VaultClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -103,15 +97,15 @@ class VaultClient:
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
-        return self._call(protocol.whoami_request(), protocol.identity_in)
+        return self._call(protocol.WHOAMI, protocol.identity_in)
 
-    def health(self) -> Health:
-        """Return how the vault says it is; needs no credentials.
+    def health(self) -> VaultHealth:
+        """Return whether the vault says that it is ready; needs no credentials.
 
         Raises:
             VaultUnavailableError: No answer before the deadline.
         """
-        return self._call(protocol.health_request(), protocol.health_in)
+        return self._call(protocol.HEALTH, protocol.health_in)
 
     def read(self, path: str, version: int | None = None) -> Secret:
         """Read the secret at *path*, the newest version or the one named.
@@ -145,7 +139,7 @@ class VaultClient:
 
         Raises:
             AuthenticationError: The vault rejects the credentials, or denies the whole request.
-            VaultUnavailableError: It answered for none of *keys* before the deadline.
+            VaultUnavailableError: It answered for not one of *keys* before the deadline.
             ResponseError: An answer breaks the protocol.
         """
         wanted = {
@@ -184,7 +178,7 @@ class VaultClient:
         Raises:
             AccessDeniedError: We may not write there.
             SecretError: The vault rejects the request, or *path* is not a secret's path.
-            ConfigurationError: JSON has no form for something in *data*.
+            ConfigurationError: JSON has no form for a value in *data*.
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
@@ -218,7 +212,7 @@ class VaultClient:
             if cursor is None:
                 return
             if cursor in seen:
-                raise ResponseError("the vault's listing goes round in a circle")
+                raise ResponseError("the vault's listing has no end: a cursor came again")
             seen.add(cursor)
 
     def delete(self, path: str) -> None:
@@ -235,7 +229,7 @@ class VaultClient:
         self._call(protocol.delete_request(path), functools.partial(protocol.deleted_in, path=path))
 
     def subscribe(self, paths: Collection[str], *, name: str = "vaultconfig") -> Subscription:
-        """Have the vault keep news of the secrets that match *paths*.
+        """Have the vault keep events about the secrets that match *paths*.
 
         The subscription has connections of its own, and is closed on its own. It is one attempt:
         the vault allows 20 a minute.

@@ -1,7 +1,7 @@
 """One attempt at one request; the one place that knows httpx's client and its exceptions.
 
 Whatever happens comes back as a value: httpx's exceptions hold the request, and with it the
-token, so none of them leaves this module, not even as the context of another.
+token, so they never leave this module, not even as the context of another.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def time_outs(deadline: Deadline) -> dict[str, Deadline]:
 
 @functools.cache
 def user_agent() -> str:
-    """Return what the vault's audit log is to show of us."""
+    """Return the name under which the vault logs our requests."""
     try:
         return f"vaultconfig/{version('scaivault-config')}"
     except PackageNotFoundError:

@@ -82,7 +82,7 @@ class Flights:
         return answers, failure
 
     def _join(self, key: SecretKey, own: Flight) -> Flight:
-        """Return the flight that brings *key*, which is *own* if none is under way."""
+        """Return the flight that brings *key*, which is *own* if no other one does."""
         flight = self.under_way.setdefault(key, own)
         if flight.thread == own.thread:
             # A signal handler can't wait for the load that it has interrupted.

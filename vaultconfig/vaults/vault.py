@@ -147,7 +147,7 @@ class Vault:
         return self._taken(answers, lifetimes, asked_at, newest=newest)
 
     def subscribe(self, paths: Collection[str]) -> Subscription:
-        """Have the vault keep news of *paths*; see `VaultClient.subscribe`.
+        """Have the vault keep events about *paths*; see `VaultClient.subscribe`.
 
         Raises:
             VaultConfigError: It has no subscriptions, or denies us one.
@@ -208,7 +208,7 @@ class Vault:
         if asked_at - self._older_since.setdefault(key, asked_at) < ttl:
             return VaultUnavailableError(f"the vault answered with {told}: a replica may lag")
         self._older_since.pop(key, None)  # another thread may have come first
-        say(logging.WARNING, "the vault has kept to %s, for a whole ttl: it is taken", told)
+        say(logging.WARNING, "for a whole ttl the vault has answered with %s: it is used", told)
         return None
 
     def _add_stale(
@@ -217,7 +217,8 @@ class Vault:
         """Serve what the vault can't give right now from the cache, if young enough."""
         oldest, served = 0.0, 0
         for key, life in lifetimes.items():
-            if isinstance(answers.get(key, _UNAVAILABLE), VaultUnavailableError):
+            answer = answers.get(key)
+            if answer is None or isinstance(answer, VaultUnavailableError):
                 entry = self.cache.get(key, max_age=life.max_stale)
                 if entry is not None:
                     answers[key] = entry.secret
@@ -229,6 +230,3 @@ class Vault:
                 served,
                 oldest,
             )
-
-
-_UNAVAILABLE = VaultUnavailableError("not answered")
