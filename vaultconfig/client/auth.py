@@ -56,7 +56,7 @@ class StaticToken(httpx.Auth):
     def __init__(self, token: str, *, name: str = UNNAMED) -> None:
         token = mask(token)
         self.name = name
-        self._token = _checked(token, where=name)
+        self._token = _checked_token(token, where=name)
 
     def auth_flow(self, request: httpx.Request) -> Flow:
         """Sign *request*."""
@@ -90,7 +90,7 @@ class TokenFile(httpx.Auth):
             raise ConfigurationError(f"{where} can't be read ({content.strerror})")
         if len(content) > _LONGEST_TOKEN:
             raise ConfigurationError(f"{where} is larger than 64 KiB: it does not hold a token")
-        return _checked(content, where=where)
+        return _checked_token(content, where=where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +250,16 @@ class ClientCredentials(httpx.Auth):
         )
 
     def _rejection(self, answer: Answer) -> Failure:
-        report, said = answer.report(is_oauth=True), f"{answer.peer} rejected {self._own_name}"
+        report = answer.report(is_oauth=True)
+        # Here the status decides: of the codes of RFC 6749 most come with a 400.
         if answer.status in (400, 401) or (answer.status == 403 and report.code):
-            message = f"{said} ({report.said}): check id, secret and scope"
+            rejected = f"{answer.peer} rejected {self._own_name} ({report.said})"
             return Failure(
-                AuthenticationError(message, code=report.code, request_id=report.request_id)
+                AuthenticationError(
+                    f"{rejected}: check id, secret and scope",
+                    code=report.code,
+                    request_id=report.request_id,
+                )
             )
         if answer.status in VERDICTS and report.code is None:
             return Failure(foreign(report))
@@ -269,9 +274,8 @@ def _useful(expires_in: Any) -> float:
     """Return how long a token is to be used; one without an end, until the vault rejects it."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
         return math.inf
-    if not 0 < expires_in < _NO_END:
-        return math.inf
-    return max(expires_in - RENEW_EARLY, expires_in / 2)
+    is_real = 0 < expires_in < _NO_END
+    return max(expires_in - RENEW_EARLY, expires_in / 2) if is_real else math.inf
 
 
 def _signed(request: httpx.Request, token: str) -> httpx.Request:
@@ -279,7 +283,7 @@ def _signed(request: httpx.Request, token: str) -> httpx.Request:
     return request
 
 
-def _checked(token: str, *, where: str) -> str:
+def _checked_token(token: str, *, where: str) -> str:
     problem = _token_problem(token)
     if problem is not None:
         raise ConfigurationError(f"{where} {problem}")

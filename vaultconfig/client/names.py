@@ -18,7 +18,7 @@ from vaultconfig.latch import Latch
 Found: TypeAlias = Sequence[tuple[AddressFamily | int, SocketKind | int, int, str, tuple[Any, ...]]]
 
 
-class _Lookup:
+class _NameLookup:
     def __init__(self, look_up: Callable[[], Found], *, key: Hashable) -> None:
         self._look_up = look_up
         self._key = key
@@ -37,11 +37,11 @@ class _Lookup:
             self.over.open()
 
     def leave(self) -> None:
-        if _running.get(self._key) is self:
-            _running.pop(self._key, None)
+        if _lookups.get(self._key) is self:
+            _lookups.pop(self._key, None)
 
 
-_running: dict[Hashable, _Lookup] = {}
+_lookups: dict[Hashable, _NameLookup] = {}
 
 
 def resolved(look_up: Callable[[], Found], *, name: Hashable, seconds: float) -> list[str]:
@@ -53,9 +53,9 @@ def resolved(look_up: Callable[[], Found], *, name: Hashable, seconds: float) ->
     """
     # A forked child does not have its parent's threads.
     key = (os.getpid(), name)
-    own = _Lookup(look_up, key=key)
+    own = _NameLookup(look_up, key=key)
     try:
-        lookup = _running.setdefault(key, own)
+        lookup = _lookups.setdefault(key, own)
         if lookup is own:
             Thread(target=own.run, name="vaultconfig-resolve", daemon=True).start()
     except RuntimeError:  # there are no threads any more at the end of the process

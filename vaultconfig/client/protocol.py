@@ -49,8 +49,8 @@ class Request:
     anonymous: bool = False
 
 
-WHOAMI: Final = Request("GET", "/v1/auth/whoami")
-HEALTH: Final = Request("GET", "/v1/health/ready", anonymous=True)
+WHOAMI_REQUEST: Final = Request("GET", "/v1/auth/whoami")
+HEALTH_REQUEST: Final = Request("GET", "/v1/health/ready", anonymous=True)
 
 
 def read_request(key: SecretKey) -> Request:
@@ -107,7 +107,7 @@ def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:
     """Decode the answer to `read_request`."""
     if answer.status != 200:
         return failure_of_secret(answer.report(), path=key.path, version=key.version)
-    return _secret(answer.json(), key=key, answer=answer)
+    return _secret_of(answer.json(), key=key, answer=answer)
 
 
 def secrets_in(
@@ -125,14 +125,14 @@ def secrets_in(
         if key.path in errors:
             found[key] = failure_of_secret(answer.report_of(errors[key.path]), path=key.path)
         elif isinstance(secrets.get(key.path), dict):
-            found[key] = _secret(secrets[key.path], key=key, answer=answer)
+            found[key] = _secret_of(secrets[key.path], key=key, answer=answer)
         else:
             raise answer.broken("to the batch", f"does not contain {key.path}")
     return found
 
 
 def identity_in(answer: Answer) -> Identity | Failure:
-    """Decode the answer to `WHOAMI`."""
+    """Decode the answer to `WHOAMI_REQUEST`."""
     if answer.status != 200:
         return failure_of_request(answer.report(), what="whoami")
     payload = answer.json()
@@ -154,7 +154,7 @@ def written_in(answer: Answer, *, path: str) -> WriteResult | Failure:
     if answer.status not in (200, 201):
         return failure_of_secret(answer.report(), path=path)
     payload = answer.json()
-    version = _version(payload, path=path, answer=answer)
+    version = _version_in(payload, path=path, answer=answer)
     return WriteResult(path, version, payload.get("created", version == 1) is True)
 
 
@@ -170,7 +170,7 @@ def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Fa
     if answer.status != 200:
         return failure_of_request(answer.report(), what="the listing")
     payload = answer.json()
-    # ScaiVault's pages show both names.
+    # ScaiVault's documentation shows both names.
     items = payload["secrets"] if "secrets" in payload else payload.get("data")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise answer.broken("to the listing", "does not contain 'secrets'")
@@ -193,15 +193,15 @@ def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Fa
 
 
 def health_in(answer: Answer) -> VaultHealth:
-    """Decode the answer to `HEALTH`, whatever its body."""
+    """Decode the answer to `HEALTH_REQUEST`, whatever its body."""
     return VaultHealth(ready=answer.status == 200, server_time=answer.date)
 
 
-def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
+def _secret_of(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
     path, pinned = key
     if payload.get("path") not in (None, path):  # not quoted: it is the server's text
         raise answer.broken(f"for {path}", "is about another path")
-    version = _version(payload, path=path, answer=answer)
+    version = _version_in(payload, path=path, answer=answer)
     if pinned is not None and version != pinned:
         raise answer.broken(f"for {path}", f"is version {version}, not {pinned}")
     data, metadata = payload.get("data"), payload.get("metadata")
@@ -217,7 +217,7 @@ def _secret(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Se
     )
 
 
-def _version(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
+def _version_in(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
     version = payload.get("version")
     if isinstance(version, bool) or not isinstance(version, int):
         raise answer.broken(f"for {path}", "has no integer as 'version'")

@@ -117,6 +117,7 @@ class DeadlineTransport(httpx.BaseTransport):
             renewed = self._authorities.renewed(context)
             if renewed is context:
                 raise
+        # The certificates have been replaced since they were read: once more, with the new ones.
         line = _Line(server, context=renewed, clock=self._clock)
         return line, self._send_over(line, request)
 

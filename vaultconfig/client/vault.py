@@ -97,7 +97,7 @@ class VaultClient:
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
         """
-        return self._call(protocol.WHOAMI, protocol.identity_in)
+        return self._call(protocol.WHOAMI_REQUEST, protocol.identity_in)
 
     def health(self) -> VaultHealth:
         """Return whether the vault says that it is ready; needs no credentials.
@@ -105,7 +105,7 @@ class VaultClient:
         Raises:
             VaultUnavailableError: No answer before the deadline.
         """
-        return self._call(protocol.HEALTH, protocol.health_in)
+        return self._call(protocol.HEALTH_REQUEST, protocol.health_in)
 
     def read(self, path: str, version: int | None = None) -> Secret:
         """Read the secret at *path*, the newest version or the one named.

@@ -51,6 +51,7 @@ class SecretCache:
     def put(self, key: SecretKey, secret: Secret, *, read_at: float, keep: float) -> None:
         """Remember *secret*, asked for at *read_at*, for *keep* seconds at the most."""
         entry = self._entries[key] = CachedSecret(secret, read_at, keep)
+        # Else another thread is tidying, or this one, and a signal has interrupted it.
         if self._tidying.acquire(blocking=False):
             try:
                 self._tidy(key, entry)

@@ -23,7 +23,7 @@ _NEEDED: Final = ("vaultconfig.client", "certifi", "encodings.idna")
 StandIn: TypeAlias = Callable[
     [Vault, Collection[VaultRef], float], Mapping[VaultRef, Resolved | VaultConfigError]
 ]
-_stand_in: ContextVar[StandIn | None] = ContextVar("vaultconfig_stand_in", default=None)
+_present_stand_in: ContextVar[StandIn | None] = ContextVar("vaultconfig_stand_in", default=None)
 
 
 def resolve(
@@ -35,7 +35,7 @@ def resolve(
         VaultConfigError: See `Vault.resolve`.
     """
     vault = vault_for(connection)
-    stand_in = _stand_in.get()
+    stand_in = _present_stand_in.get()
     if stand_in is None:
         return vault.resolve(references, deadline=deadline)
     return stand_in(vault, references, deadline)
@@ -44,11 +44,11 @@ def resolve(
 @contextmanager
 def standing_in(stand_in: StandIn) -> Iterator[None]:
     """Let *stand_in* resolve every reference of the settings that are built in here."""
-    token = _stand_in.set(stand_in)
+    token = _present_stand_in.set(stand_in)
     try:
         yield
     finally:
-        _stand_in.reset(token)
+        _present_stand_in.reset(token)
 
 
 def vault_for(connection: Connection) -> Vault:

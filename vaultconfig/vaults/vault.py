@@ -74,7 +74,7 @@ class Vault:
         self.flights = Flights()
         self._connect = connect
         self._clients: dict[None, VaultClient] = {}  # one at the most
-        self._older_since: dict[SecretKey, float] = {}
+        self._older_since: dict[SecretKey, float] = {}  # when a version first went back
 
     def resolve(
         self, references: Collection[VaultRef], *, deadline: float
@@ -103,6 +103,7 @@ class Vault:
             lifetimes, look_up=look_up, fetch=fetch, deadline=deadline
         )
         self._add_stale(answers, lifetimes)
+        # An outage that the cache makes up for is no failure; a rejected token always is one.
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or answers.keys() != lifetimes.keys()
         ):
