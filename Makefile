@@ -8,7 +8,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pythons soak check coverage bench format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak check coverage bench format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -20,6 +20,10 @@ test: $(VENV)/package
 test-oldest: $(VENV)-oldest/package
 	PYTHONSAFEPATH=1 $(VENV)-oldest/bin/python -m pytest \
 		tests/settings tests/pure tests/client tests/render $(ARGS)
+
+# pydantic-settings' own tests, on VaultSettings.
+test-pydantic-settings: $(VENV)/package
+	$(RUN)/python tests/pydantic_settings_suite.py
 
 # What needs nothing special, on every Python from 3.11 to 3.14 that is found.
 test-pythons:
