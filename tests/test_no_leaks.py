@@ -509,6 +509,6 @@ def test_health_and_provenance(shown: Shown) -> None:
     for name in CANARIES:
         settings = settings_with(Annotated[Any, f"vault:app#{name}"])()
         shown.add("provenance", provenance(settings))
-        shown.add("record", settings._vaultconfig_record)
+        shown.add("record", settings._vaultconfig_origins)
         with suppress(AttributeError):
             shown.add("private", settings.__pydantic_private__)

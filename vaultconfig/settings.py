@@ -108,7 +108,8 @@ class VaultSettings(BaseSettings):
             finally:
                 _loading.reset(token)
         except ValidationError as error:
-            failure = clean_error(error, type(self), report.values if report else ())
+            report = report or Report(type(self), {})
+            failure = clean_error(error, type(self), report.values, nulls=report.nulls)
         except VaultConfigError as error:
             failure = error.with_traceback(None)
         if failure is None and report is not None:

@@ -31,6 +31,7 @@ from pydantic_settings import (
     SettingsError,
 )
 from pydantic_settings.sources import DefaultSettingsSource
+from pydantic_settings.utils import _settings_debug_enabled
 
 from vaultconfig.connection.connection import (
     CONNECTION_VARIABLES,
@@ -468,9 +469,10 @@ def _called(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str, 
     """Return what *source* gives."""
     if type(source) is DotEnvSettingsSource and not source.env_vars:
         return {}  # it would look for every field in a `.env` that is not there
-    texts = getattr(source, "env_vars", {"": "vault:"}).values()
-    is_ours = resolves and isinstance(source, PydanticBaseSettingsSource)
-    may_refer = is_ours and any(text and "vault:" in text for text in texts)
+    if not resolves or not isinstance(source, PydanticBaseSettingsSource):
+        return source()
+    values = getattr(source, "env_vars", {"": "vault:"}).values()  # lists too, of a command line
+    may_refer = any("vault:" in (v if isinstance(v, str) else repr(v)) for v in values if v)
     return _taking_references(source)() if may_refer else source()
 
 
@@ -602,7 +604,7 @@ class _Written:
 
 def _log(settings_cls: type[BaseSettings], states: dict[str, dict[str, Any]]) -> None:
     """Log what the sources gave, where ``PYDANTIC_SETTINGS_DEBUG`` asks for it."""
-    if os.environ.get("PYDANTIC_SETTINGS_DEBUG") and logging.getLogger(
-        "pydantic_settings"
-    ).isEnabledFor(logging.DEBUG):
+    if _settings_debug_enabled() and logging.getLogger("pydantic_settings").isEnabledFor(
+        logging.DEBUG
+    ):
         settings_cls._settings_log_debug(states)

@@ -288,7 +288,11 @@ def test_the_size_of_the_table() -> None:
 def test_what_the_environment_takes_the_vault_takes(
     connected: None, monkeypatch: pytest.MonkeyPatch, name: str, strict: bool
 ) -> None:
-    """Equal values of the same type come of it; what the environment rejects the vault rejects."""
+    """Equal values of the same type come of it; what the environment rejects the vault rejects.
+
+    Only null differs: pydantic-settings passes over a variable that is decoded to None, while the
+    vault's is None, where that fits.
+    """
     alone = settings_class(BaseSettings, TYPES[name], strict=strict)
     ours = referring(TYPES[name], "vault:texts/{number}#text", strict=strict)
     wrong = []
@@ -297,7 +301,7 @@ def test_what_the_environment_takes_the_vault_takes(
         wanted = outcome(alone)
         monkeypatch.delenv("VALUE")
         found = outcome(lambda: ours(number=number))  # noqa: B023 -- called at once
-        if found != wanted:
+        if found != wanted and not (text == "null" and found == plain(None)):
             wrong.append(f"{text!r:.60}: {found!r:.200}, from the environment {wanted!r:.200}")
     assert not wrong, f"{len(wrong)} of {len(TEXTS)} texts:\n" + "\n".join(wrong)
 

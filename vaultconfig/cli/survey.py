@@ -123,7 +123,7 @@ def _mistakes(found: Report) -> list[ErrorDetails]:
     try:
         BaseModel.__init__(object.__new__(found.model), **found.state)
     except ValidationError as error:
-        return clean_error(error, found.model, [found.state]).errors()
+        return clean_error(error, found.model, [found.state], nulls=found.nulls).errors()
     return []
 
 

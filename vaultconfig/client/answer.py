@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from vaultconfig.client.codes import CODES, OAUTH_CODES
 from vaultconfig.errors import ResponseError
-from vaultconfig.masking.values import mask
+from vaultconfig.masking.values import MaskedFloat, mask
 
 _CODE = re.compile(r"[a-z_]{1,64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -178,8 +178,8 @@ def _masked_json(body: bytes) -> Any:
         return None
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
+def _finite(digits: str) -> MaskedFloat:
+    number = MaskedFloat(digits)
     if math.isinf(number):  # such as 1e999, which would not be the value that was written
         raise ValueError("too large")
     return number

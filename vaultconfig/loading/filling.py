@@ -63,9 +63,14 @@ def _fitted(resolved: Resolved, reference: VaultRef, field: ModelField | None) -
         return value
     if reference.field is None and not field.takes_objects:
         return FieldNotFoundError(resolved.secret.path, None, available=list(value))
-    if field.wants_text and value is not None:
-        return mask(as_text(value) or as_json(value))
-    return value
+    return as_wanted(field, value)
+
+
+def as_wanted(field: ModelField, value: Any) -> Any:
+    """Return a JSON *value* of the vault as text, where that is what the field takes."""
+    if not field.wants_text or value is None or isinstance(value, str):
+        return value
+    return mask(as_text(value) or as_json(value))
 
 
 def _rendered(template: Template, resolved: list[Resolved]) -> Any:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from pydantic_core import PydanticUndefined
-
 from vaultconfig.connection.environment import NOT_FOUND, FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
     ConfigurationError,
@@ -23,7 +21,7 @@ from vaultconfig.errors import (
 )
 from vaultconfig.loading.annotations import Discriminant, is_model, literals_of
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
-from vaultconfig.loading.filling import ReadText, fill
+from vaultconfig.loading.filling import ReadText, as_wanted, fill
 from vaultconfig.loading.given import (
     DEFAULT,
     DOTENV,
@@ -225,10 +223,13 @@ class Merge:
             mappings: What has been taken so far.
         """
         is_due = field is not None and field.declared is not None
-        for piece, place, value in found:
+        for piece, place, given in found:
+            value = given
             if field is not None and is_due and piece.rank is not Rank.ABOVE:
                 yield from self._annotated(field, name, mappings)
                 is_due = False
+            if field is not None and piece.origin.source == VAULT:
+                value = as_wanted(field, value)
             here = piece._replace(place=piece.place + place, data=value)
             text = _reference_in(value) if self._resolves_values and piece.layer else None
             if text is None:
@@ -341,6 +342,8 @@ class Merge:
             self._report.values.append(value)
         if origin is not _FROM_DEFAULT:
             self._report.origins[name] = origin
+        if value is None and origin.source == VAULT:
+            self._report.nulls.add(name)
         if type(value) is not list and type(value) is not tuple:
             return value
         item = _item_of(field)
@@ -468,7 +471,7 @@ def _has_tag(
 ) -> bool:
     if callable(tag):
         data = merged(piece.data for piece in reversed(mappings)) if mappings else default
-        return data is not PydanticUndefined and tag(data) == field.labels.get(model)
+        return data is not None and tag(data) == field.labels.get(model)
     member = next((inner for inner in fields_of(model) if inner.name == tag), None)
     if member is None:
         return True  # a tag of another level of a nested union

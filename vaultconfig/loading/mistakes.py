@@ -23,7 +23,7 @@ from pydantic_core.core_schema import ErrorType
 from pydantic_settings import SettingsError
 
 from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
-from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.fields import describe, fields_of
 from vaultconfig.masking.values import is_masked, mask
 
 WITHHELD = "(withheld: it quotes a value from the vault)"
@@ -32,18 +32,24 @@ _PYDANTICS_OWN: Final = frozenset(get_args(ErrorType))
 _WINDOW: Final = 8  # this many characters in a row of a longer value count as a quotation of it
 
 
-def clean_error(error: ValidationError, model: type, values: Iterable[Any]) -> ValidationError:
+def clean_error(
+    error: ValidationError, model: type, values: Iterable[Any], *, nulls: Collection[str] = ()
+) -> ValidationError:
     """Return *error* as a new one that holds no input.
 
     Args:
         error: What pydantic found.
         model: The settings class; the names it declares are not taken for quotations.
         values: What came from the vault, masked.
+        nulls: The dotted names of the fields that are null in the vault.
     """
     texts = {text for value in values for text in _texts(value) if text}
     names = frozenset(_names(model, set()))
     details = error.errors(include_input=False)
     quotations = Quotations(texts, [said for line in details for said in _said(line, names)])
+    for line in details:
+        if nulls and describe(model, line["loc"])[0] in nulls:
+            line["msg"] += ": it is null in the vault"
     lines = [_clean_line(line, quotations, names) for line in details]
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
 

@@ -26,6 +26,7 @@ class Report:
         replaced: Those that something else fills, though the vault should have.
         origins: Where each value came from, by dotted name.
         values: What came from the vault, masked.
+        nulls: The names of those that are null there.
         fixed: The annotated fields that a higher source gives, which never rotate.
         shut_out: The annotated fields that a `.env` has, and may not provide.
     """
@@ -39,6 +40,7 @@ class Report:
         self.replaced: list[SettingFailure] = []
         self.origins: dict[str, Provenance] = {}
         self.values: list[Any] = []
+        self.nulls: set[str] = set()
         self.fixed: list[str] = []
         self.shut_out: list[str] = []
 

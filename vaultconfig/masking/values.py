@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel
 
@@ -51,27 +51,36 @@ class _MaskedInt(_MaskedNumber, int):
     __slots__ = ()
 
 
-class _MaskedFloat(_MaskedNumber, float):
-    __slots__ = ()
+class MaskedFloat(_MaskedNumber, float):
+    """A fraction that still knows its digits, as they stood in the JSON text: ``1.10``."""
+
+    __slots__ = ("digits",)
+    digits: MaskedStr
+
+    def __new__(cls, digits: str | float) -> Self:
+        """Take the number that *digits* are."""
+        self = super().__new__(cls, digits)
+        self.digits = MaskedStr(digits)
+        return self
 
 
 _MASKED: Mapping[type, Callable[[Any], Any]] = {
     str: MaskedStr,
     int: _MaskedInt,
-    float: _MaskedFloat,
+    float: MaskedFloat,
 }
 _PLAIN: Mapping[type, Callable[[Any], Any]] = {
     MaskedStr: str,
     _MaskedInt: int,
-    _MaskedFloat: float,
+    MaskedFloat: float,
 }
 # pydantic names the type of an input in its errors.
-MaskedStr.__name__, _MaskedInt.__name__, _MaskedFloat.__name__ = "str", "int", "float"
+MaskedStr.__name__, _MaskedInt.__name__, MaskedFloat.__name__ = "str", "int", "float"
 
 
 def is_masked(value: object) -> bool:
     """Whether *value* is a scalar that came from the vault."""
-    return isinstance(value, (MaskedStr, _MaskedInt, _MaskedFloat))
+    return isinstance(value, (MaskedStr, _MaskedInt, MaskedFloat))
 
 
 def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:

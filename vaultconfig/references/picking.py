@@ -60,7 +60,7 @@ def pick(secret: Secret, field: str | None) -> Any:
 def as_text(value: object) -> str | None:
     """Return a scalar as the plain text that is inserted for it, or None for anything else.
 
-    Text is taken as it is, numbers and booleans as JSON writes them.
+    Text is taken as it is, a number as its digits stood, a boolean as JSON writes it.
     """
     match value:
         case str():
@@ -70,7 +70,7 @@ def as_text(value: object) -> str | None:
         case int():
             return int.__repr__(value)
         case float() if isfinite(value):
-            return float.__repr__(value)
+            return str(getattr(value, "digits", float.__repr__(value)))
     return None
 
 
