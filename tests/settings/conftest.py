@@ -10,7 +10,7 @@ import pytest
 
 from tests.settings.loading import Asked
 from vaultconfig.devserver import DevServer
-from vaultconfig.devserver.faults import Request
+from vaultconfig.devserver.faults import LoggedRequest
 from vaultconfig.vaults.shared import close_vaults
 
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
@@ -28,7 +28,7 @@ def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture
 def asked(vault: DevServer) -> Asked:
-    def told(request: Request) -> tuple[str, tuple[str, ...]]:
+    def told(request: LoggedRequest) -> tuple[str, tuple[str, ...]]:
         return request.method, tuple(sorted(request.secrets))
 
     return lambda: [told(request) for request in vault.requests]

@@ -11,9 +11,9 @@ if _MISSING:
         name=_MISSING[0],
     )
 
-from vaultconfig.devserver.faults import Fault, Request  # noqa: E402 -- once the extra is there
+from vaultconfig.devserver.faults import Fault, LoggedRequest  # noqa: E402 -- once the extra is there
 from vaultconfig.devserver.identities import Identity  # noqa: E402 -- once the extra is there
 from vaultconfig.devserver.limits import DOCUMENTED_LIMITS  # noqa: E402 -- once the extra is there
 from vaultconfig.devserver.server import DevServer  # noqa: E402 -- once the extra is there
 
-__all__ = ["DOCUMENTED_LIMITS", "DevServer", "Fault", "Identity", "Request"]
+__all__ = ["DOCUMENTED_LIMITS", "DevServer", "Fault", "Identity", "LoggedRequest"]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vaultconfig.devserver.faults import Fault, Faults, Request
+from vaultconfig.devserver.faults import Fault, Faults, LoggedRequest
 from vaultconfig.devserver.identities import ADMIN
 from vaultconfig.devserver.instance import Incoming, Instance, Reply
 from vaultconfig.devserver.operations import json_object
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 from vaultconfig.devserver.table import Handler
 
 
-def admin_routes(faults: Faults, requests: Sequence[Request]) -> list[tuple[str, str, Handler]]:
+def admin_routes(
+    faults: Faults, requests: Sequence[LoggedRequest]
+) -> list[tuple[str, str, Handler]]:
     """Return the methods, routes and handlers of the administration."""
 
     def show_faults(_incoming: Incoming) -> Reply:
@@ -55,10 +57,10 @@ def _fault(body: bytes) -> Fault:
     try:
         return Fault.parse(json_object(body))
     except ValueError as exc:
-        raise Problem("validation_error", f"not a fault: {exc}") from exc
+        raise ApiError("validation_error", f"not a fault: {exc}") from exc
 
 
-def _shown(request: Request) -> dict[str, object]:
+def _shown(request: LoggedRequest) -> dict[str, object]:
     return {
         "method": request.method,
         "path": request.path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vaultconfig.devserver.contents import Entry, Place
 from vaultconfig.devserver.drafts import Draft
 from vaultconfig.devserver.instance import Instance, timestamp
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 
 GRACE_PERIOD = 48 * 3600.0
 """Seconds that ScaiVault keeps the old version of a rotated secret readable, by default."""
@@ -38,14 +38,14 @@ def rotate(instance: Instance, place: Place, draft: Draft, *, by: str) -> Entry:
     """Write a version as a rotation, which comes as updated and as rotated.
 
     Raises:
-        Problem: ``secret_not_found``: there is nothing to rotate.
+        ApiError: ``secret_not_found``: there is nothing to rotate.
     """
     instance.contents.entry(place)
     return write(instance, place, draft, by=by, is_rotation=True)
 
 
 def delete(instance: Instance, place: Place, *, by: str) -> None:
-    """Delete softly, and tell of it; raise `Problem` (``secret_not_found``) if there is nothing."""
+    """Delete softly, and tell of it; raise `ApiError` if there is nothing."""
     entry = instance.contents.delete(place)
     _publish(
         instance, "secret.deleted", place, version=entry.latest, deleted_by=by, permanent=False
@@ -56,11 +56,11 @@ def announce_expiry(instance: Instance, place: Place, *, threshold: int) -> None
     """Tell that a secret expires within *threshold* days.
 
     Raises:
-        Problem: ``secret_not_found``, or ``validation_error`` if it does not expire at all.
+        ApiError: ``secret_not_found``, or ``validation_error`` if it does not expire at all.
     """
     _, version = instance.contents.find(place)
     if version.expires_at is None:
-        raise Problem("validation_error", f"{place[1]} does not expire")
+        raise ApiError("validation_error", f"{place[1]} does not expire")
     _publish(
         instance,
         "secret.expiring",

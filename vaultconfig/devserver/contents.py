@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from vaultconfig.devserver.drafts import Draft
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 
 Place: TypeAlias = tuple[str, str]
 """A tenant and a path."""
@@ -77,8 +77,8 @@ class Entry:
         )
 
 
-def _not_found(place: Place) -> Problem:
-    return Problem("secret_not_found", f"there is no secret at {place[1]}")
+def _not_found(place: Place) -> ApiError:
+    return ApiError("secret_not_found", f"there is no secret at {place[1]}")
 
 
 def _first(*values: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -122,7 +122,7 @@ class Contents:
             The entry as it was.
 
         Raises:
-            Problem: ``secret_not_found``.
+            ApiError: ``secret_not_found``.
         """
         with self._writing:
             entry = self.entry(place)
@@ -133,7 +133,7 @@ class Contents:
         """Forget the versions after *number*, and that there were any.
 
         Raises:
-            Problem: ``secret_not_found`` or ``version_not_found``.
+            ApiError: ``secret_not_found`` or ``version_not_found``.
         """
         with self._writing:
             entry, newest = self.find(place, number)
@@ -144,7 +144,7 @@ class Contents:
         """Return what is at *place*.
 
         Raises:
-            Problem: ``secret_not_found``.
+            ApiError: ``secret_not_found``.
         """
         entry = self._entries.get(place)
         if entry is None or entry.is_deleted:
@@ -159,7 +159,7 @@ class Contents:
         The last *lag* versions count as not written yet.
 
         Raises:
-            Problem: ``secret_not_found`` or ``version_not_found``.
+            ApiError: ``secret_not_found`` or ``version_not_found``.
         """
         entry = self.entry(place)
         known = entry.versions[: max(0, len(entry.versions) - lag)]
@@ -168,7 +168,7 @@ class Contents:
         for version in known[::-1]:
             if number in (None, version.number):
                 return entry, version
-        raise Problem("version_not_found", f"{place[1]} has no version {number} (any more)")
+        raise ApiError("version_not_found", f"{place[1]} has no version {number} (any more)")
 
     def newest(self, tenant: str, *, prefix: str = "") -> list[tuple[str, Version]]:
         """Return the paths that begin with *prefix*, sorted, with what is newest there."""

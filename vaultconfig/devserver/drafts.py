@@ -35,7 +35,7 @@ class Draft:
         """Check the JSON object of a PUT.
 
         Raises:
-            Problem: ``validation_error``, with every field that is wrong.
+            ApiError: ``validation_error``, with every field that is wrong.
         """
         options = body.get("options")
         wrong = {

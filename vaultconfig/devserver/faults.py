@@ -12,7 +12,7 @@ from vaultconfig.devserver.problems import STATUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class LoggedRequest:
     """A request that came in, as the log keeps it: names and paths, no values.
 
     Attributes:
@@ -103,7 +103,7 @@ class Fault:
             raise ValueError(f"no such key: {', '.join(unknown)}; there are {', '.join(known)}")
         return cls(**body)
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: LoggedRequest) -> bool:
         """Whether *request* is one that this fault is for."""
         return (
             self.method in ("*", request.method)
@@ -158,7 +158,7 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
-    def take(self, request: Request) -> Fault | None:
+    def take(self, request: LoggedRequest) -> Fault | None:
         """Return the first fault for *request*, counted as used once."""
         with self._lock:
             for index, (fault, left) in enumerate(self._waiting):

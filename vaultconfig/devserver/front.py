@@ -14,22 +14,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.convertors import PathConvertor, register_url_convertor
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HTTPRequest
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from vaultconfig.devserver.admin import admin_routes
-from vaultconfig.devserver.faults import NO_FAULT, Fault, Faults, Request
+from vaultconfig.devserver.faults import NO_FAULT, Fault, Faults, LoggedRequest
 from vaultconfig.devserver.hosts import is_for_loopback
 from vaultconfig.devserver.instance import Incoming, Instance, Later, Reply
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.table import Handler, answer, answer_later, rows
 
 _LOG_LENGTH = 10_000
-_MISDIRECTED = Problem(
+_MISDIRECTED = ApiError(
     "misdirected_request",
     "this dev server answers only requests that call it localhost, 127.0.0.1 or [::1] in Host,"
     " Origin and URL: use one of these names",
@@ -49,7 +48,7 @@ register_url_convertor("secret_path", _SecretPath())
 class Stage:
     """What a test sees and sets: the requests so far, and what is to happen to the next ones."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[LoggedRequest] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
 
@@ -80,7 +79,7 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope["state"]["request_id"] = self._new_request_id()
-        http_request = HTTPRequest(scope, receive)
+        http_request = Request(scope, receive)
         body = await http_request.body()
         request = self._logged(http_request, body)
         if scope["state"]["on_loopback"] and not is_for_loopback(scope):
@@ -100,18 +99,18 @@ class Front:
             await _close(scope, receive)
         return None
 
-    async def _enter(self, request: Request) -> Fault:
+    async def _enter(self, request: LoggedRequest) -> Fault:
         if _is_administration(request):
             return NO_FAULT
         for hold in list(self._stage.holds):
             await hold.pass_through(request)
         return self._stage.faults.take(request) or NO_FAULT
 
-    def _logged(self, request: HTTPRequest, body: bytes) -> Request:
+    def _logged(self, request: Request, body: bytes) -> LoggedRequest:
         path = request.scope["path"]
         _, _, secret = path.partition("/v1/secrets/")
         is_batch = (request.method, secret) == ("POST", "batch")
-        logged = Request(
+        logged = LoggedRequest(
             method=request.method,
             path=path,
             query=dict(request.query_params),
@@ -144,8 +143,8 @@ class Front:
         return response
 
 
-def _endpoint(handle: Handler, instance: Instance) -> Callable[[HTTPRequest], Awaitable[Response]]:
-    async def endpoint(request: HTTPRequest) -> Response:
+def _endpoint(handle: Handler, instance: Instance) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
         incoming = Incoming(
             target=request.path_params.get("target", ""),
             query=dict(request.query_params),
@@ -174,11 +173,11 @@ def _rendered(reply: Reply) -> Response:
     )
 
 
-def _is_administration(request: Request) -> bool:
+def _is_administration(request: LoggedRequest) -> bool:
     return request.path.startswith("/_dev/")
 
 
-def _refused(problem: Problem, request_id: str) -> Response:
+def _refused(problem: ApiError, request_id: str) -> Response:
     headers = {**problem.headers, "X-Request-ID": request_id}
     return _rendered(
         Reply(status=problem.status, body=problem.envelope(request_id), headers=headers)
@@ -198,7 +197,7 @@ def _stand_in(fault: Fault, request_id: str) -> Response | None:
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)
     if fault.code is not None:
-        problem = Problem(fault.code, "a fault that was asked for", headers=headers)
+        problem = ApiError(fault.code, "a fault that was asked for", headers=headers)
         return _refused(problem, request_id)
     if fault.status is not None:
         return Response(b"", fault.status, headers, media_type="text/plain")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from vaultconfig.devserver.paths import matches
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 
 READ, WRITE, SUBSCRIBE, ADMIN = "secrets:read", "secrets:write", "subscriptions:write", "admin"
 DEFAULT_SCOPES = (READ, WRITE, SUBSCRIBE)
@@ -34,20 +34,20 @@ class Identity:
     other_tenants: tuple[str, ...] = ()
 
     def require_scope(self, scope: str) -> None:
-        """Raise `Problem` (``insufficient_scope``) unless *scope* is held."""
+        """Raise `ApiError` (``insufficient_scope``) unless *scope* is held."""
         if scope not in self.scopes and ADMIN not in self.scopes:
-            raise Problem("insufficient_scope", f"this needs the scope {scope}")
+            raise ApiError("insufficient_scope", f"this needs the scope {scope}")
 
     def act_in(self, tenant: str | None) -> str:
         """Return the tenant that a request with this ``X-Tenant-ID`` is about.
 
         Raises:
-            Problem: ``tenant_access_denied``.
+            ApiError: ``tenant_access_denied``.
         """
         if tenant in (None, self.tenant_id):
             return self.tenant_id
         if tenant not in self.other_tenants:
-            raise Problem("tenant_access_denied", "this identity has no access to that tenant")
+            raise ApiError("tenant_access_denied", "this identity has no access to that tenant")
         return tenant
 
 
@@ -125,19 +125,19 @@ class Identities:
         """Return the token that an ``Authorization`` header carries.
 
         Raises:
-            Problem: ``authentication_required``, ``token_invalid``, ``token_revoked`` or
+            ApiError: ``authentication_required``, ``token_invalid``, ``token_revoked`` or
                 ``token_expired``.
         """
         scheme, _, value = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not value.strip():
-            raise Problem("authentication_required", "send the header Authorization: Bearer TOKEN")
+            raise ApiError("authentication_required", "send the header Authorization: Bearer TOKEN")
         token = self._tokens.get(value.strip())
         if token is None:
-            raise Problem("token_invalid", "this server does not know the token")
+            raise ApiError("token_invalid", "this server does not know the token")
         if token.revoked:
-            raise Problem("token_revoked", "the token was revoked")
+            raise ApiError("token_revoked", "the token was revoked")
         if token.expires_at is not None and now >= token.expires_at:
-            raise Problem("token_expired", "the token has expired")
+            raise ApiError("token_expired", "the token has expired")
         return token
 
     def may_read(self, identity: Identity, path: str) -> bool:

@@ -68,7 +68,7 @@ class Later:
     Attributes:
         news: Done once it is time to answer.
         timeout: Seconds after which to answer anyway.
-        body: Gives the answer; it may raise `Problem`.
+        body: Gives the answer; it may raise `ApiError`.
     """
 
     news: Future[None]

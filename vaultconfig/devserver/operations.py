@@ -18,7 +18,7 @@ from vaultconfig.devserver.drafts import Draft
 from vaultconfig.devserver.identities import Identity, Token
 from vaultconfig.devserver.instance import Incoming, Instance, timestamp
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.problems import Problem, invalid
+from vaultconfig.devserver.problems import ApiError, invalid
 
 MAX_BATCH = 100
 DEFAULT_PAGE, MAX_PAGE = 50, 100
@@ -42,20 +42,20 @@ class Call:
         return self.token.identity
 
     def find(self, path: str, pinned: int | None) -> tuple[Entry, Version]:
-        """Return what is at *path* if the identity may read it; else raise `Problem`."""
+        """Return what is at *path* if the identity may read it; else raise `ApiError`."""
         place = (self.tenant, self.readable(path))
         return self.instance.contents.find(place, pinned, lag=self.incoming.fault.lag_of(path))
 
     def readable(self, path: str) -> str:
-        """Return *path* if it is one that the identity may read; else raise `Problem`."""
+        """Return *path* if it is one that the identity may read; else raise `ApiError`."""
         if not self.instance.identities.may_read(self.identity, check_path(path)):
-            raise Problem("access_denied", f"no policy lets this identity read {path}")
+            raise ApiError("access_denied", f"no policy lets this identity read {path}")
         return path
 
     def writable(self, path: str) -> str:
-        """Return *path* if it is one that the identity may write; else raise `Problem`."""
+        """Return *path* if it is one that the identity may write; else raise `ApiError`."""
         if not self.instance.identities.may_write(self.identity, check_path(path)):
-            raise Problem("access_denied", f"no policy lets this identity write {path}")
+            raise ApiError("access_denied", f"no policy lets this identity write {path}")
         return path
 
 
@@ -145,7 +145,7 @@ def read_batch(call: Call) -> tuple[int, Json]:
     for path in paths:
         try:
             secrets[path] = _batched(call, path, options)
-        except Problem as problem:
+        except ApiError as problem:
             if options.get("fail_fast"):
                 raise
             errors[path] = {"code": problem.code, "message": problem.message}
@@ -160,18 +160,18 @@ def delete_secret(call: Call) -> tuple[int, Json]:
 
 
 def json_object(body: bytes) -> Json:
-    """Return the JSON object that *body* is; else raise `Problem` (``invalid_request``)."""
+    """Return the JSON object that *body* is; else raise `ApiError` (``invalid_request``)."""
     try:
         parsed = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
-        raise Problem("invalid_request", "the body has to be a JSON object")
+        raise ApiError("invalid_request", "the body has to be a JSON object")
     return parsed
 
 
 def whole_number(name: str, text: str, *, at_most: int = 10**9, at_least: int = 1) -> int:
-    """Return the number that the parameter *name* gives; else raise `Problem`."""
+    """Return the number that the parameter *name* gives; else raise `ApiError`."""
     if text.isascii() and text.isdigit() and len(text) < 12 and at_least <= int(text) <= at_most:
         return int(text)
     raise invalid({name: f"a whole number from {at_least} to {at_most}"})
@@ -248,7 +248,7 @@ def _decode_cursor(cursor: str) -> str:
         return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         pass
-    raise Problem("invalid_request", "the cursor was not made by this server")
+    raise ApiError("invalid_request", "the cursor was not made by this server")
 
 
 def _refuse_constant(name: str) -> NoReturn:

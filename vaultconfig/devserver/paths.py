@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 
 MAX_LEVELS = 10
 MAX_LENGTH = 512
@@ -21,11 +21,11 @@ def check_path(path: str) -> str:
     and no dots.
 
     Raises:
-        Problem: ``invalid_path``.
+        ApiError: ``invalid_path``.
     """
     levels = path.count("/") + 1
     if len(path) > MAX_LENGTH or levels > MAX_LEVELS or not _PATH.fullmatch(path):
-        raise Problem(
+        raise ApiError(
             "invalid_path",
             f"a path is at most {MAX_LEVELS} levels and {MAX_LENGTH} characters of a-z 0-9 - _ /,"
             " with no leading, trailing or double slash",

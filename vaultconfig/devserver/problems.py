@@ -35,7 +35,7 @@ STATUS = {code: status for status, codes in _CODES.items() for code in codes}
 """The HTTP status of each code."""
 
 
-class Problem(Exception):  # noqa: N818 -- the noun that the protocol's readers know
+class ApiError(Exception):
     """A rejected request, with what the envelope will say.
 
     Attributes:
@@ -72,7 +72,7 @@ class Problem(Exception):  # noqa: N818 -- the noun that the protocol's readers 
         return {"error": {**error, "request_id": request_id}}
 
 
-def invalid(fields: Mapping[str, str]) -> Problem:
+def invalid(fields: Mapping[str, str]) -> ApiError:
     """Return the problem of a well-formed request whose *fields* hold what they may not."""
     named = ", ".join(fields)
-    return Problem("validation_error", f"not valid: {named}", details={"fields": dict(fields)})
+    return ApiError("validation_error", f"not valid: {named}", details={"fields": dict(fields)})

@@ -7,7 +7,7 @@ import contextlib
 import threading
 from concurrent.futures import Future, InvalidStateError
 
-from vaultconfig.devserver.faults import Request
+from vaultconfig.devserver.faults import LoggedRequest
 
 
 class Hold:
@@ -18,7 +18,7 @@ class Hold:
         self._opened: Future[None] = Future()
         self._asked = threading.Semaphore(0)
 
-    async def pass_through(self, request: Request) -> None:
+    async def pass_through(self, request: LoggedRequest) -> None:
         """Wait, if *request* is one of those held, until the gate opens."""
         if self._opened.done() or not request.is_about(self._glob):
             return

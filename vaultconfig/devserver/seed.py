@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 from vaultconfig.devserver.drafts import Draft, is_json_object
 from vaultconfig.devserver.identities import Identity
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 from vaultconfig.errors import ConfigurationError
 
 Table: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -185,7 +185,7 @@ def _draft(path: object, data: Any, about: Mapping[str, Any] | None) -> Draft:
     try:
         check_path(path)
         return Draft.parse({**(about or {}), "data": data})
-    except Problem as problem:
+    except ApiError as problem:
         details = (problem.details or {}).get("fields", {})
         wrong = "; ".join(f"{name}: {expected}" for name, expected in details.items())
         message = f"{path}: {wrong or problem.message}"

@@ -13,7 +13,7 @@ from typing import Any, Self
 from vaultconfig.devserver import changes
 from vaultconfig.devserver.contents import Contents
 from vaultconfig.devserver.drafts import Draft
-from vaultconfig.devserver.faults import Fault, Request
+from vaultconfig.devserver.faults import Fault, LoggedRequest
 from vaultconfig.devserver.front import Front, Stage
 from vaultconfig.devserver.identities import (
     ADMIN,
@@ -27,7 +27,7 @@ from vaultconfig.devserver.instance import Instance
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.listener import Listener
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.seed import read_seed
 from vaultconfig.devserver.state import StateFile
@@ -103,7 +103,7 @@ class DevServer:
         return f"http://{host}:{self._port}"
 
     @property
-    def requests(self) -> Sequence[Request]:
+    def requests(self) -> Sequence[LoggedRequest]:
         """The last 10,000 requests, oldest first, held ones included."""
         return self._stage.requests
 
@@ -191,7 +191,7 @@ class DevServer:
 
     def delete(self, path: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Delete the secret at *path*, softly; do nothing if there is no secret."""
-        with contextlib.suppress(Problem):
+        with contextlib.suppress(ApiError):
             changes.delete(self._instance, (tenant, path), by=_BY)
 
     def rollback(self, path: str, version: int, *, tenant: str = DEFAULT_TENANT) -> None:
@@ -297,7 +297,7 @@ def _told(path: str, done: str) -> Iterator[None]:
     """Turn an error of the vault into one for the Python caller."""
     try:
         yield
-    except Problem as exc:
+    except ApiError as exc:
         problem = exc
     else:
         return

@@ -15,7 +15,7 @@ from typing import Any
 
 from vaultconfig.devserver.identities import Identity
 from vaultconfig.devserver.paths import matches
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 
 EVENT_TYPES = (
     "secret.created",
@@ -109,7 +109,7 @@ class Subscriptions:
         return subscription
 
     def delete(self, subscription_id: str, *, owner: Identity) -> None:
-        """End a subscription; raise `Problem` if it is not there, or not the owner's."""
+        """End a subscription; raise `ApiError` if it is not there, or not the owner's."""
         with self._lock:
             subscription = self._owned(subscription_id, owner)
             del self._subscriptions[subscription_id]
@@ -171,9 +171,9 @@ class Subscriptions:
     def _owned(self, subscription_id: str, owner: Identity) -> Subscription:
         subscription = self._subscriptions.get(subscription_id)
         if subscription is None:
-            raise Problem("subscription_not_found", "there is no such subscription")
+            raise ApiError("subscription_not_found", "there is no such subscription")
         if subscription.owner.identity_id != owner.identity_id:
-            raise Problem("access_denied", "the subscription belongs to another identity")
+            raise ApiError("access_denied", "the subscription belongs to another identity")
         return subscription
 
     def _is_for(self, subscription: Subscription, event: Event) -> bool:

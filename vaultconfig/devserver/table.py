@@ -12,7 +12,7 @@ from vaultconfig.devserver.instance import Incoming, Instance, Later, Reply
 from vaultconfig.devserver.limits import Allowance
 from vaultconfig.devserver.oauth import issue_token
 from vaultconfig.devserver.operations import Call, Json
-from vaultconfig.devserver.problems import Problem
+from vaultconfig.devserver.problems import ApiError
 
 Handler: TypeAlias = Callable[[Instance, Incoming], "Reply | Later"]
 Operation: TypeAlias = Callable[[Call], "tuple[int, Json] | Later"]
@@ -48,7 +48,7 @@ def guarded(operation: Operation, *, kind: str, scope: str | None = None) -> Han
                 identity.require_scope(scope)
             call = Call(instance=instance, token=token, tenant=tenant, incoming=incoming, now=now)
             outcome = operation(call)
-        except Problem as problem:
+        except ApiError as problem:
             problem.headers = {**headers, **problem.headers}
             raise
         if isinstance(outcome, Later):
@@ -72,7 +72,7 @@ def _require(allowance: Allowance | None) -> dict[str, str]:
         return {}
     if allowance.retry_after is not None:
         message = f"too many requests: try again in {allowance.retry_after} s"
-        raise Problem("rate_limited", message, headers=allowance.headers)
+        raise ApiError("rate_limited", message, headers=allowance.headers)
     return allowance.headers
 
 
@@ -121,10 +121,10 @@ def answer(handle: Handler, instance: Instance, incoming: Incoming) -> Reply | L
     """Run *handle*, and put its errors into the envelope."""
     try:
         return handle(instance, incoming)
-    except Problem as exc:
+    except ApiError as exc:
         problem = exc
     except OSError as exc:  # what keeps the contents failed, and nothing was written
-        problem = Problem("internal_error", f"the contents can't be kept: {exc.strerror}")
+        problem = ApiError("internal_error", f"the contents can't be kept: {exc.strerror}")
     return _refusal(problem, incoming)
 
 
@@ -133,11 +133,11 @@ def answer_later(later: Later, incoming: Incoming) -> Reply:
     headers = later.headers or {}
     try:
         return Reply(body=later.body(), headers=headers)
-    except Problem as exc:
+    except ApiError as exc:
         problem = exc
     return _refusal(problem, incoming)
 
 
-def _refusal(problem: Problem, incoming: Incoming) -> Reply:
+def _refusal(problem: ApiError, incoming: Incoming) -> Reply:
     body = problem.envelope(incoming.request_id)
     return Reply(status=problem.status, body=body, headers=problem.headers)
