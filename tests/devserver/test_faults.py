@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from vaultconfig.devserver import DevServer, Fault
-from vaultconfig.devserver.problems import STATUS
+from vaultconfig.devserver.answers import STATUS
 
 A = "/v1/secrets/a"
 
@@ -244,7 +244,7 @@ def test_faults_are_counted_and_cleared(server: DevServer, http: httpx.Client) -
 def test_faults_that_make_no_sense(what: dict[str, object]) -> None:
     """A fault that can't happen is refused when it is asked for."""
     with pytest.raises(ValueError, match=next(iter(what)) if len(what) == 1 else "at most one"):
-        Fault.parse(what)
+        Fault.model_validate(what)
 
 
 def test_faults_over_http(server: DevServer, http: httpx.Client) -> None:
@@ -262,7 +262,7 @@ def test_a_malformed_fault_over_http(http: httpx.Client) -> None:
     """What is wrong with it is said, and nothing is added."""
     answer = http.post("/_dev/faults", json={"kode": "forbidden"})
     assert answer.status_code == 422
-    assert "no such key: kode" in answer.json()["error"]["message"]
+    assert "kode: There is no such key" in answer.json()["error"]["message"]
     assert http.post("/_dev/faults", content="[]").status_code == 400
     assert http.get("/_dev/faults").json() == {"faults": []}
 

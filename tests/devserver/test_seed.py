@@ -138,19 +138,31 @@ def test_a_seed_leaves_what_was_written(server: DevServer, http, tmp_path: Path)
         (
             "s.json",
             '{"a": {}, "$about": {"a": {"secret_type": "canary"}}}',
-            "a: secret_type: one of kv",
+            "a: secret_type: Input should be 'kv'",
         ),
-        ("s.json", '{"$tokens": {"canary": {"reads": []}}}', "no such key: reads; there are"),
-        ("s.json", '{"$tokens": {"canary": {"read": "canary"}}}', "read has to be a list of texts"),
-        ("s.json", '{"$tokens": {"canary": {"tenant_id": 1}}}', "tenant_id has to be a text"),
+        (
+            "s.json",
+            '{"$tokens": {"canary": {"reads": []}}}',
+            "reads: There is no such key; there are",
+        ),
+        (
+            "s.json",
+            '{"$tokens": {"canary": {"read": "canary"}}}',
+            "read: Input should be a valid list",
+        ),
+        (
+            "s.json",
+            '{"$tokens": {"canary": {"tenant_id": 1}}}',
+            "tenant_id: Input should be a valid string",
+        ),
         ("s.yaml", "$tokens: {1: {}}", '"$tokens" has a key that is not a text'),
         ("s.yaml", "$about: {1: {}, a: {}}", '"$about" has a key that is not a text'),
         (
             "s.json",
             '{"$clients": {"billing": {"secret": "canary", "identity_id": "x"}}}',
-            '"$clients".billing: no such key: identity_id',
+            "$clients.billing: identity_id: There is no such key",
         ),
-        ("s.json", '{"$clients": {"billing": {}}}', '"$clients".billing: its secret is missing'),
+        ("s.json", '{"$clients": {"billing": {}}}', "$clients.billing: secret: Field required"),
     ],
 )
 def test_malformed_seeds(

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from vaultconfig.devserver import DevServer
+from vaultconfig.devserver.bodies import Draft
 from vaultconfig.devserver.contents import Contents
-from vaultconfig.devserver.drafts import Draft
 from vaultconfig.errors import ConfigurationError
 
 AT_ONCE = 5.0  # seconds that even a busy machine has time in; what is waited for takes longer

@@ -66,7 +66,7 @@ def test_creating_takes_the_scope(server: DevServer, connect) -> None:
         ({"events": []}, "events"),
         ({"events": ["secret.renamed"]}, "events"),
         ({"events": 1}, "events"),
-        ({"delivery": None}, "delivery.type"),
+        ({"delivery": None}, "delivery"),
         ({"delivery": {"type": "webhook"}}, "delivery.type"),
         ({"delivery": {"type": "polling", "buffer_size": 0}}, "delivery.buffer_size"),
     ],

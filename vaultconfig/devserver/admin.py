@@ -1,70 +1,81 @@
-"""Faults and the log over HTTP, under ``/_dev/``, for a dev server in another process. Pure.
+"""What a test sees and sets; over HTTP under ``/_dev/``, for a dev server in another process.
 
-It takes the token of the dev server's own administrator, so that a web page that happens to be
-open in a browser cannot break what is being tested.
+There it takes the token of the dev server's own administrator, so that a web page that happens
+to be open in a browser cannot break what is being tested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from vaultconfig.devserver.faults import Fault, Faults, LoggedRequest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vaultconfig.devserver.answers import Json
+from vaultconfig.devserver.faults import Fault, Faults, Hold, LoggedRequest
 from vaultconfig.devserver.identities import ADMIN
-from vaultconfig.devserver.instance import Incoming, Instance, Reply
-from vaultconfig.devserver.operations import json_object
-from vaultconfig.devserver.problems import ApiError
-from vaultconfig.devserver.table import Handler
+from vaultconfig.devserver.instance import Instance
 
 
-def admin_routes(
-    faults: Faults, requests: Sequence[LoggedRequest]
-) -> list[tuple[str, str, Handler]]:
-    """Return the methods, routes and handlers of the administration."""
+@dataclass(slots=True)
+class Stage:
+    """The requests so far, and what is to happen to the next ones."""
 
-    def show_faults(_incoming: Incoming) -> Reply:
-        return Reply(body={"faults": faults.waiting()}, headers={})
-
-    def add_fault(incoming: Incoming) -> Reply:
-        faults.add(_fault(incoming.body))
-        return Reply(status=201, body={"faults": faults.waiting()}, headers={})
-
-    def clear_faults(_incoming: Incoming) -> Reply:
-        faults.clear()
-        return Reply(body={"faults": []}, headers={})
-
-    def show_requests(_incoming: Incoming) -> Reply:
-        return Reply(body={"requests": [_shown(request) for request in requests]}, headers={})
-
-    return [
-        ("GET", "/_dev/faults", _for_admin(show_faults)),
-        ("POST", "/_dev/faults", _for_admin(add_fault)),
-        ("DELETE", "/_dev/faults", _for_admin(clear_faults)),
-        ("GET", "/_dev/requests", _for_admin(show_requests)),
-    ]
+    requests: list[LoggedRequest] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
 
 
-def _for_admin(handle: Callable[[Incoming], Reply]) -> Handler:
-    def guarded(instance: Instance, incoming: Incoming) -> Reply:
-        authorization = incoming.headers.get("authorization")
-        token = instance.identities.authenticate(authorization, now=instance.clock())
-        token.identity.require_scope(ADMIN)
-        return handle(incoming)
-
-    return guarded
+async def show_faults(request: Request) -> Response:
+    """``GET /_dev/faults``: what is still to happen."""
+    return Json({"faults": _stage(request).faults.waiting()})
 
 
-def _fault(body: bytes) -> Fault:
-    try:
-        return Fault.parse(json_object(body))
-    except ValueError as exc:
-        raise ApiError("validation_error", f"not a fault: {exc}") from exc
+async def add_fault(request: Request) -> Response:
+    """``POST /_dev/faults``, with the fields of `Fault`."""
+    faults = _stage(request).faults
+    faults.add(Fault.from_json(await request.body()))
+    return Json({"faults": faults.waiting()}, 201)
 
 
-def _shown(request: LoggedRequest) -> dict[str, object]:
-    return {
-        "method": request.method,
-        "path": request.path,
-        "query": dict(request.query),
-        "secrets": list(request.secrets),
-        "at": request.at,
-    }
+async def clear_faults(request: Request) -> Response:
+    """``DELETE /_dev/faults``."""
+    _stage(request).faults.clear()
+    return Json({"faults": []})
+
+
+async def show_requests(request: Request) -> Response:
+    """``GET /_dev/requests``: the log, without these requests themselves."""
+    return Json(
+        {
+            "requests": [
+                {
+                    "method": logged.method,
+                    "path": logged.path,
+                    "query": logged.query,
+                    "secrets": logged.secrets,
+                    "at": logged.at,
+                }
+                for logged in _stage(request).requests
+            ]
+        }
+    )
+
+
+def _stage(request: Request) -> Stage:
+    """Return the stage if an administrator asks; else raise `ApiError`."""
+    instance: Instance = request.state.instance
+    authorization = request.headers.get("authorization")
+    token = instance.identities.authenticate(authorization, now=instance.clock())
+    token.identity.require_scope(ADMIN)
+    stage: Stage = request.state.stage
+    return stage
+
+
+ROUTES = [
+    Route("/_dev/faults", show_faults),
+    Route("/_dev/faults", add_fault, methods=["POST"]),
+    Route("/_dev/faults", clear_faults, methods=["DELETE"]),
+    Route("/_dev/requests", show_requests),
+]

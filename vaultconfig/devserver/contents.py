@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from vaultconfig.devserver.drafts import Draft
-from vaultconfig.devserver.problems import ApiError
+from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.bodies import Draft, WriteOptions
 
 Place: TypeAlias = tuple[str, str]
 """A tenant and a path."""
@@ -57,15 +57,19 @@ class Entry:
     def written(self, draft: Draft, *, now: float) -> Entry:
         """Return the entry after *draft* became its newest version."""
         last = self.versions[-1] if self.versions else None
+        options = draft.options or WriteOptions()
+        metadata = last.metadata if last else {}
+        if draft.metadata is not None:
+            metadata = draft.metadata.model_dump(exclude_unset=True)
         version = Version(
             number=self.latest + 1,
             written_at=now,
             data=draft.data,
             secret_type=draft.secret_type or (last.secret_type if last else "kv"),
-            metadata=_first(draft.metadata, last.metadata if last else None, {}),
-            expires_at=None if draft.expires_in is None else now + draft.expires_in,
+            metadata=metadata,
+            expires_at=None if options.lifetime is None else now + options.lifetime,
         )
-        max_versions = draft.max_versions or self.max_versions
+        max_versions = options.max_versions or self.max_versions
         kept = slice(-max_versions if max_versions else None, None)
         return Entry(
             created_at=self.created_at if last else now,
@@ -73,16 +77,12 @@ class Entry:
             first=self.first if last else version.number,
             versions=(*self.versions, version)[kept],
             max_versions=max_versions,
-            rotation_policy_id=draft.rotation_policy_id or self.rotation_policy_id,
+            rotation_policy_id=options.rotation_policy_id or self.rotation_policy_id,
         )
 
 
 def _not_found(place: Place) -> ApiError:
     return ApiError("secret_not_found", f"there is no secret at {place[1]}")
-
-
-def _first(*values: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return next(value for value in values if value is not None)
 
 
 Entries: TypeAlias = Mapping[Place, Entry]

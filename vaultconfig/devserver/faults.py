@@ -1,14 +1,26 @@
-"""Trouble on request: which requests go wrong, how, and how often. Pure but for its lock."""
+"""Trouble on request: which requests go wrong, how, and how often; and which ones wait.
+
+Pure but for its locks.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from vaultconfig.devserver.answers import STATUS
+from vaultconfig.devserver.bodies import Body, Count
 from vaultconfig.devserver.paths import matches
-from vaultconfig.devserver.problems import STATUS
+
+Seconds = Annotated[float, Field(ge=0, lt=86400)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +54,7 @@ class LoggedRequest:
         return any(matches(glob, secret) for secret in self.secrets)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Body, extra="forbid"):
     """What goes wrong, and for which requests.
 
     One of *status*, *code*, *garbage*, *drop* and *reset* takes the place of the answer; the
@@ -72,36 +83,29 @@ class Fault:
     method: str = "*"
     path: str = "/**"
     reused: bool = False
-    times: int | None = None
-    delay: float = 0.0
-    status: int | None = None
+    times: Count | None = None
+    delay: Seconds = 0.0
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
     code: str | None = None
     retry_after: int | str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: str | None = None
     garbage: bool = False
     drop: bool = False
     reset: bool = False
     truncate: bool = False
-    drip: float = 0.0
-    lag: int = 0
+    drip: Seconds = 0.0
+    lag: Annotated[int, Field(ge=0)] = 0
     repeat: bool = False
 
-    def __post_init__(self) -> None:
-        if mistake := self._mistake():
-            raise ValueError(mistake)
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Return the fault that a JSON object describes.
-
-        Raises:
-            ValueError: It does not; the message says why.
-        """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(body) - set(known)):
-            raise ValueError(f"no such key: {', '.join(unknown)}; there are {', '.join(known)}")
-        return cls(**body)
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.code is not None and self.code not in STATUS:
+            raise PydanticCustomError("fault", f"code should be one of {' '.join(STATUS)}")
+        named = (self.status is not None, self.code is not None)
+        if sum((*named, self.garbage, self.drop, self.reset)) > 1:
+            raise PydanticCustomError("fault", "at most one of status, code, garbage, drop, reset")
+        return self
 
     def concerns(self, request: LoggedRequest) -> bool:
         """Whether *request* is one that this fault is for."""
@@ -115,30 +119,9 @@ class Fault:
         """Return how many of the last versions of *secret* a read doesn't know of."""
         return self.lag if self.path.startswith("/") or matches(self.path, secret) else 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON object that `parse` reads."""
-        return asdict(self)
 
-    def _mistake(self) -> str | None:
-        checks = {
-            "method: a text": isinstance(self.method, str),
-            "path: a text": isinstance(self.path, str),
-            "times: a whole number from 1": self.times is None or _is_int(self.times, 1, 10**9),
-            "delay: seconds": _is_seconds(self.delay),
-            "drip: seconds": _is_seconds(self.drip),
-            "status: 200 to 599": self.status is None or _is_int(self.status, 200, 599),
-            f"code: one of {' '.join(STATUS)}": self.code is None or self.code in STATUS,
-            "retry_after: seconds or a text": isinstance(self.retry_after, int | str | None),
-            "headers: texts by name": _are_texts(self.headers),
-            "body: a text": isinstance(self.body, str | None),
-            "lag: a number of versions": _is_int(self.lag, 0, 10**9),
-            "at most one of status, code, garbage, drop, reset": self._stand_ins() <= 1,
-        }
-        return next((expected for expected, holds in checks.items() if not holds), None)
-
-    def _stand_ins(self) -> int:
-        named = (self.status is not None, self.code is not None)
-        return sum(map(bool, (*named, self.garbage, self.drop, self.reset)))
+NO_FAULT = Fault()
+"""What happens to a request that no fault concerns."""
 
 
 class Faults:
@@ -146,52 +129,61 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Fault, int | None]] = []
+        self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
         """Let *fault* happen."""
         with self._lock:
-            self._waiting.append((fault, fault.times))
+            self._waiting.append(fault)
 
     def clear(self) -> None:
         """Let everything work again."""
         with self._lock:
             self._waiting.clear()
 
-    def take(self, request: LoggedRequest) -> Fault | None:
-        """Return the first fault for *request*, counted as used once."""
+    def take(self, request: LoggedRequest) -> Fault:
+        """Return the first fault for *request*, counted as used once; or `NO_FAULT`."""
         with self._lock:
-            for index, (fault, left) in enumerate(self._waiting):
+            for index, fault in enumerate(self._waiting):
                 if fault.concerns(request):
-                    self._use(index, fault, left)
+                    if fault.times == 1:
+                        del self._waiting[index]
+                    elif fault.times is not None:
+                        left = fault.model_copy(update={"times": fault.times - 1})
+                        self._waiting[index] = left
                     return fault
-        return None
+        return NO_FAULT
 
     def waiting(self) -> list[dict[str, Any]]:
         """Return what is still to happen, with ``times`` counted down."""
         with self._lock:
-            return [{**fault.as_dict(), "times": left} for fault, left in self._waiting]
-
-    def _use(self, index: int, fault: Fault, left: int | None) -> None:
-        if left == 1:
-            del self._waiting[index]
-        elif left is not None:
-            self._waiting[index] = (fault, left - 1)
+            return [fault.model_dump() for fault in self._waiting]
 
 
-def _is_int(value: object, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
+class Hold:
+    """A gate for the requests that *glob* covers, closed until `release`.
 
+    So a race has a known winner.
+    """
 
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value < 86400
+    def __init__(self, glob: str) -> None:
+        self._glob = glob
+        self._opened: Future[None] = Future()
+        self._asked = threading.Semaphore(0)
 
+    async def pass_through(self, request: LoggedRequest) -> None:
+        """Wait, if *request* is one of those held, until the gate opens."""
+        if not self._opened.done() and request.is_about(self._glob):
+            self._asked.release()
+            await asyncio.wrap_future(self._opened)
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(text, str) for pair in value.items() for text in pair
-    )
+    def wait_until_asked(self, times: int = 1, *, timeout: float = 10.0) -> None:
+        """Return once *times* requests have arrived here; see `DevServer.wait_until_asked`."""
+        for arrived in range(times):
+            if not self._asked.acquire(timeout=timeout):
+                raise TimeoutError(f"{arrived} of {times} requests for {self._glob} have arrived")
 
-
-NO_FAULT = Fault()
-"""What happens to a request that no fault concerns."""
+    def release(self) -> None:
+        """Open the gate for good."""
+        with contextlib.suppress(InvalidStateError):  # open already, or given up with its server
+            self._opened.set_result(None)

@@ -1,7 +1,9 @@
-"""The HTTP side of the dev server: routes, the log, holds and faults around the operations.
+"""What happens to every request, from the socket to the answer.
 
-Each request is read whole, logged, turned away if it is meant for another server, held if a test
-says so, answered, and the answer is then sent the way the fault wants it.
+It is read whole, logged, turned away if it is meant for another server, held if a test says so,
+and answered by its route; the answer is then sent the way the fault wants it. Everything else of a
+request is in `operations`, `admin` and `oauth`, whose endpoints find in ``request.state``: the
+instance, the stage, the fault, the request's id, and the headers that every answer will have.
 """
 
 from __future__ import annotations
@@ -9,24 +11,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import secrets
 
-from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vaultconfig.devserver.admin import admin_routes
-from vaultconfig.devserver.faults import NO_FAULT, Fault, Faults, LoggedRequest
+from vaultconfig.devserver import admin
+from vaultconfig.devserver.admin import Stage
+from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.faults import NO_FAULT, Fault, LoggedRequest
 from vaultconfig.devserver.hosts import is_for_loopback
-from vaultconfig.devserver.instance import Incoming, Instance, Later, Reply
-from vaultconfig.devserver.problems import ApiError
-from vaultconfig.devserver.rendezvous import Hold
-from vaultconfig.devserver.table import Handler, answer, answer_later, rows
+from vaultconfig.devserver.instance import Instance
+from vaultconfig.devserver.oauth import TokenError
+from vaultconfig.devserver.operations import routes
 
+_ADMINISTRATION = "/_dev/"
 _LOG_LENGTH = 10_000
 _MISDIRECTED = ApiError(
     "misdirected_request",
@@ -35,76 +36,38 @@ _MISDIRECTED = ApiError(
 )
 
 
-class _SecretPath(PathConvertor):
-    """What a URL holds in place of a secret's path; ``path`` drops a newline at its end."""
-
-    regex = r"[\s\S]*"
-
-
-register_url_convertor("secret_path", _SecretPath())
-
-
-@dataclass(slots=True)
-class Stage:
-    """What a test sees and sets: the requests so far, and what is to happen to the next ones."""
-
-    requests: list[LoggedRequest] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    faults: Faults = field(default_factory=Faults)
-
-
 class Front:
     """The ASGI application of a dev server."""
 
-    def __init__(
-        self, instance: Instance, stage: Stage, *, new_request_id: Callable[[], str]
-    ) -> None:
-        self._stage = stage
-        self._clock = instance.clock
-        self._new_request_id = new_request_id
-        table = [(row.method, row.route, row.handle) for row in rows(instance)]
-        self._router = Router(
-            [
-                Route(route, _endpoint(handle, instance), methods=[method])
-                for method, route, handle in [*table, *admin_routes(stage.faults, stage.requests)]
-            ],
-            redirect_slashes=False,
-        )
+    def __init__(self, instance: Instance, stage: Stage) -> None:
+        self._instance, self._stage = instance, stage
+        self._router = Router([*routes(instance), *admin.ROUTES], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         # The client has gone; or the server ends (only that cancels), and with it the connection.
         with contextlib.suppress(asyncio.CancelledError, ClientDisconnect):
-            await self._answer(scope, receive, send)
+            await self._answer(Request(scope, receive), send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = scope["state"]["request_id"] = self._new_request_id()
-        http_request = Request(scope, receive)
-        body = await http_request.body()
-        request = self._logged(http_request, body)
-        if scope["state"]["on_loopback"] and not is_for_loopback(scope):
-            return await _deliver(_refused(_MISDIRECTED, request_id), NO_FAULT, send=send)
-        fault = await self._enter(request)
-        if fault.delay:
+    async def _answer(self, request: Request, send: Send) -> None:
+        body, state = await request.body(), request.state
+        state.instance, state.stage, state.fault = self._instance, self._stage, NO_FAULT
+        state.request_id = f"req_{secrets.token_hex(8)}"
+        state.headers = {"X-Request-ID": state.request_id}
+        answer: ASGIApp = self._router
+        logged = self._logged(request, body)
+        if state.on_loopback and not is_for_loopback(request.scope):
+            answer = _MISDIRECTED.answer(request)
+        elif not logged.path.startswith(_ADMINISTRATION):
+            for hold in list(self._stage.holds):
+                await hold.pass_through(logged)
+            state.fault = fault = self._stage.faults.take(logged)
             await asyncio.sleep(fault.delay)
-        if fault.drop or fault.reset:
-            return await _close(scope, receive, how="reset" if fault.reset else "close")
-        scope["state"]["fault"] = fault
-        response = _stand_in(fault, request_id) or await self._routed(scope, body)
-        response.headers["X-Request-ID"] = request_id
-        if fault.body is not None:
-            response = _with_body(response, fault.body.encode())
-        await _deliver(response, fault, send=send)
-        if fault.truncate:
-            await _close(scope, receive)
+            if fault.drop or fault.reset:
+                return await _close(request, how="reset" if fault.reset else "close")
+            answer = _stand_in(fault, request) or answer
+        await _deliver(await _made(answer, request, body), request, send)
         return None
-
-    async def _enter(self, request: LoggedRequest) -> Fault:
-        if _is_administration(request):
-            return NO_FAULT
-        for hold in list(self._stage.holds):
-            await hold.pass_through(request)
-        return self._stage.faults.take(request) or NO_FAULT
 
     def _logged(self, request: Request, body: bytes) -> LoggedRequest:
         path = request.scope["path"]
@@ -119,69 +82,12 @@ class Front:
             header_names=frozenset(request.headers),
             connection=request.client.port if request.client else 0,
             is_reuse=next(request.state.earlier) > 0,
-            at=self._clock(),
+            at=self._instance.clock(),
         )
-        if not _is_administration(logged):
+        if not path.startswith(_ADMINISTRATION):
             self._stage.requests.append(logged)
             del self._stage.requests[:-_LOG_LENGTH]
         return logged
-
-    async def _routed(self, scope: Scope, body: bytes) -> Response:
-        """Let the router answer, and keep the answer instead of sending it."""
-        kept: list[Mapping[str, Any]] = []
-
-        async def receive() -> Mapping[str, Any]:
-            return {"type": "http.request", "body": body}
-
-        async def keep(message: Mapping[str, Any]) -> None:
-            kept.append(message)
-
-        await self._router(scope, receive, keep)  # type: ignore[arg-type]  # mappings will do
-        start, *parts = kept
-        response = Response(b"".join(part.get("body", b"") for part in parts), start["status"])
-        response.raw_headers = list(start["headers"])
-        return response
-
-
-def _endpoint(handle: Handler, instance: Instance) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        incoming = Incoming(
-            target=request.path_params.get("target", ""),
-            query=dict(request.query_params),
-            headers=dict(request.headers),
-            body=await request.body(),
-            request_id=request.state.request_id,
-            fault=request.state.fault,
-        )
-        outcome = answer(handle, instance, incoming)
-        if isinstance(outcome, Later):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.wrap_future(outcome.news), outcome.timeout)
-            outcome = answer_later(outcome, incoming)
-        return _rendered(outcome)
-
-    return endpoint
-
-
-def _rendered(reply: Reply) -> Response:
-    # ASCII, so that a lone surrogate comes back the way it was put.
-    return Response(
-        json.dumps(reply.body, allow_nan=False),
-        reply.status,
-        {**reply.headers},
-        media_type="application/json",
-    )
-
-
-def _is_administration(request: LoggedRequest) -> bool:
-    return request.path.startswith("/_dev/")
-
-
-def _refused(problem: ApiError, request_id: str) -> Response:
-    headers = {**problem.headers, "X-Request-ID": request_id}
-    return _rendered(
-        Reply(status=problem.status, body=problem.envelope(request_id), headers=headers)
-    )
 
 
 def _texts(body: bytes, key: str) -> tuple[str, ...]:
@@ -191,50 +97,68 @@ def _texts(body: bytes, key: str) -> tuple[str, ...]:
         return ()
 
 
-def _stand_in(fault: Fault, request_id: str) -> Response | None:
+def _stand_in(fault: Fault, request: Request) -> Response | None:
     """Return what the fault has in place of the true answer, if it has."""
-    headers = dict(fault.headers)
-    if fault.retry_after is not None:
-        headers["Retry-After"] = str(fault.retry_after)
     if fault.code is not None:
-        problem = ApiError(fault.code, "a fault that was asked for", headers=headers)
-        return _refused(problem, request_id)
-    if fault.status is not None:
-        return Response(b"", fault.status, headers, media_type="text/plain")
-    if fault.garbage:
-        return Response(b"<html>this is not JSON</html>", 200, headers, media_type="text/html")
-    return None
+        answer = ApiError(fault.code, "a fault that was asked for").answer(request)
+    elif fault.status is not None:
+        answer = Response(b"", fault.status, media_type="text/plain")
+    elif fault.garbage:
+        answer = Response(b"<html>this is not JSON</html>", media_type="text/html")
+    else:
+        return None
+    answer.headers.update(fault.headers)
+    if fault.retry_after is not None:
+        answer.headers["Retry-After"] = str(fault.retry_after)
+    return answer
 
 
-def _with_body(response: Response, body: bytes) -> Response:
-    response.body = body
-    response.headers["Content-Length"] = str(len(body))
+async def _made(answer: ASGIApp, request: Request, body: bytes) -> Response:
+    """Return the answer as a whole, instead of sending it."""
+    kept: list[Message] = []
+
+    async def read_again() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def keep(message: Message) -> None:
+        kept.append(message)
+
+    try:
+        await answer(request.scope, read_again, keep)
+    except (ApiError, TokenError) as error:
+        return error.answer(request)
+    except OSError as error:  # of the state file, so the write has not happened
+        message = f"the contents can't be kept: {error.strerror}"
+        return ApiError("internal_error", message).answer(request)
+    start, part = kept
+    response = Response(part["body"], start["status"])
+    response.raw_headers = [*start["headers"]]
     return response
 
 
-async def _deliver(response: Response, fault: Fault, *, send: Send) -> None:
-    body = bytes(response.body)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status_code,
-            "headers": response.raw_headers,
-        }
-    )
-    sent = body[: len(body) // 2] if fault.truncate else body
+async def _deliver(answer: Response, request: Request, send: Send) -> None:
+    """Send the answer the way the fault wants it."""
+    fault: Fault = request.state.fault
+    answer.headers.update(request.state.headers)
+    body = bytes(answer.body)
+    if fault.body is not None:
+        body = fault.body.encode()
+        answer.headers["Content-Length"] = str(len(body))
+    start = {"type": "http.response.start", "status": answer.status_code}
+    await send({**start, "headers": answer.raw_headers})
+    if fault.truncate:
+        body = body[: len(body) // 2]
     if fault.drip:
-        for index in range(len(sent)):
-            await _send_part(send, sent[index : index + 1])
+        for byte in body:
+            await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
             await asyncio.sleep(fault.drip)
-        sent = b""
-    await _send_part(send, sent, is_last=not fault.truncate)
+        body = b""
+    await send({"type": "http.response.body", "body": body, "more_body": fault.truncate})
+    if fault.truncate:
+        await _close(request)
 
 
-async def _send_part(send: Send, part: bytes, *, is_last: bool = False) -> None:
-    await send({"type": "http.response.body", "body": part, "more_body": not is_last})
-
-
-async def _close(scope: Scope, receive: Receive, *, how: str = "close") -> None:
+async def _close(request: Request, *, how: str = "close") -> None:
     """Close or reset the connection after what was sent, and wait until uvicorn knows."""
-    scope["state"][how]()
-    await receive()  # the body was read before, so that is the disconnect
+    request.scope["state"][how]()
+    await request.receive()  # the body was read before, so that is the disconnect

@@ -1,21 +1,27 @@
-"""Access: tokens, OAuth clients, scopes and path globs. Pure: time is an argument."""
+"""Access: tokens, OAuth clients, scopes and path globs. Pure but for fresh tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
+from pydantic import Field
+
+from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.bodies import Body
 from vaultconfig.devserver.paths import matches
-from vaultconfig.devserver.problems import ApiError
 
 READ, WRITE, SUBSCRIBE, ADMIN = "secrets:read", "secrets:write", "subscriptions:write", "admin"
 DEFAULT_SCOPES = (READ, WRITE, SUBSCRIBE)
 DEFAULT_TENANT = "dev"
 
+Texts = Annotated[tuple[str, ...], Field(strict=False)]  # a list will do
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """A person or service that the vault knows.
+
+class Rights(Body, extra="forbid"):
+    """What an identity is, and what it may do.
 
     Attributes:
         scopes: What it may do at all; ``admin`` stands for every scope.
@@ -24,14 +30,19 @@ class Identity:
         other_tenants: Those that it may name in ``X-Tenant-ID`` beside its own.
     """
 
-    identity_id: str
     identity_type: str = "service_account"
     tenant_id: str = DEFAULT_TENANT
     partner_id: str | None = None
-    scopes: tuple[str, ...] = DEFAULT_SCOPES
-    read: tuple[str, ...] = ("**",)
-    write: tuple[str, ...] = ("**",)
-    other_tenants: tuple[str, ...] = ()
+    scopes: Texts = DEFAULT_SCOPES
+    read: Texts = ("**",)
+    write: Texts = ("**",)
+    other_tenants: Texts = ()
+
+
+class Identity(Rights):
+    """A person or service that the vault knows; see `Rights`."""
+
+    identity_id: str
 
     def require_scope(self, scope: str) -> None:
         """Raise `ApiError` (``insufficient_scope``) unless *scope* is held."""
@@ -80,14 +91,9 @@ class OAuthClient:
 
 
 class Identities:
-    """The tokens and clients of one server.
+    """The tokens and clients of one server."""
 
-    Args:
-        new_token: Gives a fresh, unguessable text.
-    """
-
-    def __init__(self, new_token: Callable[[], str]) -> None:
-        self._new_token = new_token
+    def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
         self._clients: dict[str, OAuthClient] = {}
         self._denied: set[str] = set()
@@ -96,7 +102,7 @@ class Identities:
         self, identity: Identity, *, value: str | None = None, expires_at: float | None = None
     ) -> Token:
         """Let *identity* in with a token, a fresh one unless *value* gives it."""
-        token = Token(value or self._new_token(), identity, expires_at)
+        token = Token(value or secrets.token_urlsafe(24), identity, expires_at)
         self._tokens[token.value] = token
         return token
 
@@ -110,7 +116,7 @@ class Identities:
 
     def issue(self, client: OAuthClient, scopes: Iterable[str], *, now: float) -> Token:
         """Return a fresh token for *client*, narrowed to *scopes*."""
-        identity = replace(client.identity, scopes=tuple(scopes))
+        identity = client.identity.model_copy(update={"scopes": tuple(scopes)})
         return self.add_token(identity, expires_at=now + client.token_lifetime)
 
     def revoke(self, value: str) -> None:
@@ -125,8 +131,7 @@ class Identities:
         """Return the token that an ``Authorization`` header carries.
 
         Raises:
-            ApiError: ``authentication_required``, ``token_invalid``, ``token_revoked`` or
-                ``token_expired``.
+            ApiError: One of the codes of 401.
         """
         scheme, _, value = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not value.strip():

@@ -1,18 +1,22 @@
-"""One ScaiVault: its secrets, identities, limits, subscriptions and clock."""
+"""One ScaiVault: its secrets, identities, limits, subscriptions and clock.
+
+Secrets are changed here, so that subscribers hear of each change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
-from vaultconfig.devserver.contents import Contents
-from vaultconfig.devserver.faults import NO_FAULT, Fault
+from vaultconfig.devserver.answers import ApiError, timestamp
+from vaultconfig.devserver.bodies import Draft, EventType
+from vaultconfig.devserver.contents import Contents, Entry, Place
 from vaultconfig.devserver.identities import Identities
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.subscriptions import Subscriptions
+
+GRACE_PERIOD = 48 * 3600.0
+"""Seconds that ScaiVault keeps the old version of a rotated secret readable, by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,52 +37,46 @@ class Instance:
     quickstart_only: bool = False
     has_subscriptions: bool = True
 
+    def write(self, place: Place, draft: Draft, *, by: str, is_rotation: bool = False) -> Entry:
+        """Write a version; subscribers hear that it was created, or updated and maybe rotated."""
+        now = self.clock()
+        entry = self.contents.put(place, draft, now=now)
+        if entry.first == entry.latest:
+            self._publish("secret.created", place, version=entry.latest, created_by=by)
+            return entry
+        versions = {"old_version": entry.latest - 1, "new_version": entry.latest}
+        self._publish("secret.updated", place, **versions, updated_by=by, is_rotation=is_rotation)
+        if is_rotation:
+            self._publish(
+                "secret.rotated",
+                place,
+                **versions,
+                rotation_policy_id=entry.rotation_policy_id,
+                grace_period_ends=timestamp(now + GRACE_PERIOD),
+            )
+        return entry
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """A request, as far as the operations care.
+    def delete(self, place: Place, *, by: str) -> None:
+        """Delete softly; raise `ApiError` if there is nothing."""
+        version = self.contents.delete(place).latest
+        self._publish("secret.deleted", place, version=version, deleted_by=by, permanent=False)
 
-    Attributes:
-        target: What the URL names: a secret's path, a subscription's id; empty if nothing.
-        headers: With lower-case names.
-        fault: What goes wrong with it.
-    """
+    def announce_expiry(self, place: Place, *, threshold: int) -> None:
+        """Tell subscribers that a secret expires within *threshold* days.
 
-    target: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    request_id: str
-    fault: Fault = NO_FAULT
+        Raises:
+            ApiError: ``secret_not_found``, or ``validation_error`` if it does not expire at all.
+        """
+        _, version = self.contents.find(place)
+        if version.expires_at is None:
+            raise ApiError("validation_error", f"{place[1]} does not expire")
+        self._publish(
+            "secret.expiring",
+            place,
+            expires_at=timestamp(version.expires_at),
+            days_remaining=int((version.expires_at - self.clock()) // 86400),
+            threshold=threshold,
+        )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """An answer: a JSON object with a status and headers."""
-
-    body: Mapping[str, Any]
-    status: int = 200
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Later:
-    """An answer that waits for news.
-
-    Attributes:
-        news: Done once it is time to answer.
-        timeout: Seconds after which to answer anyway.
-        body: Gives the answer; it may raise `ApiError`.
-    """
-
-    news: Future[None]
-    timeout: float
-    body: Callable[[], Mapping[str, Any]]
-    headers: Mapping[str, str] | None = None
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """Return Unix *seconds* the way ScaiVault writes them, as in ``2026-01-31T12:00:00.000Z``."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    def _publish(self, event_type: EventType, place: Place, **data: object) -> None:
+        self.subscriptions.publish(event_type, place, now=self.clock(), data=data)

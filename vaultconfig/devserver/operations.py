@@ -1,191 +1,234 @@
-"""The rows of ScaiVault's operations table that are about secrets. Pure.
+"""ScaiVault's operations table: an endpoint for each row, and the routes to them at the end.
 
-An operation gets a `Call`, which is authenticated, inside the limits and within its scope, and
-returns a status and a JSON object.
+An endpoint lets its caller in, reads what was sent, works on the instance, and answers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
-import json
-from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+import contextlib
+import re
+from typing import Any, TypeVar
 
-from vaultconfig.devserver import changes
+from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vaultconfig.devserver.answers import ApiError, Json, invalid, timestamp
+from vaultconfig.devserver.bodies import Acknowledgement, Batch, BatchOptions, Draft, Wish
+from vaultconfig.devserver.callers import admit, charge
 from vaultconfig.devserver.contents import Entry, Version
-from vaultconfig.devserver.drafts import Draft
-from vaultconfig.devserver.identities import Identity, Token
-from vaultconfig.devserver.instance import Incoming, Instance, timestamp
-from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.problems import ApiError, invalid
+from vaultconfig.devserver.identities import READ, SUBSCRIBE, WRITE
+from vaultconfig.devserver.instance import Instance
+from vaultconfig.devserver.oauth import issue_token
 
 MAX_BATCH = 100
 DEFAULT_PAGE, MAX_PAGE = 50, 100
+MAX_EVENTS = 100
+DEFAULT_TIMEOUT, MAX_TIMEOUT = 30, 60
 
-Json: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """An operation on *instance* that *token* may ask for, in *tenant*."""
-
-    instance: Instance
-    token: Token
-    tenant: str
-    incoming: Incoming
-    now: float
-
-    @property
-    def identity(self) -> Identity:
-        """The identity that asks."""
-        return self.token.identity
-
-    def find(self, path: str, pinned: int | None) -> tuple[Entry, Version]:
-        """Return what is at *path* if the identity may read it; else raise `ApiError`."""
-        place = (self.tenant, self.readable(path))
-        return self.instance.contents.find(place, pinned, lag=self.incoming.fault.lag_of(path))
-
-    def readable(self, path: str) -> str:
-        """Return *path* if it is one that the identity may read; else raise `ApiError`."""
-        if not self.instance.identities.may_read(self.identity, check_path(path)):
-            raise ApiError("access_denied", f"no policy lets this identity read {path}")
-        return path
-
-    def writable(self, path: str) -> str:
-        """Return *path* if it is one that the identity may write; else raise `ApiError`."""
-        if not self.instance.identities.may_write(self.identity, check_path(path)):
-            raise ApiError("access_denied", f"no policy lets this identity write {path}")
-        return path
+_T = TypeVar("_T")
 
 
-def whoami(call: Call) -> tuple[int, Json]:
+async def whoami(request: Request) -> Response:
     """``GET /v1/auth/whoami``."""
-    identity = call.identity
-    body: Json = {
+    caller = admit(request, "whoami")
+    identity = caller.identity
+    body: dict[str, Any] = {
         "identity_id": identity.identity_id,
         "identity_type": identity.identity_type,
-        "tenant_id": call.tenant,
+        "tenant_id": caller.tenant,
         "partner_id": identity.partner_id,
-        "scopes": list(identity.scopes),
+        "scopes": identity.scopes,
     }
-    if not call.instance.quickstart_only:
+    if not caller.instance.quickstart_only:
         body |= {
             "display_name": identity.identity_id,
             "groups": [],
             "roles": [],
-            "token_expires_at": timestamp(call.token.expires_at),
+            "token_expires_at": timestamp(caller.token.expires_at),
         }
-    return 200, body
+    return Json(body)
 
 
-def put_secret(call: Call) -> tuple[int, Json]:
+async def put_secret(request: Request) -> Response:
     """``PUT /v1/secrets/{path}``: the answer never holds the data."""
-    path = call.writable(call.incoming.target)
-    draft = Draft.parse(json_object(call.incoming.body))
-    entry = changes.write(call.instance, (call.tenant, path), draft, by=call.identity.identity_id)
+    caller = admit(request, "write", WRITE)
+    path = caller.writable(request.path_params["path"])
+    draft = Draft.from_json(await request.body())
+    place, by = (caller.tenant, path), caller.identity.identity_id
+    entry = caller.instance.write(place, draft, by=by)
     newest = entry.versions[-1]
     if entry.first == newest.number:
-        body = {
+        created = {
             "path": path,
             "secret_type": newest.secret_type,
             "version": newest.number,
             "created": True,
             "created_at": timestamp(entry.created_at),
         }
-        return 201, body
-    return 200, {
+        return Json(created, 201)
+    updated = {
         "path": path,
         "version": newest.number,
         "created": False,
         "previous_version": newest.number - 1,
         "updated_at": timestamp(newest.written_at),
     }
+    return Json(updated)
 
 
-def get_secret(call: Call) -> tuple[int, Json]:
+async def get_secret(request: Request) -> Response:
     """``GET /v1/secrets/{path}``, with ``?version=N`` for one that is pinned."""
-    path, number = call.readable(call.incoming.target), call.incoming.query.get("version")
-    pinned = None if number is None else whole_number("version", number)
-    entry, version = call.find(path, pinned)
-    body = {"path": path, **_shown(version), **_described(entry, version)}
-    if call.instance.quickstart_only:
+    caller = admit(request, "read", READ)
+    path = caller.readable(request.path_params["path"])
+    entry, version = caller.find(path, _number(request, "version", None))
+    body = {"path": path, **_values(version), **_description(entry, version)}
+    if caller.instance.quickstart_only:
         del body["expires_at"], body["rotation_policy_id"]
-    return 200, body
+    return Json(body)
 
 
-def list_secrets(call: Call) -> tuple[int, Json]:
+async def list_secrets(request: Request) -> Response:
     """``GET /v1/secrets?prefix=&limit=&cursor=``: only what the identity may read."""
-    query = call.incoming.query
-    limit = whole_number("limit", query.get("limit", str(DEFAULT_PAGE)), at_most=MAX_PAGE)
-    after = _decode_cursor(query.get("cursor", ""))
+    caller = admit(request, "list", READ)
+    limit = _number(request, "limit", DEFAULT_PAGE, at_most=MAX_PAGE)
+    after = None
+    with contextlib.suppress(binascii.Error, UnicodeError):  # a cursor is the page's last path
+        given = request.query_params.get("cursor", "").encode()
+        after = base64.b64decode(given, altchars=b"-_", validate=True).decode()
+    if after is None:
+        raise ApiError("invalid_request", "the cursor was not made by this server")
+    prefix = request.query_params.get("prefix", "")
     found = [
         (path, version)
-        for path, version in call.instance.contents.newest(
-            call.tenant, prefix=query.get("prefix", "")
-        )
-        if path > after and call.instance.identities.may_read(call.identity, path)
+        for path, version in caller.instance.contents.newest(caller.tenant, prefix=prefix)
+        if path > after and caller.instance.identities.may_read(caller.identity, path)
     ]
     page, has_more = found[:limit], len(found) > limit
-    return 200, {
-        "secrets": [_listed(path, version) for path, version in page],
-        "cursor": _encode_cursor(page[-1][0]) if has_more else None,
-        "has_more": has_more,
-    }
+    secrets = [
+        {
+            "path": path,
+            "secret_type": version.secret_type,
+            "version": version.number,
+            "updated_at": timestamp(version.written_at),
+            "tags": version.metadata.get("tags") or [],
+        }
+        for path, version in page
+    ]
+    cursor = base64.urlsafe_b64encode(page[-1][0].encode()).decode() if has_more else None
+    return Json({"secrets": secrets, "cursor": cursor, "has_more": has_more})
 
 
-def read_batch(call: Call) -> tuple[int, Json]:
+async def read_batch(request: Request) -> Response:
     """``POST /v1/secrets/batch``: the errors stand beside the secrets.
 
-    With ``fail_fast`` the first error is the answer to the whole batch.
+    With ``fail_fast`` the first error is the answer to the whole batch. Beside the batch itself,
+    each path returned costs a read.
     """
-    paths, options = _batch(json_object(call.incoming.body))
-    secrets: Json = {}
-    errors: Json = {}
-    for path in paths:
+    caller = admit(request, "batch", READ)
+    batch = Batch.from_json(await request.body())
+    if len(batch.paths) > MAX_BATCH:
+        raise invalid({"paths": f"at most {MAX_BATCH} paths"})
+    options = batch.options or BatchOptions()
+    secrets: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
+    for path in batch.paths:
         try:
-            secrets[path] = _batched(call, path, options)
-        except ApiError as problem:
-            if options.get("fail_fast"):
+            entry, version = caller.find(caller.readable(path), options.version)
+        except ApiError as error:
+            if options.fail_fast:
                 raise
-            errors[path] = {"code": problem.code, "message": problem.message}
-    return 200, {"secrets": secrets, "errors": errors}
+            errors[path] = {"code": error.code, "message": error.message}
+        else:
+            more = _description(entry, version) if options.include_metadata else {}
+            secrets[path] = {**_values(version), **more}
+    if secrets:
+        charge(request, caller.identity, "read", units=len(secrets))
+    return Json({"secrets": secrets, "errors": errors})
 
 
-def delete_secret(call: Call) -> tuple[int, Json]:
+async def delete_secret(request: Request) -> Response:
     """``DELETE /v1/secrets/{path}``, softly."""
-    path = call.writable(call.incoming.target)
-    changes.delete(call.instance, (call.tenant, path), by=call.identity.identity_id)
-    return 200, {"path": path, "deleted": True, "deleted_at": timestamp(call.now)}
+    caller = admit(request, "write", WRITE)
+    path = caller.writable(request.path_params["path"])
+    caller.instance.delete((caller.tenant, path), by=caller.identity.identity_id)
+    deleted_at = timestamp(caller.instance.clock())
+    return Json({"path": path, "deleted": True, "deleted_at": deleted_at})
 
 
-def json_object(body: bytes) -> Json:
-    """Return the JSON object that *body* is; else raise `ApiError` (``invalid_request``)."""
-    try:
-        parsed = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise ApiError("invalid_request", "the body has to be a JSON object")
-    return parsed
+async def create_subscription(request: Request) -> Response:
+    """``POST /v1/subscriptions``."""
+    caller = admit(request, "subscription", SUBSCRIBE)
+    wish = Wish.from_json(await request.body())
+    owner = caller.identity
+    subscription_id = caller.instance.subscriptions.create(wish, owner=owner, tenant=caller.tenant)
+    body = {"id": subscription_id, "name": wish.name, "status": "active"}
+    return Json({**body, "identity_id": owner.identity_id}, 201)
 
 
-def whole_number(name: str, text: str, *, at_most: int = 10**9, at_least: int = 1) -> int:
-    """Return the number that the parameter *name* gives; else raise `ApiError`."""
-    if text.isascii() and text.isdigit() and len(text) < 12 and at_least <= int(text) <= at_most:
+async def poll(request: Request) -> Response:
+    """``GET /v1/subscriptions/{id}/poll``: at once if something is pending, else when it is."""
+    caller = admit(request, "poll")
+    name, owner = request.path_params["id"], caller.identity
+    since = "" if caller.fault.repeat else request.query_params.get("since_event_id", "")
+    timeout = _number(request, "timeout", DEFAULT_TIMEOUT, at_least=0, at_most=MAX_TIMEOUT)
+    most = _number(request, "max_events", MAX_EVENTS, at_most=MAX_EVENTS)
+    subscriptions = caller.instance.subscriptions
+    news = subscriptions.news(name, owner=owner, since=since)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.wrap_future(news), timeout)
+    pending = subscriptions.pending(name, owner=owner, since=since)
+    events = [
+        {
+            "event_id": event.event_id,
+            "event_type": event.event_type,
+            "timestamp": timestamp(event.happened_at),
+            "path": event.path,
+            "data": event.data,
+        }
+        for event in pending[:most]
+    ]
+    return Json({"events": events, "has_more": len(pending) > most})
+
+
+async def acknowledge(request: Request) -> Response:
+    """``POST /v1/subscriptions/{id}/ack``: what is not acknowledged comes again."""
+    caller = admit(request, "subscription")
+    body = Acknowledgement.from_json(await request.body())
+    event_ids = [] if caller.fault.repeat else body.event_ids
+    subscriptions = caller.instance.subscriptions
+    count = subscriptions.acknowledge(request.path_params["id"], event_ids, owner=caller.identity)
+    return Json({"acknowledged": count})
+
+
+async def delete_subscription(request: Request) -> Response:
+    """``DELETE /v1/subscriptions/{id}``: polls that wait end."""
+    caller = admit(request, "subscription")
+    name = request.path_params["id"]
+    caller.instance.subscriptions.delete(name, owner=caller.identity)
+    return Json({"id": name, "deleted": True})
+
+
+def _number(
+    request: Request, name: str, default: _T, *, at_least: int = 1, at_most: int = 10**9
+) -> int | _T:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if re.fullmatch("[0-9]{1,11}", text) and at_least <= int(text) <= at_most:
         return int(text)
     raise invalid({name: f"a whole number from {at_least} to {at_most}"})
 
 
-def _shown(version: Version) -> Json:
-    return {
-        "data": version.data,
-        "version": version.number,
-        "secret_type": version.secret_type,
-    }
+def _values(version: Version) -> dict[str, Any]:
+    return {"data": version.data, "version": version.number, "secret_type": version.secret_type}
 
 
-def _described(entry: Entry, version: Version) -> Json:
+def _description(entry: Entry, version: Version) -> dict[str, Any]:
     return {
         "metadata": version.metadata,
         "created_at": timestamp(entry.created_at),
@@ -195,61 +238,40 @@ def _described(entry: Entry, version: Version) -> Json:
     }
 
 
-def _listed(path: str, version: Version) -> Json:
-    return {
-        "path": path,
-        "secret_type": version.secret_type,
-        "version": version.number,
-        "updated_at": timestamp(version.written_at),
-        "tags": version.metadata.get("tags") or [],
-    }
+class _SecretPath(PathConvertor):
+    """What a URL holds in place of a secret's path; ``path`` drops a newline at its end."""
+
+    regex = r"[\s\S]*"
 
 
-def _batch(body: Json) -> tuple[list[str], Json]:
-    paths, options = body.get("paths"), body.get("options") or {}
-    wrong = {}
-    if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
-        wrong["paths"] = "a list of texts is needed"
-    elif len(paths) > MAX_BATCH:
-        wrong["paths"] = f"at most {MAX_BATCH} paths"
-    if not isinstance(options, dict):
-        wrong["options"] = "a JSON object"
-    else:
-        wrong |= _wrong_batch_options(options)
-    if wrong:
-        raise invalid(wrong)
-    return paths or [], options
+register_url_convertor("secret_path", _SecretPath())
+
+_AT_PATH = "/v1/secrets/{path:secret_path}"
+_QUICKSTART = [
+    Route("/v1/auth/whoami", whoami),
+    Route("/v1/secrets", list_secrets),
+    Route(_AT_PATH, get_secret),
+    Route(_AT_PATH, put_secret, methods=["PUT"]),
+]
+_DOCUMENTED = [  # elsewhere
+    Route("/v1/secrets/batch", read_batch, methods=["POST"]),
+    Route(_AT_PATH, delete_secret, methods=["DELETE"]),
+    Route("/oauth/token", issue_token, methods=["POST"]),
+    # A response is itself an application that answers with it.
+    Route("/v1/health", Json({"status": "healthy"}), methods=["GET"]),
+    Route("/v1/health/ready", Json({"status": "ready"}), methods=["GET"]),
+    Route("/v1/version", Json({"version": "1.0.0", "api_version": "v1"}), methods=["GET"]),
+]
+_SUBSCRIPTIONS = [
+    Route("/v1/subscriptions", create_subscription, methods=["POST"]),
+    Route("/v1/subscriptions/{id}/poll", poll),
+    Route("/v1/subscriptions/{id}/ack", acknowledge, methods=["POST"]),
+    Route("/v1/subscriptions/{id}", delete_subscription, methods=["DELETE"]),
+]
 
 
-def _wrong_batch_options(options: Json) -> dict[str, str]:
-    wrong = {
-        f"options.{name}": "true or false"
-        for name in ("include_metadata", "fail_fast")
-        if not isinstance(options.get(name, False), bool)
-    }
-    version = options.get("version")
-    if version is not None and not (type(version) is int and version >= 1):
-        wrong["options.version"] = "a whole number from 1"
-    return wrong
-
-
-def _batched(call: Call, path: str, options: Json) -> Json:
-    entry, version = call.find(path, options.get("version"))
-    described = _described(entry, version) if options.get("include_metadata") else {}
-    return {**_shown(version), **described}
-
-
-def _encode_cursor(path: str) -> str:
-    return base64.urlsafe_b64encode(path.encode()).decode()
-
-
-def _decode_cursor(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
-        pass
-    raise ApiError("invalid_request", "the cursor was not made by this server")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+def routes(instance: Instance) -> list[Route]:
+    """Return the routes to what *instance* knows."""
+    if instance.quickstart_only:
+        return _QUICKSTART
+    return [*_QUICKSTART, *_DOCUMENTED, *(_SUBSCRIPTIONS if instance.has_subscriptions else [])]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from vaultconfig.devserver.problems import ApiError
+from vaultconfig.devserver.answers import ApiError
 
 MAX_LEVELS = 10
 MAX_LENGTH = 512

@@ -21,22 +21,27 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vaultconfig.devserver.drafts import Draft, is_json_object
-from vaultconfig.devserver.identities import Identity
+from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.bodies import Draft
+from vaultconfig.devserver.identities import Rights
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.problems import ApiError
 from vaultconfig.errors import ConfigurationError
 
 Table: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _SECTIONS = ("$about", "$tokens", "$clients")
-_IDENTITY = {f.name for f in fields(Identity)}
-_OF_CLIENTS = _IDENTITY - {"identity_id"}  # that is the client's id
-_LISTS = ("scopes", "read", "write", "other_tenants")
+
+
+class _TokenOwner(Rights):
+    identity_id: str | None = None
+
+
+class _Client(Rights):
+    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +59,34 @@ class Seed:
     clients: Table = field(repr=False)
 
 
+class _Mistake(Exception):  # noqa: N818 -- it never leaves this module
+    """A text without values."""
+
+
 def read_seed(file: Path) -> Seed:
     """Read and check a seed file.
 
     Raises:
         ConfigurationError: What is wrong and where; never what the value is.
     """
-    document = _parse(file)
+    ending = file.suffix.lower()
     try:
-        return _seed(document)
-    except _Mistake as exc:
-        problem = str(exc)
-    raise ConfigurationError(f"seed {file}: {problem}")
-
-
-class _Mistake(Exception):  # noqa: N818 -- it never leaves this module
-    """A text without values."""
-
-
-def _parse(file: Path) -> Any:
-    parse = _PARSERS.get(file.suffix.lower())
-    if parse is None:
-        raise ConfigurationError(f"seed {file}: name it .toml, .json, .yaml or .yml")
-    try:
-        return parse(file.read_text("utf-8-sig"))
+        if ending not in _PARSERS:
+            raise _Mistake("name it .toml, .json, .yaml or .yml")
+        return _seed(_PARSERS[ending](file.read_text("utf-8-sig")))
     except OSError as exc:
         problem = f"it can't be read ({exc.strerror})"
     except UnicodeError:
         problem = "it is not UTF-8 text"
     except _Mistake as exc:
         problem = str(exc)
-    except (ValueError, RecursionError) as exc:
-        problem = f"it is not {file.suffix[1:].upper()}{_where(exc)}: correct it there"
+    except (ValueError, RecursionError) as exc:  # whose message may quote the text
+        at = re.search(r"line (\d+),? column (\d+)", str(exc))
+        where = f" (line {at[1]}, column {at[2]})" if at else ""
+        if "end of document" in str(exc):
+            where = " (end of document)"
+        problem = f"it is not {ending[1:].upper()}{where}: correct it there"
     raise ConfigurationError(f"seed {file}: {problem}")
-
-
-def _where(exc: Exception) -> str:
-    """The place alone: a parser's message may quote the text."""
-    if isinstance(exc, json.JSONDecodeError):
-        return f" (line {exc.lineno}, column {exc.colno})"
-    found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(exc))
-    return f" ({found[1]})" if found else ""
 
 
 def _parse_json(text: str) -> Any:
@@ -154,8 +146,9 @@ def _seed(document: Any) -> Seed:
         raise _Mistake(f'"$about" names {stray[0]}, which has no data here')
     return Seed(
         secrets={path: _draft(path, document[path], about.get(path)) for path in paths},
-        tokens={token: _identity("$tokens", who, _IDENTITY) for token, who in tokens.items()},
-        clients={client: _client(client, who) for client, who in clients.items()},
+        # Which token it is stays unsaid.
+        tokens={token: _fields(_TokenOwner, "$tokens", who) for token, who in tokens.items()},
+        clients={name: _fields(_Client, f"$clients.{name}", who) for name, who in clients.items()},
     )
 
 
@@ -171,53 +164,38 @@ def _section(document: Mapping[str, Any], name: str) -> Table:
 def _draft(path: object, data: Any, about: Mapping[str, Any] | None) -> Draft:
     if not isinstance(path, str):
         raise _Mistake(f"{path!r} is not a path: put it in quotes")
-    if not is_json_object(data):
-        raise _Mistake(
-            f"{path}: its data has to be a table of texts, numbers, booleans, lists and tables"
-            " (put dates, and keys that are numbers, in quotes)"
-        )
     if "/" not in path and about is None and _holds_only_tables(data):
+        meant, inner = path, data
+        while _holds_only_tables(inner):
+            name, inner = next(iter(inner.items()))
+            meant = f"{meant}/{name}"
         raise _Mistake(
             f"{path} holds only tables, as [a.b] does where a/b is meant: write the path as one"
-            f' key in quotes, ["{_deepest(path, data)}"]; if {path} is itself a secret of tables,'
+            f' key in quotes, ["{meant}"]; if {path} is itself a secret of tables,'
             ' name it in "$about" too'
         )
     try:
         check_path(path)
         return Draft.parse({**(about or {}), "data": data})
-    except ApiError as problem:
-        details = (problem.details or {}).get("fields", {})
-        wrong = "; ".join(f"{name}: {expected}" for name, expected in details.items())
-        message = f"{path}: {wrong or problem.message}"
-    raise _Mistake(message)
-
-
-def _holds_only_tables(data: Mapping[str, Any]) -> bool:
-    return bool(data) and all(isinstance(value, dict) for value in data.values())
-
-
-def _deepest(path: str, data: Mapping[str, Any]) -> str:
-    """Return the path that the first of the tables in *data* was probably meant to have."""
-    while _holds_only_tables(data):
-        name, data = next(iter(data.items()))
-        path = f"{path}/{name}"
-    return path
-
-
-def _client(client_id: str, who: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(who.get("secret"), str):
-        raise _Mistake(f'"$clients".{client_id}: its secret is missing')
-    rest = {name: value for name, value in who.items() if name != "secret"}
-    return {"secret": who["secret"], **_identity(f'"$clients".{client_id}', rest, _OF_CLIENTS)}
-
-
-def _identity(where: str, who: Mapping[str, Any], known: set[str]) -> Mapping[str, Any]:
-    if unknown := sorted(set(map(str, who)) - known):
-        raise _Mistake(f"{where}: no such key: {unknown[0]}; there are {' '.join(sorted(known))}")
-    for name, value in who.items():
-        texts = value if name in _LISTS else [value]
-        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
-            raise _Mistake(
-                f"{where}: {name} has to be {'a list of texts' if name in _LISTS else 'a text'}"
+    except ApiError as exc:
+        problem = exc.message
+        if exc.fields and "data" in exc.fields:
+            problem = (
+                "its data has to be a table of texts, numbers, booleans, lists and tables"
+                " (put dates, and keys that are numbers, in quotes)"
             )
-    return {name: tuple(value) if name in _LISTS else value for name, value in who.items()}
+    raise _Mistake(f"{path}: {problem}")
+
+
+def _holds_only_tables(data: Any) -> bool:
+    return isinstance(data, dict) and bool(data) and all(isinstance(v, dict) for v in data.values())
+
+
+def _fields(model: type[Rights], where: str, who: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        fields: Mapping[str, Any] = model.parse(who).model_dump(exclude_unset=True)
+    except ApiError as exc:
+        problem = exc.message
+    else:
+        return fields
+    raise _Mistake(f"{where}: {problem}")

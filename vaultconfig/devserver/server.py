@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from vaultconfig.devserver import changes
+from vaultconfig.devserver.admin import Stage
+from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.bodies import Draft
 from vaultconfig.devserver.contents import Contents
-from vaultconfig.devserver.drafts import Draft
-from vaultconfig.devserver.faults import Fault, LoggedRequest
-from vaultconfig.devserver.front import Front, Stage
+from vaultconfig.devserver.faults import Fault, Hold, LoggedRequest
+from vaultconfig.devserver.front import Front
 from vaultconfig.devserver.identities import (
     ADMIN,
     DEFAULT_SCOPES,
@@ -27,8 +27,6 @@ from vaultconfig.devserver.instance import Instance
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.listener import Listener
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.problems import ApiError
-from vaultconfig.devserver.rendezvous import Hold
 from vaultconfig.devserver.seed import read_seed
 from vaultconfig.devserver.state import StateFile
 from vaultconfig.devserver.subscriptions import Subscriptions
@@ -73,7 +71,7 @@ class DevServer:
         file = None if state is None else StateFile(Path(state).absolute())
         self._stage = Stage()
         self._listener: Listener | None = None
-        identities = Identities(lambda: secrets.token_urlsafe(24))
+        identities = Identities()
         self._instance = Instance(
             contents=Contents(file.load(), keep=file.save) if file else Contents(),
             identities=identities,
@@ -119,9 +117,7 @@ class DevServer:
             ConfigurationError: The port is taken.
         """
         if self._listener is None:
-            app = Front(
-                self._instance, self._stage, new_request_id=lambda: f"req_{secrets.token_hex(8)}"
-            )
+            app = Front(self._instance, self._stage)
             self._listener = Listener(app, host=self._host, port=self._port)
             self._port = self._listener.port
 
@@ -149,9 +145,9 @@ class DevServer:
         """
         body = {"data": data, "secret_type": secret_type, "metadata": metadata, "options": options}
         with _told(path, "written"):
-            draft = Draft.parse(copy.deepcopy(body))
+            draft = Draft.parse(body)
             place = (tenant, check_path(path))
-            return changes.write(self._instance, place, draft, by=_BY).latest
+            return self._instance.write(place, draft, by=_BY).latest
 
     def rotate(self, path: str, data: Mapping[str, Any], *, tenant: str = DEFAULT_TENANT) -> int:
         """Write a version as a rotation, which subscribers hear of twice; return its number.
@@ -160,8 +156,9 @@ class DevServer:
             ConfigurationError: There is nothing to rotate, or it is not a JSON object.
         """
         with _told(path, "rotated"):
-            draft = Draft.parse({"data": copy.deepcopy(data)})
-            return changes.rotate(self._instance, (tenant, path), draft, by=_BY).latest
+            self._instance.contents.entry(place := (tenant, path))
+            draft = Draft.parse({"data": data})
+            return self._instance.write(place, draft, by=_BY, is_rotation=True).latest
 
     def announce_expiry(
         self, path: str, *, threshold: int = 7, tenant: str = DEFAULT_TENANT
@@ -172,7 +169,7 @@ class DevServer:
             ConfigurationError: There is no such secret, or it does not expire.
         """
         with _told(path, "announced"):
-            changes.announce_expiry(self._instance, (tenant, path), threshold=threshold)
+            self._instance.announce_expiry((tenant, path), threshold=threshold)
 
     def seed(self, file: str | Path) -> None:
         """Write what a seed file holds, but for paths that were ever written (or deleted) here.
@@ -183,7 +180,7 @@ class DevServer:
         seed, contents = read_seed(Path(file)), self._instance.contents
         for path, draft in seed.secrets.items():
             if (place := (DEFAULT_TENANT, path)) not in contents:
-                changes.write(self._instance, place, draft, by=_BY)
+                self._instance.write(place, draft, by=_BY)
         for token, identity in seed.tokens.items():
             self.add_token(token, **identity)
         for client_id, client in seed.clients.items():
@@ -192,7 +189,7 @@ class DevServer:
     def delete(self, path: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Delete the secret at *path*, softly; do nothing if there is no secret."""
         with contextlib.suppress(ApiError):
-            changes.delete(self._instance, (tenant, path), by=_BY)
+            self._instance.delete((tenant, path), by=_BY)
 
     def rollback(self, path: str, version: int, *, tenant: str = DEFAULT_TENANT) -> None:
         """Make *version* the newest again, as in a vault that was restored; no event tells of it.

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vaultconfig.devserver.bodies import json_object
 from vaultconfig.devserver.contents import Entries, Entry, Version
-from vaultconfig.devserver.drafts import is_json_object
 from vaultconfig.errors import ConfigurationError
 
 _FORMAT = 1
@@ -48,7 +48,11 @@ class StateFile:
 
     def save(self, entries: Entries) -> None:
         """Put *entries* in place of what is there."""
-        text = json.dumps({"format": _FORMAT, "entries": _dump(entries)}, allow_nan=False)
+        saved = [
+            {"tenant": tenant, "path": path, **asdict(entry)}
+            for (tenant, path), entry in entries.items()
+        ]
+        text = json.dumps({"format": _FORMAT, "entries": saved}, allow_nan=False)
         # One name, so that a kill half-way leaves nothing that the next write does not clear.
         temporary = self._path.with_name(f".{self._path.name}.new")
         temporary.unlink(missing_ok=True)
@@ -60,29 +64,17 @@ class StateFile:
         temporary.replace(self._path)
 
 
-def _dump(entries: Entries) -> list[dict[str, Any]]:
-    return [
-        {"tenant": tenant, "path": path, **asdict(entry)}
-        for (tenant, path), entry in entries.items()
-    ]
-
-
 def _entries(saved: Any) -> Entries:
     if saved["format"] != _FORMAT:
         raise ValueError(saved["format"])
-    return {(item.pop("tenant"), item.pop("path")): _entry(item) for item in saved["entries"]}
-
-
-def _entry(item: dict[str, Any]) -> Entry:
-    versions = tuple(_version(version) for version in item.pop("versions"))
-    entry = Entry(versions=versions, **item)
-    if versions and entry.latest != versions[-1].number:
-        raise ValueError(entry.latest)
-    return entry
-
-
-def _version(item: dict[str, Any]) -> Version:
-    version = Version(**item)
-    if not (is_json_object(version.data) and is_json_object(version.metadata)):
-        raise TypeError(version.number)
-    return version
+    entries = {}
+    for item in saved["entries"]:
+        place = (item.pop("tenant"), item.pop("path"))
+        versions = tuple(Version(**version) for version in item.pop("versions"))
+        entries[place] = entry = Entry(versions=versions, **item)
+        for version in versions:
+            json_object(version.data)
+            json_object(version.metadata)
+        if versions and entry.latest != versions[-1].number:
+            raise ValueError(entry.latest)
+    return entries

@@ -1,8 +1,7 @@
 """Subscriptions: the changes that each asks for, and the events it has not acknowledged.
 
-Pure but for its lock.
-
-An event says that something happened to a path, and never what the values are.
+Pure but for its lock. An event says that something happened to a path, and never what the
+values are.
 """
 
 from __future__ import annotations
@@ -13,68 +12,47 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.bodies import EventType, Wish
+from vaultconfig.devserver.contents import Place
 from vaultconfig.devserver.identities import Identity
 from vaultconfig.devserver.paths import matches
-from vaultconfig.devserver.problems import ApiError
-
-EVENT_TYPES = (
-    "secret.created",
-    "secret.updated",
-    "secret.rotated",
-    "secret.deleted",
-    "secret.expiring",
-)
-DEFAULT_BUFFER = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ChangeEvent:
     """Something that happened to a secret.
 
     Attributes:
-        number: Counted from 1 over the whole server.
+        event_id: Later ones are greater.
         happened_at: Unix seconds.
         data: Versions, names and dates.
     """
 
-    number: int
-    event_type: str
+    event_id: str
+    event_type: EventType
     path: str
     happened_at: float
     data: Mapping[str, Any]
 
-    @property
-    def event_id(self) -> str:
-        """What clients call it."""
-        return f"evt_{self.number:012d}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a subscription is to be told."""
-
-    name: str
-    paths: tuple[str, ...]
-    events: tuple[str, ...] = EVENT_TYPES
-    buffer_size: int = DEFAULT_BUFFER
-
 
 @dataclass(slots=True, kw_only=True)
-class Subscription:
-    """A wish, whose it is, and the events that were not acknowledged, oldest first."""
+class Feed:
+    """A subscription: a wish, whose it is, and the events not acknowledged, oldest first.
 
-    subscription_id: str
+    Attributes:
+        waiting: One for each poll that waits.
+    """
+
     owner: Identity
     tenant: str
     wish: Wish
-    pending: list[Event] = field(default_factory=list)
+    pending: list[ChangeEvent] = field(default_factory=list)
     waiting: list[Future[None]] = field(default_factory=list)
 
-    def wants(self, event: Event) -> bool:
-        """Whether *event* is one of those wished for."""
-        return event.event_type in self.wish.events and any(
-            matches(glob, event.path) for glob in self.wish.paths
-        )
+    def after(self, event_id: str) -> list[ChangeEvent]:
+        """Return the events that came after this one."""
+        return [event for event in self.pending if event.event_id > event_id]
 
     def wake(self) -> None:
         """Let the polls that wait look again."""
@@ -96,24 +74,21 @@ class Subscriptions:
         self._lock = threading.Lock()
         self._events = 0
         self._created = 0
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscriptions: dict[str, Feed] = {}
 
-    def create(self, wish: Wish, *, owner: Identity, tenant: str) -> Subscription:
-        """Begin to collect what *wish* asks for."""
+    def create(self, wish: Wish, *, owner: Identity, tenant: str) -> str:
+        """Begin to collect what *wish* asks for, and return the subscription's id."""
         with self._lock:
             self._created += 1
-            subscription = Subscription(
-                subscription_id=f"sub_{self._created}", owner=owner, tenant=tenant, wish=wish
-            )
-            self._subscriptions[subscription.subscription_id] = subscription
-        return subscription
+            subscription_id = f"sub_{self._created}"
+            self._subscriptions[subscription_id] = Feed(owner=owner, tenant=tenant, wish=wish)
+        return subscription_id
 
     def delete(self, subscription_id: str, *, owner: Identity) -> None:
         """End a subscription; raise `ApiError` if it is not there, or not the owner's."""
         with self._lock:
-            subscription = self._owned(subscription_id, owner)
+            self._owned(subscription_id, owner).wake()
             del self._subscriptions[subscription_id]
-            subscription.wake()
 
     def ids(self) -> Sequence[str]:
         """Return the ids of those that were not ended, oldest first."""
@@ -123,37 +98,44 @@ class Subscriptions:
     def lose(self) -> None:
         """End all of them, of every owner; polls that wait end."""
         with self._lock:
-            lost, self._subscriptions = self._subscriptions, {}
-            for subscription in lost.values():
-                subscription.wake()
+            for feed in self._subscriptions.values():
+                feed.wake()
+            self._subscriptions.clear()
 
     def publish(
-        self, event_type: str, *, tenant: str, path: str, now: float, data: Mapping[str, Any]
+        self, event_type: EventType, place: Place, *, now: float, data: Mapping[str, Any]
     ) -> None:
         """Add an event to each subscription that asks for it, if its owner may read the path."""
+        tenant, path = place
         with self._lock:
             self._events += 1
-            event = Event(self._events, event_type, path, now, data)
-            for subscription in self._subscriptions.values():
-                if subscription.tenant == tenant and self._is_for(subscription, event):
-                    subscription.pending.append(event)
-                    del subscription.pending[: -subscription.wish.buffer_size]
-                    subscription.wake()
+            event = ChangeEvent(f"evt_{self._events:012d}", event_type, path, now, data)
+            for feed in self._subscriptions.values():
+                if (
+                    feed.tenant == tenant
+                    and event_type in feed.wish.events
+                    and any(matches(glob, path) for glob in feed.wish.paths)
+                    and self._may_read(feed.owner, path)
+                ):
+                    feed.pending.append(event)
+                    del feed.pending[: -feed.wish.delivery.buffer_size]
+                    feed.wake()
 
-    def pending(self, subscription_id: str, *, owner: Identity, since: str = "") -> Sequence[Event]:
+    def pending(
+        self, subscription_id: str, *, owner: Identity, since: str
+    ) -> Sequence[ChangeEvent]:
         """Return what was not acknowledged and came after the event *since*, oldest first."""
         with self._lock:
-            return self._since(self._owned(subscription_id, owner), since)
+            return self._owned(subscription_id, owner).after(since)
 
-    def news(self, subscription_id: str, *, owner: Identity, since: str = "") -> Future[None]:
+    def news(self, subscription_id: str, *, owner: Identity, since: str) -> Future[None]:
         """Return what is done once `pending` has something to return, now or later."""
         future: Future[None] = Future()
         with self._lock:
-            subscription = self._owned(subscription_id, owner)
-            polls = [news for news in subscription.waiting if not news.done()]
-            subscription.waiting = [*polls, future]
-            if self._since(subscription, since):
-                subscription.wake()
+            feed = self._owned(subscription_id, owner)
+            feed.waiting = [*(news for news in feed.waiting if not news.done()), future]
+            if feed.after(since):
+                feed.wake()
         return future
 
     def acknowledge(
@@ -161,24 +143,15 @@ class Subscriptions:
     ) -> int:
         """Forget these events, and return how many of them were pending."""
         with self._lock:
-            subscription = self._owned(subscription_id, owner)
-            done = set(event_ids)
-            left = [event for event in subscription.pending if event.event_id not in done]
-            count = len(subscription.pending) - len(left)
-            subscription.pending = left
-        return count
+            feed = self._owned(subscription_id, owner)
+            done, before = set(event_ids), len(feed.pending)
+            feed.pending = [event for event in feed.pending if event.event_id not in done]
+            return before - len(feed.pending)
 
-    def _owned(self, subscription_id: str, owner: Identity) -> Subscription:
-        subscription = self._subscriptions.get(subscription_id)
-        if subscription is None:
+    def _owned(self, subscription_id: str, owner: Identity) -> Feed:
+        feed = self._subscriptions.get(subscription_id)
+        if feed is None:
             raise ApiError("subscription_not_found", "there is no such subscription")
-        if subscription.owner.identity_id != owner.identity_id:
+        if feed.owner.identity_id != owner.identity_id:
             raise ApiError("access_denied", "the subscription belongs to another identity")
-        return subscription
-
-    def _is_for(self, subscription: Subscription, event: Event) -> bool:
-        return subscription.wants(event) and self._may_read(subscription.owner, event.path)
-
-    @staticmethod
-    def _since(subscription: Subscription, since: str) -> list[Event]:
-        return [event for event in subscription.pending if event.event_id > since]
+        return feed
