@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-RUN = "from vaultconfig.cli.dev_server import dev_server; dev_server()"
+RUN = "import sys; from vaultconfig.cli import main; sys.argv[1:1] = ['dev-server']; main()"
 Launch = Callable[..., "subprocess.Popen[str]"]
 
 

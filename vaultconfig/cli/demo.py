@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import click
 from pydantic import SecretStr
@@ -39,13 +39,6 @@ class Salesforce(VaultSettings):
     first_secret: Annotated[SecretStr, f"vault:{PATH}?version=1#client_secret"]
 
 
-class _Broken(click.ClickException):
-    """A step did not show what it should."""
-
-    def __init__(self, step: str) -> None:
-        super().__init__(f"the demo did not show what it should: {step}")
-
-
 @click.command()
 @debug_option
 def demo() -> None:
@@ -60,14 +53,11 @@ def demo() -> None:
     try:
         from vaultconfig.devserver import DevServer
     except ModuleNotFoundError as exc:
-        problem = str(exc)
-    else:
-        with _alone(), DevServer() as vault:
-            os.environ |= {"SCAIVAULT_URL": vault.url, "SCAIVAULT_TOKEN": vault.token}
-            _tell("A local ScaiVault is running", f"at {vault.url}")
-            _show_everything()
-        return
-    raise ConfigurationError(problem)
+        raise ConfigurationError(str(exc)) from exc
+    with _alone(), DevServer() as vault:
+        os.environ |= {"SCAIVAULT_URL": vault.url, "SCAIVAULT_TOKEN": vault.token}
+        _tell("A local ScaiVault is running", f"at {vault.url}")
+        _show_everything()
 
 
 @contextmanager
@@ -86,89 +76,59 @@ def _alone() -> Iterator[None]:
 
 
 def _show_everything() -> None:
-    first, second, third = (_credential() for _ in range(3))
+    first, second, third = (secrets.token_urlsafe(24) for _ in range(3))
     _write(first, version=1)
-    _read(first)
+    _tell("An application declares what it needs")
+    click.echo(inspect.getsource(Salesforce))
+    settings = Salesforce()
+    _tell("and gets it, typed and masked, with one Salesforce()", repr(settings))
+    _check(_secret(settings) == first, "the value that was written")
+    _check(first not in repr(settings), "masks in a repr")
     with LiveSettings(Salesforce) as live:
         _write(second, version=2)
         live.refresh()
-        _show_a_pinned_version(live.current, first, second)
+        before = live.current
+        versions = [f"{name}: version {by.version}" for name, by in provenance(before).items()]
+        _tell("A pinned version stays, the others follow", ", ".join(versions))
+        _check(before.first_secret.get_secret_value() == first, "the pinned version")
+        _check(_secret(before) == second, "the newest version")
         _render_and_load_back()
-        _rotate(live, third)
+        _write(third, version=3)
+        live.refresh()
+        after = live.current
+    version = provenance(after)["client_secret"].version
+    _tell(
+        "After the rotation, a refresh brings the new value",
+        f"client_secret is version {version}: {after.client_secret!r}",
+    )
+    _check(_secret(after) == third != _secret(before), "the rotated value")
     click.secho("\nThat is all. Next: the README, or vaultconfig dev-server.", bold=True)
 
 
-def _credential() -> dict[str, str]:
-    return {"client_id": "demo-application", "client_secret": secrets.token_urlsafe(24)}
-
-
-def _write(credential: dict[str, str], *, version: int) -> None:
+def _write(client_secret: str, *, version: int) -> None:
+    credential = {"client_id": "demo-application", "client_secret": client_secret}
     with connect(read_connection(os.environ)) as client:
         result = client.write(PATH, credential, description="Salesforce API")
     _tell("A credential was written", f"to {PATH}, version {result.version}")
     _check(result.version == version, "the next version of the secret")
 
 
-def _read(credential: dict[str, str]) -> None:
-    _tell("An application declares what it needs")
-    click.echo(inspect.getsource(Salesforce))
-    settings = Salesforce()
-    _tell("and gets it, typed and masked, with one Salesforce()", repr(settings))
-    _check(_secret(settings) == credential["client_secret"], "the value that was written")
-    _check(credential["client_secret"] not in repr(settings), "masks in a repr")
-
-
-def _show_a_pinned_version(
-    settings: Salesforce, first: dict[str, str], second: dict[str, str]
-) -> None:
-    versions = {name: origin.version for name, origin in provenance(settings).items()}
-    _tell("A pinned version stays, the others follow", _listed(versions))
-    _check(settings.first_secret.get_secret_value() == first["client_secret"], "the pinned version")
-    _check(_secret(settings) == second["client_secret"], "the newest version")
-
-
 def _render_and_load_back() -> None:
-    found = settings_variables(gather(Salesforce))
-    values = {variable.key: variable.text for variable in found}
+    values = {variable.key: variable.text for variable in settings_variables(gather(Salesforce))}
     files.write(".env", dotenv.update("# of the demo\nDEBUG=1\n", values))
     _tell("vaultconfig render writes a .env, with mode 0600")
     for key, value in dotenv.parse(files.read(".env") or "").items():
         click.echo(f"    {key}={MASK if key in values else value}")
     original = Salesforce()
-    with _without_a_vault():
-        loaded = Salesforce(_vault_environment="development")
+    token = os.environ.pop("SCAIVAULT_TOKEN")  # so that the vault can't be asked
+    loaded = Salesforce(_vault_environment="development")
+    os.environ["SCAIVAULT_TOKEN"] = token
     _check(loaded == original, "equal settings from the .env")
     _tell("which loads back equal, without a vault", f"client_secret: {loaded.client_secret!r}")
 
 
-@contextmanager
-def _without_a_vault() -> Iterator[None]:
-    token = os.environ.pop("SCAIVAULT_TOKEN")
-    try:
-        yield
-    finally:
-        os.environ["SCAIVAULT_TOKEN"] = token
-
-
-def _rotate(live: LiveSettings[Salesforce], credential: dict[str, str]) -> None:
-    before = live.current
-    _write(credential, version=3)
-    live.refresh()
-    after = live.current
-    version = provenance(after)["client_secret"].version
-    _tell(
-        "After the rotation, a refresh brings the new value",
-        f"client_secret is version {version}: {after.client_secret!r}",
-    )
-    _check(_secret(after) == credential["client_secret"] != _secret(before), "the rotated value")
-
-
 def _secret(settings: Salesforce) -> str:
     return settings.client_secret.get_secret_value()
-
-
-def _listed(items: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: version {value}" for name, value in items.items())
 
 
 def _tell(what: str, detail: str = "") -> None:
@@ -177,4 +137,4 @@ def _tell(what: str, detail: str = "") -> None:
 
 def _check(holds: bool, what: str) -> None:  # noqa: FBT001 - reads like an assertion
     if not holds:
-        raise _Broken(what)
+        raise click.ClickException(f"the demo did not show what it should: {what}")

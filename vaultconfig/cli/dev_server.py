@@ -7,21 +7,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from vaultconfig.connection.urls import is_loopback
 from vaultconfig.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from vaultconfig.devserver import DevServer
-
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
-
-
-class _NotStarted(click.ClickException):
-    exit_code = 3
 
 
 @click.command("dev-server")
@@ -36,15 +29,12 @@ class _NotStarted(click.ClickException):
 @click.option("--no-rate-limits", is_flag=True, help="Disable the rate limits.")
 def dev_server(
     *,
-    port: int,
     host: str,
     allow_remote: bool,
     seed: Path | None,
-    state: Path | None,
-    token: str | None,
-    quickstart_only: bool,
     no_subscriptions: bool,
     no_rate_limits: bool,
+    **options: Any,
 ) -> None:
     """Run a local ScaiVault, for development and tests only.
 
@@ -62,35 +52,21 @@ def dev_server(
     try:
         from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer
     except ModuleNotFoundError as exc:
-        raise _NotStarted(str(exc)) from exc
-    try:
-        with _endings_wait():
-            server = DevServer(
-                host=host,
-                port=port,
-                token=token,
-                state=state,
-                limits=None if no_rate_limits else DOCUMENTED_LIMITS,
-                quickstart_only=quickstart_only,
-                subscriptions=not no_subscriptions,
+        raise ConfigurationError(str(exc)) from exc
+    with _endings_wait():
+        limits = None if no_rate_limits else DOCUMENTED_LIMITS
+        server = DevServer(host=host, limits=limits, subscriptions=not no_subscriptions, **options)
+        if seed is not None:
+            server.seed(seed)
+        with server:
+            click.echo(
+                f"A local ScaiVault, for development only, at {server.url}\n"
+                "Paste this where your application runs:\n\n"
+                f"export SCAIVAULT_URL={server.url}\n"
+                f"export SCAIVAULT_TOKEN={shlex.quote(server.token)}\n\n"
+                "Ctrl-C ends it."
             )
-            if seed is not None:
-                server.seed(seed)
-            _serve(server)
-    except ConfigurationError as exc:
-        raise _NotStarted(str(exc)) from exc
-
-
-def _serve(server: DevServer) -> None:
-    with server:
-        click.echo(
-            f"A local ScaiVault, for development only, at {server.url}\n"
-            "Paste this where your application runs:\n\n"
-            f"export SCAIVAULT_URL={server.url}\n"
-            f"export SCAIVAULT_TOKEN={shlex.quote(server.token)}\n\n"
-            "Ctrl-C ends it."
-        )
-        signal.sigwait(_ENDINGS)
+            signal.sigwait(_ENDINGS)
 
 
 @contextmanager
