@@ -183,7 +183,7 @@ def test_no_token_or_value_in_a_repr(server: DevServer) -> None:
     server.put("a", {"x": "canary-value"})
     instance = server._instance
     token = instance.identities.authenticate(f"Bearer {server.token}", now=0)
-    client = instance.identities.client("billing")
+    client = instance.identities.clients["billing"]
     shown = repr([instance.contents.find(("dev", "a")), client, token, server])
     assert "canary" not in shown
     assert server.token not in shown

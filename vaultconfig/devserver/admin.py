@@ -1,76 +1,53 @@
-"""What a test sees and sets; over HTTP under ``/_dev/``, for a dev server in another process.
+"""What a test sees and sets, over HTTP under ``/_dev/`` for a dev server in another process.
 
-There it takes the token of the dev server's own administrator, so that a web page that happens
+It takes the token of the dev server's own administrator, so that a web page that happens
 to be open in a browser cannot break what is being tested.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from vaultconfig.devserver.answers import Json
-from vaultconfig.devserver.faults import Fault, Faults, Hold, LoggedRequest
+from vaultconfig.devserver.faults import Fault
 from vaultconfig.devserver.identities import ADMIN
 from vaultconfig.devserver.instance import Instance
 
 
-@dataclass(slots=True)
-class Stage:
-    """The requests so far, and what is to happen to the next ones."""
-
-    requests: list[LoggedRequest] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    faults: Faults = field(default_factory=Faults)
-
-
 async def show_faults(request: Request) -> Response:
     """``GET /_dev/faults``: what is still to happen."""
-    return Json({"faults": _stage(request).faults.waiting()})
+    return Json({"faults": _administered(request).faults.waiting()})
 
 
 async def add_fault(request: Request) -> Response:
     """``POST /_dev/faults``, with the fields of `Fault`."""
-    faults = _stage(request).faults
+    faults = _administered(request).faults
     faults.add(Fault.from_json(await request.body()))
     return Json({"faults": faults.waiting()}, 201)
 
 
 async def clear_faults(request: Request) -> Response:
     """``DELETE /_dev/faults``."""
-    _stage(request).faults.clear()
+    _administered(request).faults.clear()
     return Json({"faults": []})
 
 
 async def show_requests(request: Request) -> Response:
     """``GET /_dev/requests``: the log, without these requests themselves."""
-    return Json(
-        {
-            "requests": [
-                {
-                    "method": logged.method,
-                    "path": logged.path,
-                    "query": logged.query,
-                    "secrets": logged.secrets,
-                    "at": logged.at,
-                }
-                for logged in _stage(request).requests
-            ]
-        }
-    )
+    shown = ("method", "path", "query", "secrets", "at")
+    requests = _administered(request).requests
+    return Json({"requests": [{name: getattr(one, name) for name in shown} for one in requests]})
 
 
-def _stage(request: Request) -> Stage:
-    """Return the stage if an administrator asks; else raise `ApiError`."""
+def _administered(request: Request) -> Instance:
+    """Return the instance if its administrator asks; else raise `ApiError`."""
     instance: Instance = request.state.instance
     authorization = request.headers.get("authorization")
     token = instance.identities.authenticate(authorization, now=instance.clock())
     token.identity.require_scope(ADMIN)
-    stage: Stage = request.state.stage
-    return stage
+    return instance
 
 
 ROUTES = [

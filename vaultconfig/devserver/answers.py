@@ -11,32 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 _CODES = {
-    400: ("invalid_request", "invalid_path"),
-    401: ("authentication_required", "token_expired", "token_invalid", "token_revoked"),
-    403: (
-        "access_denied",
-        "insufficient_scope",
-        "mfa_required",
-        "ip_not_allowed",
-        "time_window_violation",
-        "tenant_access_denied",
-        "forbidden",
-    ),
-    404: (
-        "secret_not_found",
-        "version_not_found",
-        "tenant_not_found",
-        "subscription_not_found",  # the pages name no code for this
-    ),
-    409: ("secret_exists", "version_conflict"),
-    421: ("misdirected_request",),  # the dev server's own
-    422: ("validation_error",),
-    429: ("rate_limited",),
-    500: ("internal_error",),
-    503: ("service_unavailable",),
+    400: "invalid_request invalid_path",
+    401: "authentication_required token_expired token_invalid token_revoked",
+    403: "access_denied insufficient_scope mfa_required ip_not_allowed time_window_violation"
+    " tenant_access_denied forbidden",
+    404: "secret_not_found version_not_found tenant_not_found"
+    " subscription_not_found",  # the pages name no code for this
+    409: "secret_exists version_conflict",
+    421: "misdirected_request",  # the dev server's own
+    422: "validation_error",
+    429: "rate_limited",
+    500: "internal_error",
+    503: "service_unavailable",
 }
 
-STATUS = {code: status for status, codes in _CODES.items() for code in codes}
+STATUS = {code: status for status, codes in _CODES.items() for code in codes.split()}
 """The HTTP status of each code."""
 
 

@@ -53,18 +53,13 @@ class Body(BaseModel):
             return cls.model_validate(document)
         except ValidationError as exc:  # raised anew outside, since it holds the values
             errors = exc.errors(include_url=False, include_context=False, include_input=False)
-        words = {
-            **_WORDS,
-            "extra_forbidden": f"There is no such key; there are {' '.join(cls.model_fields)}",
-        }
-        raise invalid(
-            {
-                ".".join(part for part in error["loc"] if isinstance(part, str)): words.get(
-                    error["type"], error["msg"]
-                )
-                for error in errors
-            }
-        )
+        no_such_key = f"There is no such key; there are {' '.join(cls.model_fields)}"
+        words = {**_WORDS, "extra_forbidden": no_such_key}
+        fields = {}
+        for error in errors:
+            place = ".".join(part for part in error["loc"] if isinstance(part, str))
+            fields[place] = words.get(error["type"], error["msg"])
+        raise invalid(fields)
 
 
 def json_object(value: object) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from starlette.requests import Request
 
 from vaultconfig.devserver.answers import ApiError
-from vaultconfig.devserver.contents import Entry, Version
+from vaultconfig.devserver.contents import Entry, Place, Version
 from vaultconfig.devserver.faults import Fault
 from vaultconfig.devserver.identities import Identity, Token
 from vaultconfig.devserver.instance import Instance
@@ -32,22 +33,16 @@ class Caller:
         """The identity that asks."""
         return self.token.identity
 
-    def readable(self, path: str) -> str:
-        """Return *path* if it is one that the identity may read; else raise `ApiError`."""
-        if not self.instance.identities.may_read(self.identity, check_path(path)):
-            raise ApiError("access_denied", f"no policy lets this identity read {path}")
-        return path
+    def place(self, path: str, *, to: Literal["read", "write"]) -> Place:
+        """Return where *path* is, if the identity may do that there; else raise `ApiError`."""
+        globs = self.identity.read if to == "read" else self.identity.write
+        if not self.instance.identities.allows(globs, check_path(path)):
+            raise ApiError("access_denied", f"no policy lets this identity {to} {path}")
+        return (self.tenant, path)
 
-    def writable(self, path: str) -> str:
-        """Return *path* if it is one that the identity may write; else raise `ApiError`."""
-        if not self.instance.identities.may_write(self.identity, check_path(path)):
-            raise ApiError("access_denied", f"no policy lets this identity write {path}")
-        return path
-
-    def find(self, path: str, pinned: int | None) -> tuple[Entry, Version]:
-        """Return what is at *path*, as far as this request can see; else raise `ApiError`."""
-        place = (self.tenant, path)
-        return self.instance.contents.find(place, pinned, lag=self.fault.lag_of(path))
+    def find(self, place: Place, pinned: int | None) -> tuple[Entry, Version]:
+        """Return what is at *place*, as far as this request can see; else raise `ApiError`."""
+        return self.instance.contents.find(place, pinned, lag=self.fault.lag_of(place[1]))
 
 
 def admit(request: Request, kind: str, scope: str | None = None) -> Caller:
@@ -60,7 +55,10 @@ def admit(request: Request, kind: str, scope: str | None = None) -> Caller:
     authorization = request.headers.get("authorization")
     token = instance.identities.authenticate(authorization, now=instance.clock())
     request.state.headers |= charge(request, token.identity, kind)
-    tenant = token.identity.act_in(request.headers.get("x-tenant-id"))
+    identity = token.identity
+    tenant = request.headers.get("x-tenant-id", identity.tenant_id)
+    if tenant not in (identity.tenant_id, *identity.other_tenants):
+        raise ApiError("tenant_access_denied", "this identity has no access to that tenant")
     if scope is not None:
         token.identity.require_scope(scope)
     return Caller(instance=instance, token=token, tenant=tenant, fault=request.state.fault)

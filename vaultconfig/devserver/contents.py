@@ -49,11 +49,6 @@ class Entry:
     max_versions: int | None = None
     rotation_policy_id: str | None = None
 
-    @property
-    def is_deleted(self) -> bool:
-        """Whether there is nothing to read."""
-        return not self.versions
-
     def written(self, draft: Draft, *, now: float) -> Entry:
         """Return the entry after *draft* became its newest version."""
         last = self.versions[-1] if self.versions else None
@@ -79,10 +74,6 @@ class Entry:
             max_versions=max_versions,
             rotation_policy_id=options.rotation_policy_id or self.rotation_policy_id,
         )
-
-
-def _not_found(place: Place) -> ApiError:
-    return ApiError("secret_not_found", f"there is no secret at {place[1]}")
 
 
 Entries: TypeAlias = Mapping[Place, Entry]
@@ -140,32 +131,27 @@ class Contents:
             kept = entry.versions[: entry.versions.index(newest) + 1]
             self._store(place, replace(entry, versions=kept, latest=number))
 
-    def entry(self, place: Place) -> Entry:
-        """Return what is at *place*.
+    def entry(self, place: Place, *, lag: int = 0) -> Entry:
+        """Return what is at *place*; its last *lag* versions count as not written yet.
 
         Raises:
             ApiError: ``secret_not_found``.
         """
         entry = self._entries.get(place)
-        if entry is None or entry.is_deleted:
-            raise _not_found(place)
-        return entry
+        if entry is None or len(entry.versions) <= lag:
+            raise ApiError("secret_not_found", f"there is no secret at {place[1]}")
+        return replace(entry, versions=entry.versions[:-lag]) if lag else entry
 
     def find(
         self, place: Place, number: int | None = None, *, lag: int = 0
     ) -> tuple[Entry, Version]:
         """Return an entry and a version of it, the newest unless *number* pins one.
 
-        The last *lag* versions count as not written yet.
-
         Raises:
             ApiError: ``secret_not_found`` or ``version_not_found``.
         """
-        entry = self.entry(place)
-        known = entry.versions[: max(0, len(entry.versions) - lag)]
-        if not known:
-            raise _not_found(place)
-        for version in known[::-1]:
+        entry = self.entry(place, lag=lag)
+        for version in reversed(entry.versions):
             if number in (None, version.number):
                 return entry, version
         raise ApiError("version_not_found", f"{place[1]} has no version {number} (any more)")
@@ -175,7 +161,7 @@ class Contents:
         return [
             (path, entry.versions[-1])
             for (owner, path), entry in sorted(self._entries.items(), key=lambda item: item[0])
-            if owner == tenant and path.startswith(prefix) and not entry.is_deleted
+            if owner == tenant and path.startswith(prefix) and entry.versions
         ]
 
     def _store(self, place: Place, entry: Entry) -> None:

@@ -3,7 +3,7 @@
 It is read whole, logged, turned away if it is meant for another server, held if a test says so,
 and answered by its route; the answer is then sent the way the fault wants it. Everything else of a
 request is in `operations`, `admin` and `oauth`, whose endpoints find in ``request.state``: the
-instance, the stage, the fault, the request's id, and the headers that every answer will have.
+instance, the fault, the request's id, and the headers that every answer will have.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import asyncio
 import contextlib
 import json
 import secrets
+from collections.abc import Sequence
 
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vaultconfig.devserver import admin
-from vaultconfig.devserver.admin import Stage
-from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.answers import ApiError, Json
 from vaultconfig.devserver.faults import NO_FAULT, Fault, LoggedRequest
 from vaultconfig.devserver.hosts import is_for_loopback
 from vaultconfig.devserver.instance import Instance
-from vaultconfig.devserver.oauth import TokenError
-from vaultconfig.devserver.operations import routes
 
 _ADMINISTRATION = "/_dev/"
 _LOG_LENGTH = 10_000
@@ -39,9 +39,9 @@ _MISDIRECTED = ApiError(
 class Front:
     """The ASGI application of a dev server."""
 
-    def __init__(self, instance: Instance, stage: Stage) -> None:
-        self._instance, self._stage = instance, stage
-        self._router = Router([*routes(instance), *admin.ROUTES], redirect_slashes=False)
+    def __init__(self, instance: Instance, routes: Sequence[Route]) -> None:
+        self._instance = instance
+        self._router = Router([*routes, *admin.ROUTES], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -51,7 +51,7 @@ class Front:
 
     async def _answer(self, request: Request, send: Send) -> None:
         body, state = await request.body(), request.state
-        state.instance, state.stage, state.fault = self._instance, self._stage, NO_FAULT
+        state.instance, state.fault = self._instance, NO_FAULT
         state.request_id = f"req_{secrets.token_hex(8)}"
         state.headers = {"X-Request-ID": state.request_id}
         answer: ASGIApp = self._router
@@ -59,15 +59,16 @@ class Front:
         if state.on_loopback and not is_for_loopback(request.scope):
             answer = _MISDIRECTED.answer(request)
         elif not logged.path.startswith(_ADMINISTRATION):
-            for hold in list(self._stage.holds):
+            for hold in list(self._instance.holds):
                 await hold.pass_through(logged)
-            state.fault = fault = self._stage.faults.take(logged)
+            state.fault = fault = self._instance.faults.take(logged)
             await asyncio.sleep(fault.delay)
             if fault.drop or fault.reset:
-                return await _close(request, how="reset" if fault.reset else "close")
+                await _close(request, how="reset" if fault.reset else "close")
+                return
             answer = _stand_in(fault, request) or answer
-        await _deliver(await _made(answer, request, body), request, send)
-        return None
+        start, part = await _whole(answer, body, request)
+        await _deliver(start, part, request, send)
 
     def _logged(self, request: Request, body: bytes) -> LoggedRequest:
         path = request.scope["path"]
@@ -85,8 +86,8 @@ class Front:
             at=self._instance.clock(),
         )
         if not path.startswith(_ADMINISTRATION):
-            self._stage.requests.append(logged)
-            del self._stage.requests[:-_LOG_LENGTH]
+            self._instance.requests.append(logged)
+            del self._instance.requests[:-_LOG_LENGTH]
         return logged
 
 
@@ -113,8 +114,8 @@ def _stand_in(fault: Fault, request: Request) -> Response | None:
     return answer
 
 
-async def _made(answer: ASGIApp, request: Request, body: bytes) -> Response:
-    """Return the answer as a whole, instead of sending it."""
+async def _whole(answer: ASGIApp, body: bytes, request: Request) -> list[Message]:
+    """Let *answer* work on the request's *body*, and keep what it sends: a start and a body."""
     kept: list[Message] = []
 
     async def read_again() -> Message:
@@ -125,35 +126,36 @@ async def _made(answer: ASGIApp, request: Request, body: bytes) -> Response:
 
     try:
         await answer(request.scope, read_again, keep)
-    except (ApiError, TokenError) as error:
-        return error.answer(request)
+    except ApiError as error:
+        rejection = error.answer(request)
+    except HTTPException as error:  # of the token endpoint, in RFC 6749's words
+        rejection = Json({"error": error.detail}, error.status_code, error.headers)
     except OSError as error:  # of the state file, so the write has not happened
         message = f"the contents can't be kept: {error.strerror}"
-        return ApiError("internal_error", message).answer(request)
-    start, part = kept
-    response = Response(part["body"], start["status"])
-    response.raw_headers = [*start["headers"]]
-    return response
+        rejection = ApiError("internal_error", message).answer(request)
+    else:
+        return kept
+    await rejection(request.scope, read_again, keep)
+    return kept
 
 
-async def _deliver(answer: Response, request: Request, send: Send) -> None:
-    """Send the answer the way the fault wants it."""
+async def _deliver(start: Message, part: Message, request: Request, send: Send) -> None:
+    """Send a whole answer the way the fault wants it."""
     fault: Fault = request.state.fault
-    answer.headers.update(request.state.headers)
-    body = bytes(answer.body)
+    headers, content = MutableHeaders(raw=[*start["headers"]]), bytes(part["body"])
+    headers.update(request.state.headers)
     if fault.body is not None:
-        body = fault.body.encode()
-        answer.headers["Content-Length"] = str(len(body))
-    start = {"type": "http.response.start", "status": answer.status_code}
-    await send({**start, "headers": answer.raw_headers})
+        content = fault.body.encode()
+        headers["Content-Length"] = str(len(content))
+    await send({**start, "headers": headers.raw})
     if fault.truncate:
-        body = body[: len(body) // 2]
+        content = content[: len(content) // 2]
     if fault.drip:
-        for byte in body:
-            await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+        for byte in content:
+            await send({**part, "body": bytes([byte]), "more_body": True})
             await asyncio.sleep(fault.drip)
-        body = b""
-    await send({"type": "http.response.body", "body": body, "more_body": fault.truncate})
+        content = b""
+    await send({**part, "body": content, "more_body": fault.truncate})
     if fault.truncate:
         await _close(request)
 

@@ -15,6 +15,7 @@ from vaultconfig.devserver.paths import matches
 
 READ, WRITE, SUBSCRIBE, ADMIN = "secrets:read", "secrets:write", "subscriptions:write", "admin"
 DEFAULT_SCOPES = (READ, WRITE, SUBSCRIBE)
+ADMIN_SCOPES = (*DEFAULT_SCOPES, ADMIN)
 DEFAULT_TENANT = "dev"
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]  # a list will do
@@ -42,24 +43,12 @@ class Rights(Body, extra="forbid"):
 class Identity(Rights):
     """A person or service that the vault knows; see `Rights`."""
 
-    identity_id: str
+    identity_id: str = Field(default_factory=lambda: f"dev-{secrets.token_hex(4)}")
 
     def require_scope(self, scope: str) -> None:
         """Raise `ApiError` (``insufficient_scope``) unless *scope* is held."""
         if scope not in self.scopes and ADMIN not in self.scopes:
             raise ApiError("insufficient_scope", f"this needs the scope {scope}")
-
-    def act_in(self, tenant: str | None) -> str:
-        """Return the tenant that a request with this ``X-Tenant-ID`` is about.
-
-        Raises:
-            ApiError: ``tenant_access_denied``.
-        """
-        if tenant in (None, self.tenant_id):
-            return self.tenant_id
-        if tenant not in self.other_tenants:
-            raise ApiError("tenant_access_denied", "this identity has no access to that tenant")
-        return tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,56 +65,41 @@ class Token:
     revoked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OAuthClient:
-    """A pair of client credentials.
+class OAuthClient(Rights):
+    """What a client's credentials are worth.
 
     Attributes:
         token_lifetime: Seconds that a token issued to it lives.
     """
 
-    client_id: str
-    secret: str = field(repr=False)
-    identity: Identity
+    secret: str = Field(repr=False)
     token_lifetime: float = 3600.0
 
 
 class Identities:
-    """The tokens and clients of one server."""
+    """The tokens and clients of one server.
+
+    Attributes:
+        clients: Those that may ask for tokens, by id.
+        denied: Globs of the paths that no identity may read or write.
+    """
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
-        self._clients: dict[str, OAuthClient] = {}
-        self._denied: set[str] = set()
+        self.clients: dict[str, OAuthClient] = {}
+        self.denied: set[str] = set()
 
     def add_token(
         self, identity: Identity, *, value: str | None = None, expires_at: float | None = None
-    ) -> Token:
-        """Let *identity* in with a token, a fresh one unless *value* gives it."""
+    ) -> str:
+        """Let *identity* in, and return its token, a fresh one unless *value* gives it."""
         token = Token(value or secrets.token_urlsafe(24), identity, expires_at)
         self._tokens[token.value] = token
-        return token
-
-    def add_client(self, client: OAuthClient) -> None:
-        """Let *client* ask for tokens."""
-        self._clients[client.client_id] = client
-
-    def client(self, client_id: str) -> OAuthClient | None:
-        """Return the client of that id, if there is one."""
-        return self._clients.get(client_id)
-
-    def issue(self, client: OAuthClient, scopes: Iterable[str], *, now: float) -> Token:
-        """Return a fresh token for *client*, narrowed to *scopes*."""
-        identity = client.identity.model_copy(update={"scopes": tuple(scopes)})
-        return self.add_token(identity, expires_at=now + client.token_lifetime)
+        return token.value
 
     def revoke(self, value: str) -> None:
         """Reject the token from now on, with ``token_revoked``."""
         self._tokens[value] = replace(self._tokens[value], revoked=True)
-
-    def deny(self, glob: str) -> None:
-        """Deny the paths that *glob* covers to every identity."""
-        self._denied.add(glob)
 
     def authenticate(self, authorization: str | None, *, now: float) -> Token:
         """Return the token that an ``Authorization`` header carries.
@@ -145,14 +119,7 @@ class Identities:
             raise ApiError("token_expired", "the token has expired")
         return token
 
-    def may_read(self, identity: Identity, path: str) -> bool:
-        """Whether a policy lets *identity* read *path*."""
-        return self._allows(identity.read, path)
-
-    def may_write(self, identity: Identity, path: str) -> bool:
-        """Whether a policy lets *identity* write *path*."""
-        return self._allows(identity.write, path)
-
-    def _allows(self, globs: Iterable[str], path: str) -> bool:
-        denied = any(matches(glob, path) for glob in self._denied)
+    def allows(self, globs: Iterable[str], path: str) -> bool:
+        """Whether *globs* of an identity cover *path*, which is not `denied`."""
+        denied = any(matches(glob, path) for glob in self.denied)
         return not denied and any(matches(glob, path) for glob in globs)

@@ -1,4 +1,4 @@
-"""One ScaiVault: its secrets, identities, limits, subscriptions and clock.
+"""One ScaiVault: its secrets, identities, limits, subscriptions and clock; and what tests want.
 
 Secrets are changed here, so that subscribers hear of each change.
 """
@@ -6,11 +6,12 @@ Secrets are changed here, so that subscribers hear of each change.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vaultconfig.devserver.answers import ApiError, timestamp
 from vaultconfig.devserver.bodies import Draft, EventType
 from vaultconfig.devserver.contents import Contents, Entry, Place
+from vaultconfig.devserver.faults import Faults, Hold, LoggedRequest
 from vaultconfig.devserver.identities import Identities
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.subscriptions import Subscriptions
@@ -19,23 +20,31 @@ GRACE_PERIOD = 48 * 3600.0
 """Seconds that ScaiVault keeps the old version of a rotated secret readable, by default."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Instance:
-    """What the operations work on.
+    """What the endpoints work on.
 
     Attributes:
         clock: Gives the time in Unix seconds.
         quickstart_only: Whether it knows nothing beyond ScaiVault's Quickstart.
-        has_subscriptions: Whether changes can be subscribed to.
+        requests: Those so far.
+        holds: Where the next ones wait.
+        faults: What is to happen to the next ones.
     """
 
     contents: Contents
-    identities: Identities
     limits: RateLimits
-    subscriptions: Subscriptions
     clock: Callable[[], float]
-    quickstart_only: bool = False
-    has_subscriptions: bool = True
+    quickstart_only: bool
+    identities: Identities = field(default_factory=Identities)
+    subscriptions: Subscriptions = field(init=False)
+    requests: list[LoggedRequest] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+    def __post_init__(self) -> None:
+        """Tell subscribers only of what they may read."""
+        self.subscriptions = Subscriptions(self.identities)
 
     def write(self, place: Place, draft: Draft, *, by: str, is_rotation: bool = False) -> Entry:
         """Write a version; subscribers hear that it was created, or updated and maybe rotated."""

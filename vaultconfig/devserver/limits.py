@@ -69,7 +69,8 @@ class RateLimits:
         if limit is None:
             return None
         rate, wanted = limit / 60, min(units, limit)
-        level = self._level(identity_id, kind, limit=limit, now=now)
+        level, seen_at = self._levels.get((identity_id, kind), (float(limit), now))
+        level = min(limit, level + max(0.0, now - seen_at) * rate + _ROUNDING)
         missing = wanted - level
         if missing <= 0:
             level -= wanted
@@ -80,7 +81,3 @@ class RateLimits:
             reset_at=math.ceil(now + (limit - level) / rate),
             retry_after=None if missing <= 0 else max(1, math.ceil(missing / rate)),
         )
-
-    def _level(self, identity_id: str, kind: str, *, limit: int, now: float) -> float:
-        level, seen_at = self._levels.get((identity_id, kind), (float(limit), now))
-        return min(limit, level + max(0.0, now - seen_at) * limit / 60 + _ROUNDING)

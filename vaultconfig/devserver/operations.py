@@ -6,10 +6,9 @@ An endpoint lets its caller in, reads what was sent, works on the instance, and 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import re
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from starlette.convertors import PathConvertor, register_url_convertor
@@ -22,7 +21,6 @@ from vaultconfig.devserver.bodies import Acknowledgement, Batch, BatchOptions, D
 from vaultconfig.devserver.callers import admit, charge
 from vaultconfig.devserver.contents import Entry, Version
 from vaultconfig.devserver.identities import READ, SUBSCRIBE, WRITE
-from vaultconfig.devserver.instance import Instance
 from vaultconfig.devserver.oauth import issue_token
 
 MAX_BATCH = 100
@@ -36,57 +34,35 @@ _T = TypeVar("_T")
 async def whoami(request: Request) -> Response:
     """``GET /v1/auth/whoami``."""
     caller = admit(request, "whoami")
-    identity = caller.identity
-    body: dict[str, Any] = {
-        "identity_id": identity.identity_id,
-        "identity_type": identity.identity_type,
-        "tenant_id": caller.tenant,
-        "partner_id": identity.partner_id,
-        "scopes": identity.scopes,
-    }
+    shown = {"identity_id", "identity_type", "partner_id", "scopes"}
+    body = {**caller.identity.model_dump(include=shown), "tenant_id": caller.tenant}
     if not caller.instance.quickstart_only:
-        body |= {
-            "display_name": identity.identity_id,
-            "groups": [],
-            "roles": [],
-            "token_expires_at": timestamp(caller.token.expires_at),
-        }
+        body |= {"display_name": body["identity_id"], "groups": [], "roles": []}
+        body["token_expires_at"] = timestamp(caller.token.expires_at)
     return Json(body)
 
 
 async def put_secret(request: Request) -> Response:
     """``PUT /v1/secrets/{path}``: the answer never holds the data."""
     caller = admit(request, "write", WRITE)
-    path = caller.writable(request.path_params["path"])
+    place = caller.place(request.path_params["path"], to="write")
     draft = Draft.from_json(await request.body())
-    place, by = (caller.tenant, path), caller.identity.identity_id
-    entry = caller.instance.write(place, draft, by=by)
+    entry = caller.instance.write(place, draft, by=caller.identity.identity_id)
     newest = entry.versions[-1]
-    if entry.first == newest.number:
-        created = {
-            "path": path,
-            "secret_type": newest.secret_type,
-            "version": newest.number,
-            "created": True,
-            "created_at": timestamp(entry.created_at),
-        }
-        return Json(created, 201)
-    updated = {
-        "path": path,
-        "version": newest.number,
-        "created": False,
-        "previous_version": newest.number - 1,
-        "updated_at": timestamp(newest.written_at),
-    }
-    return Json(updated)
+    body = {"path": place[1], "version": entry.latest, "created": entry.first == entry.latest}
+    if body["created"]:
+        created_at = timestamp(entry.created_at)
+        return Json({**body, "secret_type": newest.secret_type, "created_at": created_at}, 201)
+    updated_at = timestamp(newest.written_at)
+    return Json({**body, "previous_version": entry.latest - 1, "updated_at": updated_at})
 
 
 async def get_secret(request: Request) -> Response:
     """``GET /v1/secrets/{path}``, with ``?version=N`` for one that is pinned."""
     caller = admit(request, "read", READ)
-    path = caller.readable(request.path_params["path"])
-    entry, version = caller.find(path, _number(request, "version", None))
-    body = {"path": path, **_values(version), **_description(entry, version)}
+    place = caller.place(request.path_params["path"], to="read")
+    entry, version = caller.find(place, _number(request, "version", None))
+    body = {"path": place[1], **_shown(entry, version)}
     if caller.instance.quickstart_only:
         del body["expires_at"], body["rotation_policy_id"]
     return Json(body)
@@ -97,16 +73,15 @@ async def list_secrets(request: Request) -> Response:
     caller = admit(request, "list", READ)
     limit = _number(request, "limit", DEFAULT_PAGE, at_most=MAX_PAGE)
     after = None
-    with contextlib.suppress(binascii.Error, UnicodeError):  # a cursor is the page's last path
-        given = request.query_params.get("cursor", "").encode()
-        after = base64.b64decode(given, altchars=b"-_", validate=True).decode()
+    with contextlib.suppress(ValueError):  # a cursor is the last path of its page
+        after = bytes.fromhex(request.query_params.get("cursor", "")).decode()
     if after is None:
         raise ApiError("invalid_request", "the cursor was not made by this server")
     prefix = request.query_params.get("prefix", "")
     found = [
         (path, version)
         for path, version in caller.instance.contents.newest(caller.tenant, prefix=prefix)
-        if path > after and caller.instance.identities.may_read(caller.identity, path)
+        if path > after and caller.instance.identities.allows(caller.identity.read, path)
     ]
     page, has_more = found[:limit], len(found) > limit
     secrets = [
@@ -119,7 +94,7 @@ async def list_secrets(request: Request) -> Response:
         }
         for path, version in page
     ]
-    cursor = base64.urlsafe_b64encode(page[-1][0].encode()).decode() if has_more else None
+    cursor = page[-1][0].encode().hex() if has_more else None
     return Json({"secrets": secrets, "cursor": cursor, "has_more": has_more})
 
 
@@ -138,14 +113,15 @@ async def read_batch(request: Request) -> Response:
     errors: dict[str, Any] = {}
     for path in batch.paths:
         try:
-            entry, version = caller.find(caller.readable(path), options.version)
+            entry, version = caller.find(caller.place(path, to="read"), options.version)
         except ApiError as error:
             if options.fail_fast:
                 raise
             errors[path] = {"code": error.code, "message": error.message}
         else:
-            more = _description(entry, version) if options.include_metadata else {}
-            secrets[path] = {**_values(version), **more}
+            shown = _shown(entry, version)
+            names = shown if options.include_metadata else ("data", "version", "secret_type")
+            secrets[path] = {name: shown[name] for name in names}
     if secrets:
         charge(request, caller.identity, "read", units=len(secrets))
     return Json({"secrets": secrets, "errors": errors})
@@ -154,10 +130,10 @@ async def read_batch(request: Request) -> Response:
 async def delete_secret(request: Request) -> Response:
     """``DELETE /v1/secrets/{path}``, softly."""
     caller = admit(request, "write", WRITE)
-    path = caller.writable(request.path_params["path"])
-    caller.instance.delete((caller.tenant, path), by=caller.identity.identity_id)
+    place = caller.place(request.path_params["path"], to="write")
+    caller.instance.delete(place, by=caller.identity.identity_id)
     deleted_at = timestamp(caller.instance.clock())
-    return Json({"path": path, "deleted": True, "deleted_at": deleted_at})
+    return Json({"path": place[1], "deleted": True, "deleted_at": deleted_at})
 
 
 async def create_subscription(request: Request) -> Response:
@@ -182,16 +158,7 @@ async def poll(request: Request) -> Response:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.wrap_future(news), timeout)
     pending = subscriptions.pending(name, owner=owner, since=since)
-    events = [
-        {
-            "event_id": event.event_id,
-            "event_type": event.event_type,
-            "timestamp": timestamp(event.happened_at),
-            "path": event.path,
-            "data": event.data,
-        }
-        for event in pending[:most]
-    ]
+    events = [asdict(event) for event in pending[:most]]
     return Json({"events": events, "has_more": len(pending) > most})
 
 
@@ -224,12 +191,11 @@ def _number(
     raise invalid({name: f"a whole number from {at_least} to {at_most}"})
 
 
-def _values(version: Version) -> dict[str, Any]:
-    return {"data": version.data, "version": version.number, "secret_type": version.secret_type}
-
-
-def _description(entry: Entry, version: Version) -> dict[str, Any]:
+def _shown(entry: Entry, version: Version) -> dict[str, Any]:
     return {
+        "secret_type": version.secret_type,
+        "version": version.number,
+        "data": version.data,
         "metadata": version.metadata,
         "created_at": timestamp(entry.created_at),
         "updated_at": timestamp(version.written_at),
@@ -247,13 +213,13 @@ class _SecretPath(PathConvertor):
 register_url_convertor("secret_path", _SecretPath())
 
 _AT_PATH = "/v1/secrets/{path:secret_path}"
-_QUICKSTART = [
+QUICKSTART = [
     Route("/v1/auth/whoami", whoami),
     Route("/v1/secrets", list_secrets),
     Route(_AT_PATH, get_secret),
     Route(_AT_PATH, put_secret, methods=["PUT"]),
 ]
-_DOCUMENTED = [  # elsewhere
+DOCUMENTED = [  # elsewhere
     Route("/v1/secrets/batch", read_batch, methods=["POST"]),
     Route(_AT_PATH, delete_secret, methods=["DELETE"]),
     Route("/oauth/token", issue_token, methods=["POST"]),
@@ -262,16 +228,9 @@ _DOCUMENTED = [  # elsewhere
     Route("/v1/health/ready", Json({"status": "ready"}), methods=["GET"]),
     Route("/v1/version", Json({"version": "1.0.0", "api_version": "v1"}), methods=["GET"]),
 ]
-_SUBSCRIPTIONS = [
+SUBSCRIPTIONS = [
     Route("/v1/subscriptions", create_subscription, methods=["POST"]),
     Route("/v1/subscriptions/{id}/poll", poll),
     Route("/v1/subscriptions/{id}/ack", acknowledge, methods=["POST"]),
     Route("/v1/subscriptions/{id}", delete_subscription, methods=["DELETE"]),
 ]
-
-
-def routes(instance: Instance) -> list[Route]:
-    """Return the routes to what *instance* knows."""
-    if instance.quickstart_only:
-        return _QUICKSTART
-    return [*_QUICKSTART, *_DOCUMENTED, *(_SUBSCRIPTIONS if instance.has_subscriptions else [])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
 from vaultconfig.devserver.answers import ApiError
@@ -35,17 +34,15 @@ def check_path(path: str) -> str:
 
 def matches(glob: str, path: str) -> bool:
     """Whether *glob* covers *path*: ``**`` any segments, ``*`` one segment, ``?`` one character."""
-    return _match(glob.split("/"), path.split("/"))
-
-
-def _match(glob: Sequence[str], path: Sequence[str]) -> bool:
-    if not glob:
-        return not path
-    if glob[0] == "**":
-        return any(_match(glob[1:], path[skipped:]) for skipped in range(len(path) + 1))
-    return bool(path) and bool(_segment(glob[0]).fullmatch(path[0])) and _match(glob[1:], path[1:])
+    return _pattern(glob).fullmatch(f"/{path}") is not None
 
 
 @lru_cache
-def _segment(glob: str) -> re.Pattern[str]:
-    return re.compile("".join(_WILD.get(char, re.escape(char)) for char in glob))
+def _pattern(glob: str) -> re.Pattern[str]:
+    levels = [
+        "(?:/[^/]*)*"
+        if level == "**"
+        else "/" + "".join(_WILD.get(char, re.escape(char)) for char in level)
+        for level in glob.split("/")
+    ]
+    return re.compile("".join(levels))

@@ -22,26 +22,20 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from vaultconfig.devserver.answers import ApiError
-from vaultconfig.devserver.bodies import Draft
-from vaultconfig.devserver.identities import Rights
+from vaultconfig.devserver.bodies import Body, Draft
+from vaultconfig.devserver.identities import Identity, OAuthClient
 from vaultconfig.devserver.paths import check_path
 from vaultconfig.errors import ConfigurationError
 
-Table: TypeAlias = Mapping[str, Mapping[str, Any]]
+_Table: TypeAlias = Mapping[str, Mapping[str, Any]]
 
+_Body = TypeVar("_Body", bound=Body)
 _SECTIONS = ("$about", "$tokens", "$clients")
-
-
-class _TokenOwner(Rights):
-    identity_id: str | None = None
-
-
-class _Client(Rights):
-    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +44,13 @@ class Seed:
 
     Attributes:
         secrets: By path.
-        tokens: The fields of `Identity`, by token.
-        clients: The same and the client's ``secret``, by client id.
+        tokens: Whose they are, by token.
+        clients: By client id.
     """
 
     secrets: Mapping[str, Draft]
-    tokens: Table = field(repr=False)
-    clients: Table = field(repr=False)
+    tokens: Mapping[str, Identity] = field(repr=False)
+    clients: Mapping[str, OAuthClient]
 
 
 class _Mistake(Exception):  # noqa: N818 -- it never leaves this module
@@ -69,11 +63,11 @@ def read_seed(file: Path) -> Seed:
     Raises:
         ConfigurationError: What is wrong and where; never what the value is.
     """
-    ending = file.suffix.lower()
+    name, parse = _FORMATS.get(file.suffix.lower(), ("", None))
     try:
-        if ending not in _PARSERS:
+        if parse is None:
             raise _Mistake("name it .toml, .json, .yaml or .yml")
-        return _seed(_PARSERS[ending](file.read_text("utf-8-sig")))
+        return _seed(parse(file.read_text("utf-8-sig")))
     except OSError as exc:
         problem = f"it can't be read ({exc.strerror})"
     except UnicodeError:
@@ -85,12 +79,8 @@ def read_seed(file: Path) -> Seed:
         where = f" (line {at[1]}, column {at[2]})" if at else ""
         if "end of document" in str(exc):
             where = " (end of document)"
-        problem = f"it is not {ending[1:].upper()}{where}: correct it there"
+        problem = f"it is not {name}{where}: correct it there"
     raise ConfigurationError(f"seed {file}: {problem}")
-
-
-def _parse_json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_distinct)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,19 +109,16 @@ def _parse_yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader)  # noqa: S506 -- it is a SafeLoader
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark
-        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-    except yaml.YAMLError:
-        place = ""
-    raise _Mistake(f"it is not YAML{place}: correct it there")
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+    raise ValueError(f"line {mark.line + 1} column {mark.column + 1}" if mark else "")
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    ".toml": tomllib.loads,
-    ".json": _parse_json,
-    ".yaml": _parse_yaml,
-    ".yml": _parse_yaml,
+_FORMATS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    ".toml": ("TOML", tomllib.loads),
+    ".json": ("JSON", partial(json.loads, object_pairs_hook=_distinct)),
+    ".yaml": ("YAML", _parse_yaml),
+    ".yml": ("YAML", _parse_yaml),
 }
 
 
@@ -147,12 +134,12 @@ def _seed(document: Any) -> Seed:
     return Seed(
         secrets={path: _draft(path, document[path], about.get(path)) for path in paths},
         # Which token it is stays unsaid.
-        tokens={token: _fields(_TokenOwner, "$tokens", who) for token, who in tokens.items()},
-        clients={name: _fields(_Client, f"$clients.{name}", who) for name, who in clients.items()},
+        tokens={token: _checked(Identity, "$tokens", who) for token, who in tokens.items()},
+        clients={name: _checked(OAuthClient, f"$clients.{name}", c) for name, c in clients.items()},
     )
 
 
-def _section(document: Mapping[str, Any], name: str) -> Table:
+def _section(document: Mapping[str, Any], name: str) -> _Table:
     section = document.get(name, {})
     if not (isinstance(section, dict) and all(isinstance(v, dict) for v in section.values())):
         raise _Mistake(f'"{name}" has to hold tables')
@@ -191,11 +178,9 @@ def _holds_only_tables(data: Any) -> bool:
     return isinstance(data, dict) and bool(data) and all(isinstance(v, dict) for v in data.values())
 
 
-def _fields(model: type[Rights], where: str, who: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked(model: type[_Body], where: str, fields: Mapping[str, Any]) -> _Body:
     try:
-        fields: Mapping[str, Any] = model.parse(who).model_dump(exclude_unset=True)
+        return model.parse(fields)
     except ApiError as exc:
         problem = exc.message
-    else:
-        return fields
     raise _Mistake(f"{where}: {problem}")

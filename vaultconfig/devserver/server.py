@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from vaultconfig.devserver.admin import Stage
+from vaultconfig.devserver import operations
+from vaultconfig.devserver import state as state_file
 from vaultconfig.devserver.answers import ApiError
 from vaultconfig.devserver.bodies import Draft
 from vaultconfig.devserver.contents import Contents
 from vaultconfig.devserver.faults import Fault, Hold, LoggedRequest
 from vaultconfig.devserver.front import Front
-from vaultconfig.devserver.identities import (
-    ADMIN,
-    DEFAULT_SCOPES,
-    DEFAULT_TENANT,
-    Identities,
-    Identity,
-    OAuthClient,
-)
+from vaultconfig.devserver.identities import ADMIN_SCOPES, DEFAULT_TENANT, Identity, OAuthClient
 from vaultconfig.devserver.instance import Instance
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.listener import Listener
 from vaultconfig.devserver.paths import check_path
 from vaultconfig.devserver.seed import read_seed
-from vaultconfig.devserver.state import StateFile
-from vaultconfig.devserver.subscriptions import Subscriptions
 from vaultconfig.errors import ConfigurationError
 
 _BY = "dev-server"
@@ -68,20 +60,22 @@ class DevServer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._host, self._port = host, port
-        file = None if state is None else StateFile(Path(state).absolute())
-        self._stage = Stage()
         self._listener: Listener | None = None
-        identities = Identities()
+        contents = Contents()
+        if state is not None:
+            path = Path(state).absolute()
+            contents = Contents(state_file.load(path), keep=partial(state_file.save, path))
         self._instance = Instance(
-            contents=Contents(file.load(), keep=file.save) if file else Contents(),
-            identities=identities,
-            subscriptions=Subscriptions(identities.may_read),
+            contents=contents,
             limits=RateLimits(limits or {}),
             clock=clock,
             quickstart_only=quickstart_only,
-            has_subscriptions=subscriptions,
         )
-        self.token = self.add_token(token, identity_id="dev-admin", scopes=(*DEFAULT_SCOPES, ADMIN))
+        self._routes = [*operations.QUICKSTART]
+        if not quickstart_only:
+            self._routes += operations.DOCUMENTED
+            self._routes += operations.SUBSCRIPTIONS if subscriptions else []
+        self.token = self.add_token(token, identity_id="dev-admin", scopes=ADMIN_SCOPES)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -103,7 +97,7 @@ class DevServer:
     @property
     def requests(self) -> Sequence[LoggedRequest]:
         """The last 10,000 requests, oldest first, held ones included."""
-        return self._stage.requests
+        return self._instance.requests
 
     @property
     def subscriptions(self) -> Sequence[str]:
@@ -117,7 +111,7 @@ class DevServer:
             ConfigurationError: The port is taken.
         """
         if self._listener is None:
-            app = Front(self._instance, self._stage)
+            app = Front(self._instance, self._routes)
             self._listener = Listener(app, host=self._host, port=self._port)
             self._port = self._listener.port
 
@@ -182,9 +176,8 @@ class DevServer:
             if (place := (DEFAULT_TENANT, path)) not in contents:
                 self._instance.write(place, draft, by=_BY)
         for token, identity in seed.tokens.items():
-            self.add_token(token, **identity)
-        for client_id, client in seed.clients.items():
-            self.add_client(client_id, **client)
+            self._instance.identities.add_token(identity, value=token)
+        self._instance.identities.clients.update(seed.clients)
 
     def delete(self, path: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Delete the secret at *path*, softly; do nothing if there is no secret."""
@@ -205,25 +198,23 @@ class DevServer:
         self._instance.subscriptions.lose()
 
     def add_token(
-        self,
-        value: str | None = None,
-        *,
-        identity_id: str | None = None,
-        expires_in: float | None = None,
-        **identity: Any,
+        self, value: str | None = None, *, expires_in: float | None = None, **identity: Any
     ) -> str:
         """Let an identity in, and return its token.
 
         Args:
             value: The token; a fresh one by default.
-            identity_id: A fresh one by default.
             expires_in: Seconds from now; None for never.
-            identity: Further fields of `Identity`: *scopes*, the globs *read* and *write*,
-                *tenant_id*, *other_tenants*, …
+            identity: Fields of `Identity`: *identity_id* (a fresh one by default), *scopes*, the
+                globs *read* and *write*, *tenant_id*, *other_tenants*, …
+
+        Raises:
+            ValueError: A field is unknown, or holds what it may not.
         """
-        who = Identity(identity_id=identity_id or f"dev-{secrets.token_hex(4)}", **identity)
         expires_at = None if expires_in is None else self._instance.clock() + expires_in
-        return self._instance.identities.add_token(who, value=value, expires_at=expires_at).value
+        return self._instance.identities.add_token(
+            Identity(**identity), value=value, expires_at=expires_at
+        )
 
     def add_client(
         self, client_id: str, secret: str, *, token_lifetime: float = 3600.0, **identity: Any
@@ -235,9 +226,12 @@ class DevServer:
             secret: Its secret.
             token_lifetime: Seconds that its tokens live.
             identity: Further fields of `Identity`.
+
+        Raises:
+            ValueError: A field is unknown, or holds what it may not.
         """
-        who = Identity(identity_id=client_id, **identity)
-        self._instance.identities.add_client(OAuthClient(client_id, secret, who, token_lifetime))
+        client = OAuthClient(secret=secret, token_lifetime=token_lifetime, **identity)
+        self._instance.identities.clients[client_id] = client
 
     def revoke(self, token: str) -> None:
         """Answer *token* with ``token_revoked`` from now on."""
@@ -245,7 +239,7 @@ class DevServer:
 
     def deny(self, glob: str) -> None:
         """Answer with ``access_denied`` for the paths that *glob* covers, for every identity."""
-        self._instance.identities.deny(glob)
+        self._instance.identities.denied.add(glob)
 
     def fault(self, **what: Any) -> None:
         """Let requests go wrong; *what* are the fields of `Fault`.
@@ -253,11 +247,11 @@ class DevServer:
         Raises:
             ValueError: They make no sense.
         """
-        self._stage.faults.add(Fault(**what))
+        self._instance.faults.add(Fault(**what))
 
     def clear_faults(self) -> None:
         """Let everything work again."""
-        self._stage.faults.clear()
+        self._instance.faults.clear()
 
     def hold(self, glob: str = "/**") -> Hold:
         """Let the requests that *glob* covers wait, until `release` or `stop`.
@@ -268,7 +262,7 @@ class DevServer:
         Returns:
             This gate alone, with its own `wait_until_asked` and `release`.
         """
-        self._stage.holds.append(hold := Hold(glob))
+        self._instance.holds.append(hold := Hold(glob))
         return hold
 
     def wait_until_asked(self, times: int = 1, *, timeout: float = 10.0) -> None:
@@ -278,15 +272,15 @@ class DevServer:
             TimeoutError: They did not come within *timeout* seconds.
             ConfigurationError: Nothing is held.
         """
-        if not self._stage.holds:
+        if not self._instance.holds:
             raise ConfigurationError("nothing is held: hold() first")
-        self._stage.holds[-1].wait_until_asked(times, timeout=timeout)
+        self._instance.holds[-1].wait_until_asked(times, timeout=timeout)
 
     def release(self) -> None:
         """Let all that are held go on, and hold no more."""
-        for hold in self._stage.holds:
+        for hold in self._instance.holds:
             hold.release()
-        self._stage.holds.clear()
+        self._instance.holds.clear()
 
 
 @contextlib.contextmanager

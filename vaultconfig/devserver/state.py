@@ -15,53 +15,48 @@ from vaultconfig.errors import ConfigurationError
 _FORMAT = 1
 
 
-class StateFile:
-    """The contents of one vault in a file.
+def load(path: Path) -> Entries:
+    """Return what was saved at *path*; nothing if there is no file.
+
+    Raises:
+        ConfigurationError: The file can't be read, or is damaged; it is left as it is.
+    """
+    try:
+        return _entries(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            return {}
+        problem = "is in a directory that does not exist"
+    except OSError as exc:
+        problem = f"can't be read ({exc.strerror})"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        problem = f"is not a state file of this version ({type(exc).__name__})"
+    raise ConfigurationError(
+        f"state {path} {problem}: it was left as it is; move it away to start with an"
+        " empty vault, or name another file"
+    )
+
+
+def save(path: Path, entries: Entries) -> None:
+    """Put *entries* in place of what is at *path*.
 
     A kill loses nothing that was acknowledged: each write is a new file that takes the old one's
     place.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def load(self) -> Entries:
-        """Return what was saved; nothing if there is no file.
-
-        Raises:
-            ConfigurationError: The file can't be read, or is damaged; it is left as it is.
-        """
-        try:
-            return _entries(json.loads(self._path.read_bytes()))
-        except FileNotFoundError:
-            if self._path.parent.is_dir():
-                return {}
-            problem = "is in a directory that does not exist"
-        except OSError as exc:
-            problem = f"can't be read ({exc.strerror})"
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            problem = f"is not a state file of this version ({type(exc).__name__})"
-        raise ConfigurationError(
-            f"state {self._path} {problem}: it was left as it is; move it away to start with an"
-            " empty vault, or name another file"
-        )
-
-    def save(self, entries: Entries) -> None:
-        """Put *entries* in place of what is there."""
-        saved = [
-            {"tenant": tenant, "path": path, **asdict(entry)}
-            for (tenant, path), entry in entries.items()
-        ]
-        text = json.dumps({"format": _FORMAT, "entries": saved}, allow_nan=False)
-        # One name, so that a kill half-way leaves nothing that the next write does not clear.
-        temporary = self._path.with_name(f".{self._path.name}.new")
-        temporary.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+    saved = [
+        {"tenant": tenant, "path": name, **asdict(entry)}
+        for (tenant, name), entry in entries.items()
+    ]
+    text = json.dumps({"format": _FORMAT, "entries": saved}, allow_nan=False)
+    # One name, so that a kill half-way leaves nothing that the next write does not clear.
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def _entries(saved: Any) -> Entries:

@@ -6,34 +6,34 @@ values are.
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from vaultconfig.devserver.answers import ApiError
+from vaultconfig.devserver.answers import ApiError, timestamp
 from vaultconfig.devserver.bodies import EventType, Wish
 from vaultconfig.devserver.contents import Place
-from vaultconfig.devserver.identities import Identity
+from vaultconfig.devserver.identities import Identities, Identity
 from vaultconfig.devserver.paths import matches
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
-    """Something that happened to a secret.
+    """Something that happened to a secret, as a poll shows it.
 
     Attributes:
         event_id: Later ones are greater.
-        happened_at: Unix seconds.
         data: Versions, names and dates.
     """
 
     event_id: str
     event_type: EventType
+    timestamp: str | None
     path: str
-    happened_at: float
-    data: Mapping[str, Any]
+    data: dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,24 +63,18 @@ class Feed:
 
 
 class Subscriptions:
-    """All subscriptions of a server.
+    """All subscriptions of a server; *identities* say which paths an owner may hear of."""
 
-    Args:
-        may_read: Whether an identity may read a path: others are not told of it.
-    """
-
-    def __init__(self, may_read: Callable[[Identity, str], bool]) -> None:
-        self._may_read = may_read
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
         self._lock = threading.Lock()
-        self._events = 0
-        self._created = 0
+        self._created, self._published = itertools.count(1), itertools.count(1)
         self._subscriptions: dict[str, Feed] = {}
 
     def create(self, wish: Wish, *, owner: Identity, tenant: str) -> str:
         """Begin to collect what *wish* asks for, and return the subscription's id."""
         with self._lock:
-            self._created += 1
-            subscription_id = f"sub_{self._created}"
+            subscription_id = f"sub_{next(self._created)}"
             self._subscriptions[subscription_id] = Feed(owner=owner, tenant=tenant, wish=wish)
         return subscription_id
 
@@ -103,19 +97,19 @@ class Subscriptions:
             self._subscriptions.clear()
 
     def publish(
-        self, event_type: EventType, place: Place, *, now: float, data: Mapping[str, Any]
+        self, event_type: EventType, place: Place, *, now: float, data: dict[str, Any]
     ) -> None:
         """Add an event to each subscription that asks for it, if its owner may read the path."""
         tenant, path = place
         with self._lock:
-            self._events += 1
-            event = ChangeEvent(f"evt_{self._events:012d}", event_type, path, now, data)
+            event_id = f"evt_{next(self._published):012d}"
+            event = ChangeEvent(event_id, event_type, timestamp(now), path, data)
             for feed in self._subscriptions.values():
                 if (
                     feed.tenant == tenant
                     and event_type in feed.wish.events
                     and any(matches(glob, path) for glob in feed.wish.paths)
-                    and self._may_read(feed.owner, path)
+                    and self._identities.allows(feed.owner.read, path)
                 ):
                     feed.pending.append(event)
                     del feed.pending[: -feed.wish.delivery.buffer_size]
