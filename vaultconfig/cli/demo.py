@@ -56,7 +56,7 @@ def demo() -> None:
         raise ConfigurationError(str(exc)) from exc
     with _alone(), DevServer() as vault:
         os.environ |= {"SCAIVAULT_URL": vault.url, "SCAIVAULT_TOKEN": vault.token}
-        _tell("A local ScaiVault is running", f"at {vault.url}")
+        _say("A local ScaiVault is running", f"at {vault.url}")
         _show_everything()
 
 
@@ -77,64 +77,64 @@ def _alone() -> Iterator[None]:
 
 def _show_everything() -> None:
     first, second, third = (secrets.token_urlsafe(24) for _ in range(3))
-    _write(first, version=1)
-    _tell("An application declares what it needs")
+    _write_credential(first, version=1)
+    _say("An application declares what it needs")
     click.echo(inspect.getsource(Salesforce))
     settings = Salesforce()
-    _tell("and gets it, typed and masked, with one Salesforce()", repr(settings))
-    _check(_secret(settings) == first, "the value that was written")
-    _check(first not in repr(settings), "masks in a repr")
+    _say("and gets it, typed and masked, with one Salesforce()", repr(settings))
+    _expect(_client_secret(settings) == first, "the value that was written")
+    _expect(first not in repr(settings), "masks in a repr")
     with LiveSettings(Salesforce) as live:
-        _write(second, version=2)
+        _write_credential(second, version=2)
         live.refresh()
         before = live.current
         versions = [f"{name}: version {by.version}" for name, by in provenance(before).items()]
-        _tell("A pinned version stays, the others follow", ", ".join(versions))
-        _check(before.first_secret.get_secret_value() == first, "the pinned version")
-        _check(_secret(before) == second, "the newest version")
+        _say("A pinned version stays, the others follow", ", ".join(versions))
+        _expect(before.first_secret.get_secret_value() == first, "the pinned version")
+        _expect(_client_secret(before) == second, "the newest version")
         _render_and_load_back()
-        _write(third, version=3)
+        _write_credential(third, version=3)
         live.refresh()
         after = live.current
     version = provenance(after)["client_secret"].version
-    _tell(
+    _say(
         "After the rotation, a refresh brings the new value",
         f"client_secret is version {version}: {after.client_secret!r}",
     )
-    _check(_secret(after) == third != _secret(before), "the rotated value")
+    _expect(_client_secret(after) == third != _client_secret(before), "the rotated value")
     click.secho("\nThat is all. Next: the README, or vaultconfig dev-server.", bold=True)
 
 
-def _write(client_secret: str, *, version: int) -> None:
+def _write_credential(client_secret: str, *, version: int) -> None:
     credential = {"client_id": "demo-application", "client_secret": client_secret}
     with connect(read_connection(os.environ)) as client:
         result = client.write(PATH, credential, description="Salesforce API")
-    _tell("A credential was written", f"to {PATH}, version {result.version}")
-    _check(result.version == version, "the next version of the secret")
+    _say("A credential was written", f"to {PATH}, version {result.version}")
+    _expect(result.version == version, "the next version of the secret")
 
 
 def _render_and_load_back() -> None:
     values = {variable.key: variable.text for variable in settings_variables(gather(Salesforce))}
     files.write(".env", dotenv.update("# of the demo\nDEBUG=1\n", values))
-    _tell("vaultconfig render writes a .env, with mode 0600")
+    _say("vaultconfig render writes a .env, with mode 0600")
     for key, value in dotenv.parse(files.read(".env") or "").items():
         click.echo(f"    {key}={MASK if key in values else value}")
     original = Salesforce()
     token = os.environ.pop("SCAIVAULT_TOKEN")  # so that the vault can't be asked
     loaded = Salesforce(_vault_environment="development")
     os.environ["SCAIVAULT_TOKEN"] = token
-    _check(loaded == original, "equal settings from the .env")
-    _tell("which loads back equal, without a vault", f"client_secret: {loaded.client_secret!r}")
+    _expect(loaded == original, "equal settings from the .env")
+    _say("which loads back equal, without a vault", f"client_secret: {loaded.client_secret!r}")
 
 
-def _secret(settings: Salesforce) -> str:
+def _client_secret(settings: Salesforce) -> str:
     return settings.client_secret.get_secret_value()
 
 
-def _tell(what: str, detail: str = "") -> None:
+def _say(what: str, detail: str = "") -> None:
     click.echo(f"{click.style('•', fg='green')} {what}" + (f"\n    {detail}" if detail else ""))
 
 
-def _check(holds: bool, what: str) -> None:  # noqa: FBT001 - reads like an assertion
+def _expect(holds: bool, what: str) -> None:  # noqa: FBT001 - reads like an assertion
     if not holds:
         raise click.ClickException(f"the demo did not show what it should: {what}")

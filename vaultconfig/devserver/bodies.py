@@ -37,7 +37,8 @@ class Body(BaseModel):
         """
         document = None
         with suppress(ValueError, RecursionError):
-            document = json.loads(body, parse_constant=int)  # which rejects NaN and Infinity
+            # Not pydantic's parser: it takes no lone surrogate. `int` rejects NaN and Infinity.
+            document = json.loads(body, parse_constant=int)
         if not isinstance(document, dict):
             raise ApiError("invalid_request", "the body has to be a JSON object")
         return cls.parse(document)
@@ -132,7 +133,7 @@ class Delivery(Body):
     buffer_size: Count = 1000
 
 
-class Wish(Body):
+class NewSubscription(Body):
     """What a subscription asks for."""
 
     name: Annotated[str, Field(min_length=1)]

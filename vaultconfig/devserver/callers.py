@@ -36,6 +36,7 @@ class Caller:
     def place(self, path: str, *, to: Literal["read", "write"]) -> Place:
         """Return where *path* is, if the identity may do that there; else raise `ApiError`."""
         globs = self.identity.read if to == "read" else self.identity.write
+        # A denied path is denied whether or not there is a secret.
         if not self.instance.identities.allows(globs, check_path(path)):
             raise ApiError("access_denied", f"no policy lets this identity {to} {path}")
         return (self.tenant, path)
@@ -54,13 +55,14 @@ def admit(request: Request, kind: str, scope: str | None = None) -> Caller:
     instance: Instance = request.state.instance
     authorization = request.headers.get("authorization")
     token = instance.identities.authenticate(authorization, now=instance.clock())
-    request.state.headers |= charge(request, token.identity, kind)
     identity = token.identity
+    # Before the other checks, since a request that these reject counts as well.
+    request.state.headers |= charge(request, identity, kind)
     tenant = request.headers.get("x-tenant-id", identity.tenant_id)
     if tenant not in (identity.tenant_id, *identity.other_tenants):
         raise ApiError("tenant_access_denied", "this identity has no access to that tenant")
     if scope is not None:
-        token.identity.require_scope(scope)
+        identity.require_scope(scope)
     return Caller(instance=instance, token=token, tenant=tenant, fault=request.state.fault)
 
 

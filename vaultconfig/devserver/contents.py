@@ -166,5 +166,5 @@ class Contents:
 
     def _store(self, place: Place, entry: Entry) -> None:
         entries = {**self._entries, place: entry}
-        self._keep(entries)
+        self._keep(entries)  # which may raise: then nothing has changed
         self._entries = entries

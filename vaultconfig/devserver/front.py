@@ -53,21 +53,21 @@ class Front:
         body, state = await request.body(), request.state
         state.instance, state.fault = self._instance, NO_FAULT
         state.request_id = f"req_{secrets.token_hex(8)}"
-        state.headers = {"X-Request-ID": state.request_id}
+        state.headers = {"X-Request-ID": state.request_id}  # for whatever the answer will be
         answer: ASGIApp = self._router
         logged = self._logged(request, body)
         if state.on_loopback and not is_for_loopback(request.scope):
             answer = _MISDIRECTED.answer(request)
-        elif not logged.path.startswith(_ADMINISTRATION):
+        elif not logged.path.startswith(_ADMINISTRATION):  # which ends holds and faults
             for hold in list(self._instance.holds):
                 await hold.pass_through(logged)
             state.fault = fault = self._instance.faults.take(logged)
             await asyncio.sleep(fault.delay)
             if fault.drop or fault.reset:
-                await _close(request, how="reset" if fault.reset else "close")
+                await _hang_up(request, how="reset" if fault.reset else "close")
                 return
             answer = _stand_in(fault, request) or answer
-        start, part = await _whole(answer, body, request)
+        start, part = await _answered(answer, body, request)
         await _deliver(start, part, request, send)
 
     def _logged(self, request: Request, body: bytes) -> LoggedRequest:
@@ -78,8 +78,8 @@ class Front:
             method=request.method,
             path=path,
             query=dict(request.query_params),
-            secrets=_texts(body, "paths") if is_batch else (secret,) if secret else (),
-            event_ids=_texts(body, "event_ids") if path.endswith("/ack") else (),
+            secrets=_named_in(body, "paths") if is_batch else (secret,) if secret else (),
+            event_ids=_named_in(body, "event_ids") if path.endswith("/ack") else (),
             header_names=frozenset(request.headers),
             connection=request.client.port if request.client else 0,
             is_reuse=next(request.state.earlier) > 0,
@@ -91,7 +91,8 @@ class Front:
         return logged
 
 
-def _texts(body: bytes, key: str) -> tuple[str, ...]:
+def _named_in(body: bytes, key: str) -> tuple[str, ...]:
+    # The log has what came, whether or not an endpoint will take it.
     try:
         return tuple(str(text) for text in json.loads(body)[key])
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -114,7 +115,7 @@ def _stand_in(fault: Fault, request: Request) -> Response | None:
     return answer
 
 
-async def _whole(answer: ASGIApp, body: bytes, request: Request) -> list[Message]:
+async def _answered(answer: ASGIApp, body: bytes, request: Request) -> list[Message]:
     """Let *answer* work on the request's *body*, and keep what it sends: a start and a body."""
     kept: list[Message] = []
 
@@ -151,16 +152,16 @@ async def _deliver(start: Message, part: Message, request: Request, send: Send) 
     if fault.truncate:
         content = content[: len(content) // 2]
     if fault.drip:
-        for byte in content:
+        for byte in content:  # uvicorn writes each part at once
             await send({**part, "body": bytes([byte]), "more_body": True})
             await asyncio.sleep(fault.drip)
         content = b""
     await send({**part, "body": content, "more_body": fault.truncate})
     if fault.truncate:
-        await _close(request)
+        await _hang_up(request)
 
 
-async def _close(request: Request, *, how: str = "close") -> None:
+async def _hang_up(request: Request, *, how: str = "close") -> None:
     """Close or reset the connection after what was sent, and wait until uvicorn knows."""
     request.scope["state"][how]()
     await request.receive()  # the body was read before, so that is the disconnect

@@ -43,7 +43,7 @@ class Instance:
     faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
-        """Tell subscribers only of what they may read."""
+        """Make the subscriptions, which need the identities."""
         self.subscriptions = Subscriptions(self.identities)
 
     def write(self, place: Place, draft: Draft, *, by: str, is_rotation: bool = False) -> Entry:
@@ -55,7 +55,7 @@ class Instance:
             return entry
         versions = {"old_version": entry.latest - 1, "new_version": entry.latest}
         self._publish("secret.updated", place, **versions, updated_by=by, is_rotation=is_rotation)
-        if is_rotation:
+        if is_rotation:  # which comes as both, as in ScaiVault
             self._publish(
                 "secret.rotated",
                 place,

@@ -17,7 +17,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vaultconfig.devserver.answers import ApiError, Json, invalid, timestamp
-from vaultconfig.devserver.bodies import Acknowledgement, Batch, BatchOptions, Draft, Wish
+from vaultconfig.devserver.bodies import (
+    Acknowledgement,
+    Batch,
+    BatchOptions,
+    Draft,
+    NewSubscription,
+)
 from vaultconfig.devserver.callers import admit, charge
 from vaultconfig.devserver.contents import Entry, Version
 from vaultconfig.devserver.identities import READ, SUBSCRIBE, WRITE
@@ -62,7 +68,7 @@ async def get_secret(request: Request) -> Response:
     caller = admit(request, "read", READ)
     place = caller.place(request.path_params["path"], to="read")
     entry, version = caller.find(place, _number(request, "version", None))
-    body = {"path": place[1], **_shown(entry, version)}
+    body = {"path": place[1], **_secret_body(entry, version)}
     if caller.instance.quickstart_only:
         del body["expires_at"], body["rotation_policy_id"]
     return Json(body)
@@ -119,10 +125,10 @@ async def read_batch(request: Request) -> Response:
                 raise
             errors[path] = {"code": error.code, "message": error.message}
         else:
-            shown = _shown(entry, version)
+            shown = _secret_body(entry, version)
             names = shown if options.include_metadata else ("data", "version", "secret_type")
             secrets[path] = {name: shown[name] for name in names}
-    if secrets:
+    if secrets:  # only a rejection tells of this second limit
         charge(request, caller.identity, "read", units=len(secrets))
     return Json({"secrets": secrets, "errors": errors})
 
@@ -139,10 +145,10 @@ async def delete_secret(request: Request) -> Response:
 async def create_subscription(request: Request) -> Response:
     """``POST /v1/subscriptions``."""
     caller = admit(request, "subscription", SUBSCRIBE)
-    wish = Wish.from_json(await request.body())
+    terms = NewSubscription.from_json(await request.body())
     owner = caller.identity
-    subscription_id = caller.instance.subscriptions.create(wish, owner=owner, tenant=caller.tenant)
-    body = {"id": subscription_id, "name": wish.name, "status": "active"}
+    subscription_id = caller.instance.subscriptions.create(terms, owner=owner, tenant=caller.tenant)
+    body = {"id": subscription_id, "name": terms.name, "status": "active"}
     return Json({**body, "identity_id": owner.identity_id}, 201)
 
 
@@ -154,7 +160,7 @@ async def poll(request: Request) -> Response:
     timeout = _number(request, "timeout", DEFAULT_TIMEOUT, at_least=0, at_most=MAX_TIMEOUT)
     most = _number(request, "max_events", MAX_EVENTS, at_most=MAX_EVENTS)
     subscriptions = caller.instance.subscriptions
-    news = subscriptions.news(name, owner=owner, since=since)
+    news = subscriptions.news(name, owner=owner, since=since)  # done at once if there are some
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.wrap_future(news), timeout)
     pending = subscriptions.pending(name, owner=owner, since=since)
@@ -191,7 +197,7 @@ def _number(
     raise invalid({name: f"a whole number from {at_least} to {at_most}"})
 
 
-def _shown(entry: Entry, version: Version) -> dict[str, Any]:
+def _secret_body(entry: Entry, version: Version) -> dict[str, Any]:
     return {
         "secret_type": version.secret_type,
         "version": version.number,

@@ -34,11 +34,12 @@ def check_path(path: str) -> str:
 
 def matches(glob: str, path: str) -> bool:
     """Whether *glob* covers *path*: ``**`` any segments, ``*`` one segment, ``?`` one character."""
-    return _pattern(glob).fullmatch(f"/{path}") is not None
+    return _compiled(glob).fullmatch(f"/{path}") is not None
 
 
 @lru_cache
-def _pattern(glob: str) -> re.Pattern[str]:
+def _compiled(glob: str) -> re.Pattern[str]:
+    # Each level brings the slash before it, so that ``**`` may stand for none.
     levels = [
         "(?:/[^/]*)*"
         if level == "**"

@@ -134,8 +134,8 @@ def _seed(document: Any) -> Seed:
     return Seed(
         secrets={path: _draft(path, document[path], about.get(path)) for path in paths},
         # Which token it is stays unsaid.
-        tokens={token: _checked(Identity, "$tokens", who) for token, who in tokens.items()},
-        clients={name: _checked(OAuthClient, f"$clients.{name}", c) for name, c in clients.items()},
+        tokens={token: _parsed(Identity, "$tokens", who) for token, who in tokens.items()},
+        clients={name: _parsed(OAuthClient, f"$clients.{name}", c) for name, c in clients.items()},
     )
 
 
@@ -178,7 +178,7 @@ def _holds_only_tables(data: Any) -> bool:
     return isinstance(data, dict) and bool(data) and all(isinstance(v, dict) for v in data.values())
 
 
-def _checked(model: type[_Body], where: str, fields: Mapping[str, Any]) -> _Body:
+def _parsed(model: type[_Body], where: str, fields: Mapping[str, Any]) -> _Body:
     try:
         return model.parse(fields)
     except ApiError as exc:

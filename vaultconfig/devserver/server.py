@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from vaultconfig.devserver import operations
-from vaultconfig.devserver import state as state_file
 from vaultconfig.devserver.answers import ApiError
 from vaultconfig.devserver.bodies import Draft
 from vaultconfig.devserver.contents import Contents
@@ -21,7 +20,7 @@ from vaultconfig.devserver.instance import Instance
 from vaultconfig.devserver.limits import RateLimits
 from vaultconfig.devserver.listener import Listener
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.devserver.seed import read_seed
+from vaultconfig.devserver.state import load_state, save_state
 from vaultconfig.errors import ConfigurationError
 
 _BY = "dev-server"
@@ -64,7 +63,7 @@ class DevServer:
         contents = Contents()
         if state is not None:
             path = Path(state).absolute()
-            contents = Contents(state_file.load(path), keep=partial(state_file.save, path))
+            contents = Contents(load_state(path), keep=partial(save_state, path))
         self._instance = Instance(
             contents=contents,
             limits=RateLimits(limits or {}),
@@ -138,7 +137,7 @@ class DevServer:
             ConfigurationError: It is not a path, or not a JSON object.
         """
         body = {"data": data, "secret_type": secret_type, "metadata": metadata, "options": options}
-        with _told(path, "written"):
+        with _as_configuration_error(path, "written"):
             draft = Draft.parse(body)
             place = (tenant, check_path(path))
             return self._instance.write(place, draft, by=_BY).latest
@@ -149,7 +148,7 @@ class DevServer:
         Raises:
             ConfigurationError: There is nothing to rotate, or it is not a JSON object.
         """
-        with _told(path, "rotated"):
+        with _as_configuration_error(path, "rotated"):
             self._instance.contents.entry(place := (tenant, path))
             draft = Draft.parse({"data": data})
             return self._instance.write(place, draft, by=_BY, is_rotation=True).latest
@@ -162,7 +161,7 @@ class DevServer:
         Raises:
             ConfigurationError: There is no such secret, or it does not expire.
         """
-        with _told(path, "announced"):
+        with _as_configuration_error(path, "announced"):
             self._instance.announce_expiry((tenant, path), threshold=threshold)
 
     def seed(self, file: str | Path) -> None:
@@ -171,6 +170,8 @@ class DevServer:
         Raises:
             ConfigurationError: The file is missing or malformed; nothing was written.
         """
+        from vaultconfig.devserver.seed import read_seed  # most servers have none
+
         seed, contents = read_seed(Path(file)), self._instance.contents
         for path, draft in seed.secrets.items():
             if (place := (DEFAULT_TENANT, path)) not in contents:
@@ -190,7 +191,7 @@ class DevServer:
         Raises:
             ConfigurationError: There is no such secret or version.
         """
-        with _told(path, "rolled back"):
+        with _as_configuration_error(path, "rolled back"):
             self._instance.contents.roll_back((tenant, path), version)
 
     def lose_subscriptions(self) -> None:
@@ -284,7 +285,7 @@ class DevServer:
 
 
 @contextlib.contextmanager
-def _told(path: str, done: str) -> Iterator[None]:
+def _as_configuration_error(path: str, done: str) -> Iterator[None]:
     """Turn an error of the vault into one for the Python caller."""
     try:
         yield

@@ -15,14 +15,14 @@ from vaultconfig.errors import ConfigurationError
 _FORMAT = 1
 
 
-def load(path: Path) -> Entries:
+def load_state(path: Path) -> Entries:
     """Return what was saved at *path*; nothing if there is no file.
 
     Raises:
         ConfigurationError: The file can't be read, or is damaged; it is left as it is.
     """
     try:
-        return _entries(json.loads(path.read_bytes()))
+        return _restored(json.loads(path.read_bytes()))
     except FileNotFoundError:
         if path.parent.is_dir():
             return {}
@@ -37,7 +37,7 @@ def load(path: Path) -> Entries:
     )
 
 
-def save(path: Path, entries: Entries) -> None:
+def save_state(path: Path, entries: Entries) -> None:
     """Put *entries* in place of what is at *path*.
 
     A kill loses nothing that was acknowledged: each write is a new file that takes the old one's
@@ -51,6 +51,7 @@ def save(path: Path, entries: Entries) -> None:
     # One name, so that a kill half-way leaves nothing that the next write does not clear.
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
+    # Never through a link, and never readable by others, not even for a moment.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
@@ -59,7 +60,7 @@ def save(path: Path, entries: Entries) -> None:
     temporary.replace(path)
 
 
-def _entries(saved: Any) -> Entries:
+def _restored(saved: Any) -> Entries:
     if saved["format"] != _FORMAT:
         raise ValueError(saved["format"])
     entries = {}

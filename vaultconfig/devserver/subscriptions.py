@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vaultconfig.devserver.answers import ApiError, timestamp
-from vaultconfig.devserver.bodies import EventType, Wish
+from vaultconfig.devserver.bodies import EventType, NewSubscription
 from vaultconfig.devserver.contents import Place
 from vaultconfig.devserver.identities import Identities, Identity
 from vaultconfig.devserver.paths import matches
@@ -38,7 +38,7 @@ class ChangeEvent:
 
 @dataclass(slots=True, kw_only=True)
 class Feed:
-    """A subscription: a wish, whose it is, and the events not acknowledged, oldest first.
+    """A subscription: what it asks for, whose it is, and the events not acknowledged, oldest first.
 
     Attributes:
         waiting: One for each poll that waits.
@@ -46,7 +46,7 @@ class Feed:
 
     owner: Identity
     tenant: str
-    wish: Wish
+    terms: NewSubscription
     pending: list[ChangeEvent] = field(default_factory=list)
     waiting: list[Future[None]] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class Feed:
     def wake(self) -> None:
         """Let the polls that wait look again."""
         waiting, self.waiting = self.waiting, []
-        for news in waiting:
+        for news in waiting:  # in another thread, so that one may be cancelled at this moment
             if news.set_running_or_notify_cancel():
                 news.set_result(None)
 
@@ -71,11 +71,11 @@ class Subscriptions:
         self._created, self._published = itertools.count(1), itertools.count(1)
         self._subscriptions: dict[str, Feed] = {}
 
-    def create(self, wish: Wish, *, owner: Identity, tenant: str) -> str:
-        """Begin to collect what *wish* asks for, and return the subscription's id."""
+    def create(self, terms: NewSubscription, *, owner: Identity, tenant: str) -> str:
+        """Begin to collect what *terms* ask for, and return the subscription's id."""
         with self._lock:
             subscription_id = f"sub_{next(self._created)}"
-            self._subscriptions[subscription_id] = Feed(owner=owner, tenant=tenant, wish=wish)
+            self._subscriptions[subscription_id] = Feed(owner=owner, tenant=tenant, terms=terms)
         return subscription_id
 
     def delete(self, subscription_id: str, *, owner: Identity) -> None:
@@ -107,12 +107,12 @@ class Subscriptions:
             for feed in self._subscriptions.values():
                 if (
                     feed.tenant == tenant
-                    and event_type in feed.wish.events
-                    and any(matches(glob, path) for glob in feed.wish.paths)
+                    and event_type in feed.terms.events
+                    and any(matches(glob, path) for glob in feed.terms.paths)
                     and self._identities.allows(feed.owner.read, path)
                 ):
                     feed.pending.append(event)
-                    del feed.pending[: -feed.wish.delivery.buffer_size]
+                    del feed.pending[: -feed.terms.delivery.buffer_size]
                     feed.wake()
 
     def pending(
@@ -127,6 +127,7 @@ class Subscriptions:
         future: Future[None] = Future()
         with self._lock:
             feed = self._owned(subscription_id, owner)
+            # A poll that timed out has cancelled its own.
             feed.waiting = [*(news for news in feed.waiting if not news.done()), future]
             if feed.after(since):
                 feed.wake()
