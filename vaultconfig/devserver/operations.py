@@ -125,9 +125,7 @@ async def read_batch(request: Request) -> Response:
                 raise
             errors[path] = {"code": error.code, "message": error.message}
         else:
-            shown = _secret_body(entry, version)
-            names = shown if options.include_metadata else ("data", "version", "secret_type")
-            secrets[path] = {name: shown[name] for name in names}
+            secrets[path] = _secret_body(entry, version, is_described=options.include_metadata)
     if secrets:  # only a rejection tells of this second limit
         charge(request, caller.identity, "read", units=len(secrets))
     return Json({"secrets": secrets, "errors": errors})
@@ -197,17 +195,17 @@ def _number(
     raise invalid({name: f"a whole number from {at_least} to {at_most}"})
 
 
-def _secret_body(entry: Entry, version: Version) -> dict[str, Any]:
-    return {
-        "secret_type": version.secret_type,
-        "version": version.number,
-        "data": version.data,
-        "metadata": version.metadata,
-        "created_at": timestamp(entry.created_at),
-        "updated_at": timestamp(version.written_at),
-        "expires_at": timestamp(version.expires_at),
-        "rotation_policy_id": entry.rotation_policy_id,
-    }
+def _secret_body(entry: Entry, version: Version, *, is_described: bool = True) -> dict[str, Any]:
+    body = {"data": version.data, "version": version.number, "secret_type": version.secret_type}
+    if is_described:
+        body |= {
+            "metadata": version.metadata,
+            "created_at": timestamp(entry.created_at),
+            "updated_at": timestamp(version.written_at),
+            "expires_at": timestamp(version.expires_at),
+            "rotation_policy_id": entry.rotation_policy_id,
+        }
+    return body
 
 
 class _SecretPath(PathConvertor):
