@@ -1,17 +1,29 @@
-"""A project directory of its own for each test, and the command as a process in it."""
+"""A project directory of its own for each test, and the command in it.
+
+`Project.run` runs the command in this process, which takes milliseconds. Signals, terminals, a
+program in its place, and what importing does, take a process of its own: `Project.run_apart` or
+`Project.start`.
+"""
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from click.testing import CliRunner
 
+from vaultconfig.cli import vaultconfig
 from vaultconfig.devserver import DevServer
+from vaultconfig.vaults.shared import close_vaults
 
 CANARY = "canary-71c4"
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
@@ -53,28 +65,81 @@ class Project:
         ]
         self.write("app.py", "\n".join(lines) + "\n")
 
+    def run(self, *args: str, env: Mapping[str, str] | None = None, text: bytes = b"") -> Ended:
+        """Run the command in this process, with *text* as its standard input."""
+        with self._as_in_a_process(env):
+            done = CliRunner().invoke(
+                vaultconfig,
+                args,
+                input=text,
+                catch_exceptions=False,
+                terminal_width=78,  # what click makes of 80 columns
+            )
+        return Ended(done.exit_code, done.stdout_bytes.decode(), done.stderr_bytes.decode())
+
+    def run_apart(
+        self, *args: str, env: Mapping[str, str] | None = None, **options: object
+    ) -> Ended:
+        """Run the command in a process of its own."""
+        process = self.start(*args, env=env, **options)
+        out, err = process.communicate(timeout=30)
+        return Ended(process.returncode, out.decode(), err.decode())
+
     def start(
         self, *args: str, env: Mapping[str, str] | None = None, **options: object
     ) -> subprocess.Popen[bytes]:
-        environ = {**self.environ, **(env or {})}
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # options are Popen's
             [*COMMAND, *args],
             cwd=self.path,
-            env={name: value for name, value in environ.items() if value},
+            env=self._environ(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             **options,
         )
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None, **options: object) -> Ended:
-        process = self.start(*args, env=env, **options)
-        out, err = process.communicate(timeout=30)
-        return Ended(process.returncode, out.decode(), err.decode())
-
     def names(self) -> list[str]:
         """Name all files here but what Python leaves."""
         return sorted(name for name in os.listdir(self.path) if name != "__pycache__")
+
+    def _environ(self, more: Mapping[str, str] | None) -> dict[str, str]:
+        environ = {**self.environ, **(more or {})}
+        return {name: value for name, value in environ.items() if value}
+
+    @contextmanager
+    def _as_in_a_process(self, env: Mapping[str, str] | None) -> Iterator[None]:
+        """Let this process look like a fresh one in the project, and then as it was."""
+        environ, modules, path = dict(os.environ), set(sys.modules), list(sys.path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.path)
+            patch.setattr(sys, "argv", ["vaultconfig"])
+            patch.setattr(sys, "path", path.copy())
+            # A module that is written twice in a second would be taken for the first.
+            patch.setattr(sys, "dont_write_bytecode", True)
+            importlib.invalidate_caches()
+            for name in (None, "vaultconfig", "vaultconfig.client"):
+                patch.setattr(logging.getLogger(name), "handlers", [])
+            patch.setattr(os, "execvpe", _refuse_to_become)
+            os.environ.clear()
+            os.environ |= self._environ(env)
+            try:
+                yield
+            finally:
+                close_vaults()
+                os.environ.clear()
+                os.environ |= environ
+                theirs = {
+                    name.partition(".")[0]
+                    for place in set(sys.path) - set(path)
+                    for name in os.listdir(place)
+                }
+                for name in set(sys.modules) - modules:
+                    if name.partition(".")[0] in theirs:
+                        del sys.modules[name]
+
+
+def _refuse_to_become(*_: object) -> NoReturn:
+    raise AssertionError("another program would take the place of pytest: use run_apart")
 
 
 @pytest.fixture
@@ -93,9 +158,6 @@ def project(tmp_path: Path, vault: DevServer) -> Project:
     path = tmp_path / "project"
     path.mkdir()
     return Project(path, environ)
-
-
-Refused = Callable[[Ended], str]
 
 
 def only_lines(ended: Ended) -> list[str]:

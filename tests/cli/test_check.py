@@ -276,7 +276,7 @@ def test_offline(project: Project, vault: DevServer) -> None:
         head="import atexit, sys; atexit.register(lambda: print('httpx' in sys.modules, "
         "file=sys.stderr))",
     )
-    ended = project.run("check", "app:Settings", "--offline", env={"SCAIVAULT_TOKEN": ""})
+    ended = project.run_apart("check", "app:Settings", "--offline", env={"SCAIVAULT_TOKEN": ""})
     assert ended.code == 1
     assert ended.err.splitlines()[-1] == "False"
     assert vault.requests == []

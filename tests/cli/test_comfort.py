@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, Project
+from tests.cli.conftest import Project
 from vaultconfig.cli import _COMMANDS
 from vaultconfig.cli.options import FORMATS
 from vaultconfig.render import dialects
@@ -18,20 +17,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 
 def completed(project: Project, *words: str) -> list[str]:
     """Return what bash would offer for the last of *words*."""
-    done = subprocess.run(
-        COMMAND,
-        cwd=project.path,
+    ended = project.run(
         env={
-            **project.environ,
             "_VAULTCONFIG_COMPLETE": "bash_complete",
             "COMP_WORDS": " ".join(["vaultconfig", *words]),
             "COMP_CWORD": str(len(words)),
-        },
-        capture_output=True,
-        text=True,
-        check=True,
+        }
     )
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    assert ended.code == 0
+    return [line.partition(",")[2] for line in ended.out.splitlines()]
 
 
 def test_completion(project: Project) -> None:
@@ -67,7 +61,7 @@ def test_formats_are_those_there_are() -> None:
 @pytest.mark.parametrize("name", _COMMANDS)
 def test_every_help_has_an_example_and_is_on_the_page(project: Project, name: str) -> None:
     """A command's help shows how to use it, and the page shows that very text."""
-    ended = project.run(name, "--help", env={"COLUMNS": "80"})
+    ended = project.run(name, "--help")
     assert ended.code == 0
     assert re.search(rf"Examples?:\n +vaultconfig {name}", ended.out)
     assert f"$ vaultconfig {name} --help\n{ended.out}```" in PAGE.read_text(encoding="utf-8")

@@ -1,28 +1,16 @@
-"""``vaultconfig demo`` as a process."""
+"""``vaultconfig demo``, and what it needs."""
 
 from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Project, only_lines
-
-# Runs the command with a module, or a name in one, replaced.
-BROKEN = "import sys; {change}; from vaultconfig.cli import main; sys.argv = ['x', 'demo']; main()"
-
-
-def run(project: Project, change: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", BROKEN.format(change=change)],
-        cwd=project.path,
-        env=project.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from vaultconfig import LiveSettings
 
 
 def test_the_whole_story(project: Project, tmp_path: Path) -> None:
@@ -39,7 +27,7 @@ def test_the_whole_story(project: Project, tmp_path: Path) -> None:
         "TMPDIR": str(tmp_path / "tmp"),
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    ended = project.run("demo", env=hostile)
+    ended = project.run_apart("demo", env=hostile)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 10
     assert (ended.code, ended.err) == (0, "")
     said = ["version 1", "class Salesforce", "SecretStr('**********')", "first_secret: version 1"]
@@ -49,21 +37,25 @@ def test_the_whole_story(project: Project, tmp_path: Path) -> None:
     assert (project.names(), os.listdir(tmp_path / "tmp")) == ([".env"], [])
 
 
-def test_a_step_that_fails(project: Project) -> None:
+def test_a_step_that_fails(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a step doesn't show what it should, it says which, and exits with 1."""
-    change = "from vaultconfig.live import LiveSettings as L; L.refresh = lambda self: None"
-    done = run(project, change)
-    assert done.returncode == 1
-    assert "the demo did not show what it should: " in done.stderr
+    monkeypatch.setattr(LiveSettings, "refresh", lambda self: None)
+    ended = project.run("demo")
+    assert ended.code == 1
+    assert "the demo did not show what it should: " in only_lines(ended)[0]
 
 
-def test_without_the_extra(project: Project) -> None:
+def test_without_the_extra(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without starlette it says what to install."""
-    done = run(project, "sys.modules['starlette'] = None")
-    assert done.returncode == 3
-    assert done.stderr == (
-        "Error: the dev server needs starlette: install scaivault-config[dev-server]\n"
-    )
+    monkeypatch.setitem(sys.modules, "starlette", None)  # as if it were not installed
+    for name in [name for name in sys.modules if name.startswith("vaultconfig.devserver")]:
+        monkeypatch.delitem(sys.modules, name)
+    for command in ("demo", "dev-server"):
+        ended = project.run(command)
+        assert (ended.code, ended.err) == (
+            3,
+            "Error: the dev server needs starlette: install scaivault-config[dev-server]\n",
+        )
 
 
 def test_dev_server_is_wired(project: Project) -> None:

@@ -102,7 +102,7 @@ def test_a_line_a_setting(project: Project, vault: DevServer) -> None:
 def test_codes_of_a_whole_request(project: Project, vault: DevServer) -> None:
     """No credentials, bad credentials and no vault have a code each."""
     project.declare(USER)
-    ended = project.run("render", "app:Settings", env={"SCAIVAULT_TOKEN": ""})
+    ended = project.run_apart("render", "app:Settings", env={"SCAIVAULT_TOKEN": ""})
     assert ended.code == 3
     assert "export VAULTCONFIG_ENVIRONMENT=development" in only_lines(ended)[0]
     assert project.run("render", "app:Settings", env={"SCAIVAULT_TOKEN": "bad"}).code == 4
@@ -332,7 +332,7 @@ def test_unknown_commands_and_options(project: Project) -> None:
 
 def test_version(project: Project) -> None:
     """--version says which one this is."""
-    assert project.run("--version").out.startswith("vaultconfig ")
+    assert project.run_apart("--version").out.startswith("vaultconfig ")
 
 
 def test_a_reader_that_goes_away(project: Project, vault: DevServer) -> None:

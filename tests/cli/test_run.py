@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def shop(project: Project, vault: DevServer) -> Project:
 
 
 def environment(project: Project, *args: str, **env: str) -> dict[str, str]:
-    ended = project.run("run", "app:Settings", *args, "--", sys.executable, "-c", SHOW, env=env)
+    ended = project.run_apart(
+        "run", "app:Settings", *args, "--", sys.executable, "-c", SHOW, env=env
+    )
     assert ended.code == 0, ended.err
     found: dict[str, str] = json.loads(ended.out)
     return found
@@ -92,14 +95,14 @@ def test_the_program_needs_no_vault(shop: Project) -> None:
     ended = shop.run("run", "--", sys.executable, "-c", code, env={})
     assert ended.code == 3
     shop.write("pyproject.toml", '[tool.vaultconfig]\nsettings = "app:Settings"\n')
-    ended = shop.run("run", "--", sys.executable, "-c", code)
+    ended = shop.run_apart("run", "--", sys.executable, "-c", code)
     assert (ended.code, ended.out) == (0, f"{CANARY}\n")
 
 
 @pytest.mark.parametrize("code", [0, 3, 137])
 def test_exit_codes_pass_through(shop: Project, code: int) -> None:
     """The exit code is the program's own."""
-    assert shop.run("run", "app:Settings", "--", "sh", "-c", f"exit {code}").code == code
+    assert shop.run_apart("run", "app:Settings", "--", "sh", "-c", f"exit {code}").code == code
 
 
 def test_signals_and_pid_are_its_own(shop: Project) -> None:
@@ -175,30 +178,65 @@ def test_what_an_environment_cannot_hold(shop: Project, vault: DevServer) -> Non
     assert "USER: the value reads like a reference" in only_lines(ended)[0]
 
 
-PROGRAMS = [
-    (["no-such-program"], 127, "there is no such program in PATH"),
-    (["./no-such-program"], 127, "there is no such file"),
-    (["plain/x"], 127, "there is no such file"),
-    (["plain"], 127, "there is no such program in PATH: write ./plain for the one that is here"),
-    (["true --flag"], 127, "write its arguments without quotes around all of them"),
-    (["./plain"], 126, "it is not executable here: chmod +x"),
-    (["./directory"], 126, "it is a directory"),
-    (["./orphan"], 126, "the interpreter that its first line names does not exist"),
-    (["./odd"], 126, "it is not a program for this machine, nor a script that begins #!"),
-    ([""], 2, "the program behind -- is an empty text"),
-    ([], 2, "name the program behind --: vaultconfig run app:Settings -- PROGRAM"),
-]
+# Tries each of the programs that it reads, and says how that ended.
+TRIES = """
+import json, os, sys
+from click.exceptions import Exit
+from vaultconfig.cli.becoming import become
+for command in json.load(sys.stdin):
+    try:
+        become(command, os.environ)
+    except Exit as exc:
+        print(exc.exit_code, file=sys.stderr)
+"""
+PROGRAMS = {
+    "no-such-program": (127, "there is no such program in PATH"),
+    "./no-such-program": (127, "there is no such file"),
+    "plain/x": (127, "there is no such file"),
+    "plain": (127, "there is no such program in PATH: write ./plain for the one that is here"),
+    "true --flag": (
+        127,
+        "there is no such program: write its arguments without quotes around all of them",
+    ),
+    "./plain": (126, "it is not executable here: chmod +x, or name its interpreter first"),
+    "./directory": (126, "it is a directory"),
+    "./orphan": (126, "the interpreter that its first line names does not exist"),
+    "./odd": (126, "it is not a program for this machine, nor a script that begins #!"),
+}
 
 
-@pytest.mark.parametrize(("command", "code", "said"), PROGRAMS)
-def test_programs_that_are_none(shop: Project, command: list[str], code: int, said: str) -> None:
-    """127 is a program that isn't there, 126 one that can't be run, 2 no program at all."""
+def test_programs_that_cannot_be_run(shop: Project) -> None:
+    """127 is a program that isn't there, 126 one that can't be run, each with the reason."""
     shop.write("plain", "x")
     shop.write("directory/x", "x")
     shop.write("orphan", "#!/no/such/interpreter\n").chmod(0o755)
     shop.write("odd", "\x7fodd").chmod(0o755)
+    tried = subprocess.run(
+        [sys.executable, "-c", TRIES],
+        cwd=shop.path,
+        env=shop.environ,
+        input=json.dumps([[program] for program in PROGRAMS]),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    told = [f"Error: {name}: {text}\n{code}\n" for name, (code, text) in PROGRAMS.items()]
+    assert tried.stderr == "".join(told)
+    ended = shop.run_apart("run", "app:Settings", "--", "./directory")
+    assert (ended.code, ended.err) == (126, "Error: ./directory: it is a directory\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ([""], "the program behind -- is an empty text"),
+        ([], "name the program behind --: vaultconfig run app:Settings -- PROGRAM"),
+    ],
+)
+def test_no_program(shop: Project, command: list[str], said: str) -> None:
+    """No program behind the dashes is a usage error."""
     ended = shop.run("run", "app:Settings", "--", *command)
-    assert ended.code == code
+    assert ended.code == 2
     assert said in only_lines(ended)[-1]
 
 
@@ -223,12 +261,12 @@ def test_a_variable_that_is_too_long(shop: Project, vault: DevServer) -> None:
     """Linux takes 128 KiB for one variable, name and all; a longer one is named."""
     most = 32 * os.sysconf("SC_PAGE_SIZE") - len("PASSWORD=\0")
     vault.put("db", {"user": "app", "password": "x" * most})
-    assert shop.run("run", "app:Settings", "--", "true").code == 0
+    assert shop.run_apart("run", "app:Settings", "--", "true").code == 0
     vault.put("db", {"user": "app", "password": "x" * (most + 1)})
-    ended = shop.run("run", "app:Settings", "--", "true")
+    ended = shop.run_apart("run", "app:Settings", "--", "true")
     assert ended.code == 3
     assert only_lines(ended)[0].startswith("Error: PASSWORD: too long for an environment")
-    ended = shop.run("run", "app:Settings", "--only", "USER", "--", "true")
+    ended = shop.run_apart("run", "app:Settings", "--only", "USER", "--", "true")
     assert ended.code == 0
 
 
@@ -239,7 +277,7 @@ def test_variables_that_are_too_long_together(project: Project, vault: DevServer
     limit = resource.getrlimit(resource.RLIMIT_STACK)
     few = (8 * 1024 * 1024, limit[1])
     lower = lambda: resource.setrlimit(resource.RLIMIT_STACK, few)  # noqa: E731 - for one process
-    ended = project.run("run", "app:Settings", "--", "true", preexec_fn=lower)
+    ended = project.run_apart("run", "app:Settings", "--", "true", preexec_fn=lower)
     assert ended.code == 3
     assert "the variables are too long together" in only_lines(ended)[0]
     assert "the longest are V0, " in only_lines(ended)[0]

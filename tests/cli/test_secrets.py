@@ -12,21 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CANARY, COMMAND, Ended, Project, only_lines
+from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
 from tests.render.awkward import AWKWARD
 from vaultconfig.devserver import DevServer
-
-
-def piped(project: Project, *args: str, text: bytes) -> Ended:
-    done = subprocess.run(
-        [*COMMAND, *args],
-        cwd=project.path,
-        env=project.environ,
-        input=text,
-        capture_output=True,
-        check=False,
-    )
-    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_whoami(project: Project, vault: DevServer) -> None:
@@ -125,9 +113,7 @@ def test_no_suggestion_without_a_listing(project: Project, vault: DevServer) -> 
 def test_put_keeps_values_out_of_sight(project: Project, vault: DevServer) -> None:
     """Values from files and standard input are exact; only those of arguments get a warning."""
     project.write("key.pem", f"{CANARY}\n")
-    ended = piped(
-        project, "put", "db", "password=-", "key=@key.pem", text=f"{CANARY}2\r\n".encode()
-    )
+    ended = project.run("put", "db", "password=-", "key=@key.pem", text=f"{CANARY}2\r\n".encode())
     assert (ended.code, ended.out, ended.err) == (0, "db: version 1 (new)\n", "")
     assert json.loads(project.run("get", "db").out) == {
         "password": f"{CANARY}2",
@@ -228,14 +214,14 @@ def test_put_of_what_is_none(
     project: Project, vault: DevServer, pairs: list[str], code: int
 ) -> None:
     """Malformed arguments write nothing, and no value of them is shown."""
-    ended = piped(project, "put", "db", *pairs, text=b"x")
+    ended = project.run("put", "db", *pairs, text=b"x")
     assert ended.code == code
     assert not vault.requests
 
 
 def test_put_of_standard_input_that_is_not_text(project: Project) -> None:
     """Bytes that are no text are refused."""
-    ended = piped(project, "put", "db", "a=-", text=b"\xff")
+    ended = project.run("put", "db", "a=-", text=b"\xff")
     assert ended.code == 3
     assert "standard input is not text" in only_lines(ended)[0]
 

@@ -19,14 +19,14 @@ def test_a_refused_port_is_told_at_once(project: Project, command: tuple[str, ..
         env={
             "SCAIVAULT_URL": "http://127.0.0.1:1",
             "SCAIVAULT_TOKEN": "t",
-            "VAULTCONFIG_DEADLINE": "3",
+            "VAULTCONFIG_DEADLINE": "2.5",
             "VAULTCONFIG_ENVIRONMENT": "production",
         },
     )
     assert ended.code == 6
     first = ended.err.splitlines()[0]
     assert first.startswith("http://127.0.0.1:1: no connection (Connection refused): ")
-    assert first.endswith("; trying again for up to 3 s")
+    assert first.endswith("; trying again for up to 2 s")
 
 
 def test_in_development_check_does_not_wait_for_long(project: Project) -> None:
