@@ -289,6 +289,21 @@ def test_a_pyproject_of_a_stranger(project: Project, vault: DevServer) -> None:
     assert project.run("render", "-o", "-").code == 0  # started there on purpose
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_link_to_a_pyproject_of_a_stranger(project: Project, vault: DevServer) -> None:
+    """Where others can make files, the file that is read counts, not a link to it."""
+    vault.put("db", {"user": "app"})
+    project.declare(USER)
+    target = project.write("theirs.toml", '[tool.vaultconfig]\nsettings = "app:Settings"\n')
+    os.chown(target, 65534, 65534)
+    (project.path / "pyproject.toml").symlink_to("theirs.toml")
+    assert project.run("render", "-o", "-").code == 0  # where root alone can have put it
+    project.path.chmod(0o1777)
+    ended = project.run("render", "-o", "-")
+    assert ended.code == 3
+    assert "belongs to another user and is not read" in only_lines(ended)[0]
+
+
 def test_a_pyproject_that_is_no_file(project: Project) -> None:
     """A FIFO in its place is not waited for."""
     os.mkfifo(project.path / "pyproject.toml")

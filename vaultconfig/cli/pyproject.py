@@ -1,6 +1,6 @@
 """Which settings class a pyproject.toml names, and how far up one is looked for.
 
-What it names is imported, so that a stranger's must not be found.
+What it names is imported, so a file that another user can have put there must not be read.
 """
 
 from __future__ import annotations
@@ -8,78 +8,79 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.places import ABSENT, get_at
+from vaultconfig.render.owners import is_foreign
 
 _NAME: Final = "pyproject.toml"
-_OPEN: Final = stat.S_ISVTX | stat.S_IWOTH  # others can make files there
 
 
 def default_target(directory: Path) -> tuple[Path, str]:
     """Return what the nearest pyproject.toml names, and the directory that it is in.
 
+    It is looked for above *directory*, too: as far as the root of the repository, the home
+    directory, or a directory of another user.
+
     Raises:
-        ConfigurationError: There is none, it is malformed, or a stranger can have put it there.
+        ConfigurationError: No class is named, the file is malformed, or another user can have put
+            it there.
     """
-    owners = _owners(directory)
-    place = directory
-    for place in _places(directory, owners):
-        named = _named_in(place / _NAME, owners)
+    # Root, in a container, works in the directory of a user: that is where it was started.
+    trusted = {directory.stat().st_uid}
+    if hasattr(os, "geteuid"):
+        trusted.add(os.geteuid())
+    home = Path(os.path.expanduser("~")).resolve()
+    last = directory
+    for place in (directory, *directory.parents):
+        if place.stat().st_uid not in trusted:
+            break
+        named = _named_in(place, trusted)
         if named is not None:
             return place, named
-    where = f"in {directory}" if place == directory else f"from {directory} up to {place}"
+        last = place
+        if place == home or (place / ".git").exists():
+            break
+    where = f"in {directory}" if last == directory else f"from {directory} up to {last}"
     raise ConfigurationError(
         "no settings class is named: give one as TARGET (package.module:Settings), or name it in "
         f"{_NAME} as settings under [tool.vaultconfig] (looked for {where})"
     )
 
 
-def _owners(directory: Path) -> set[int]:
-    """Return the users who are trusted: ourselves, and the owner of where we were started."""
-    ourselves = {os.geteuid()} if hasattr(os, "geteuid") else set()
-    return ourselves | {directory.stat().st_uid}
+def _named_in(place: Path, trusted: set[int]) -> str | None:
+    file = place / _NAME
 
-
-def _places(directory: Path, owners: set[int]) -> Iterator[Path]:
-    """Yield *directory* and those above, as far as they are of the same project and people."""
-    home = Path(os.path.expanduser("~")).resolve()
-    for place in (directory, *directory.parents):
-        if place.stat().st_uid not in owners:
-            return
-        yield place
-        if place == home or (place / ".git").exists():
-            return
-
-
-def _named_in(file: Path, owners: set[int]) -> str | None:
-    try:
-        if _is_a_strangers(file, owners):
+    def check(status: os.stat_result) -> None:
+        if is_foreign(status, (at.stat() for at in (place, *place.parents)), trusted=trusted):
             raise ConfigurationError(
                 f"{file} belongs to another user and is not read: give a TARGET"
             )
-        if not file.is_file():
-            return None  # a directory; a FIFO would be waited for
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+
+    try:
+        check(file.lstat())
+        with open(file, "rb", opener=_without_waiting) as opened:
+            status = os.fstat(opened.fileno())
+            check(status)  # once more: another file can have taken its place since
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            data = tomllib.load(opened)
+    except (FileNotFoundError, IsADirectoryError):
         return None
     except (OSError, ValueError) as exc:
-        problem = f"{file} cannot be read ({type(exc).__name__}): fix it"
-    else:
-        named = get_at(data, ("tool", "vaultconfig", "settings"))
-        if isinstance(named, str):
-            return named
-        if named is ABSENT:
-            return None
-        problem = (
-            f"[tool.vaultconfig] settings in {file} is not text: write package.module:Settings"
-        )
-    raise ConfigurationError(problem)
+        raise ConfigurationError(f"{file} cannot be read ({type(exc).__name__}): fix it") from None
+    named = get_at(data, ("tool", "vaultconfig", "settings"))
+    if named is ABSENT:
+        return None
+    if isinstance(named, str):
+        return named
+    raise ConfigurationError(
+        f"[tool.vaultconfig] settings in {file} is not text: write package.module:Settings"
+    )
 
 
-def _is_a_strangers(file: Path, owners: set[int]) -> bool:
-    """Whether another user can have put it there; of a link its own owner counts."""
-    return file.lstat().st_uid not in owners and bool(file.parent.stat().st_mode & _OPEN)
+def _without_waiting(path: str, flags: int) -> int:
+    """Open *path*, which may be a FIFO that nothing writes into."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

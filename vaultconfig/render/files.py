@@ -20,6 +20,7 @@ from typing import Final
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import mask
 from vaultconfig.render.git import standing
+from vaultconfig.render.owners import is_foreign
 
 _WIDEST: Final = 0o640
 _DESCRIPTORS: Final = "/proc/self/fd"
@@ -136,23 +137,17 @@ def _check_regular(status: os.stat_result | None) -> None:
 def _check(directory: int, status: os.stat_result | None) -> None:
     """Refuse what is not a regular file, or what another user can have put there as their own."""
     _check_regular(status)
-    if status is not None and not _is_trusted(status) and _is_open(directory):
+    if status is not None and is_foreign(status, _upwards(directory), trusted={0, os.geteuid()}):
         raise OSError(_FOREIGN, "it belongs to another user, where others can make files")
 
 
-def _is_trusted(status: os.stat_result) -> bool:
-    return status.st_uid in {0, os.geteuid()}
-
-
-def _is_open(directory: int) -> bool:
-    """Whether others can make files in *directory*, or can have made it where they can."""
-    way, place = ".", os.fstat(directory)
-    while not place.st_mode & (stat.S_ISVTX | stat.S_IWOTH):
+def _upwards(directory: int) -> Iterator[os.stat_result]:
+    """Yield what *directory* is, and each one above it; an open one can't be replaced meanwhile."""
+    way, place, below = ".", os.fstat(directory), None
+    while below is None or not os.path.samestat(place, below):
+        yield place
         way, below = os.path.join(way, ".."), place
         place = os.stat(way, dir_fd=directory)
-        if _is_trusted(below) or os.path.samestat(place, below):
-            return False
-    return True
 
 
 def _ask_git(path: str | os.PathLike[str]) -> list[str]:
