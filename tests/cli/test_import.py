@@ -169,6 +169,14 @@ def test_what_cannot_be_read_stops_it(project: Project, vault: DevServer) -> Non
     assert all(request.method != "PUT" for request in vault.requests)
 
 
+def test_a_write_that_the_vault_puts_off(project: Project, vault: DevServer) -> None:
+    """A write over the vault's limit is sent again when the vault asks for it."""
+    project.write(".env", f"DB_PASSWORD={CANARY}\n")
+    vault.fault(method="PUT", code="rate_limited", retry_after=1, times=1)
+    ended = project.run("import", ".env", "--to", TO, "--yes")
+    assert (ended.code, project.run("get", f"{TO}/db#password").out) == (0, CANARY)
+
+
 def test_stopped_half_way_and_started_again(project: Project) -> None:
     """60 keys, killed in the middle: started again, nothing is lost and nothing written twice."""
     old = {f"SERVICE{number}_TOKEN": f"{CANARY}-{number}" for number in range(60)}

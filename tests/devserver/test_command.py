@@ -27,7 +27,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     def launch(*args: str) -> subprocess.Popen[str]:
         running.append(
             subprocess.Popen(
-                [sys.executable, "-W", "error", "-c", RUN, *args],
+                [sys.executable, "-W", "error", "-c", RUN, "dev-server", *args],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -46,49 +46,56 @@ def connection_here() -> Connection:
     """Read the connection settings, in development from `.env` too.
 
     Raises:
-        ConfigurationError: One is wrong.
+        ConfigurationError: One is invalid.
     """
     env_file = DEFAULT_ENV_FILE if environment_here().is_development else None
     return read_connection(os.environ, env_file=env_file)
 
 
 @contextmanager
-def open_vault() -> Iterator[VaultClient]:
-    """Yield a client for it; nothing is sent yet.
+def open_vault(*, deadline: float | None = None) -> Iterator[VaultClient]:
+    """Yield a client for it, with *deadline* where no other is set; nothing is sent yet.
+
+    Errors about a path get a note on what paths are made of, or on which one may have been meant.
 
     Raises:
-        ConfigurationError: There are no credentials, or a setting is wrong.
+        ConfigurationError: There are no credentials, or a setting is invalid.
         VaultUnavailableError: It should be on this machine, and nothing is listening there.
     """
     connection = connection_here()
-    with connect(connection) as client:
-        _refuse_silence(connection.url)
+    deadline = connection.deadline or deadline
+    with connect(connection.model_copy(update={"deadline": deadline})) as client:
+        _check_listening(connection.url)
         try:
             yield client
+        except SecretNotFoundError as error:
+            with suppress(VaultConfigError):  # a token that may read need not be allowed to list
+                parent = error.path.rpartition("/")[0]
+                known = [item.path for item in islice(client.list(parent), _MOST_LISTED)]
+                if meant := suggestion(error.path, known):
+                    error.add_note(meant.removeprefix(": "))
+            raise
         except SecretError as error:
             if "invalid_path" in str(error):
                 error.add_note(_PATHS)
             raise
 
 
-def _refuse_silence(url: str) -> None:
-    """Say at once that nothing is listening on this machine, instead of trying again in silence."""
+def _check_listening(url: str) -> None:
+    """Say at once that nothing listens on this machine: it is no outage that will pass."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if not is_loopback(host):
         return
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         socket.create_connection((host, port), timeout=_LOOPBACK_PATIENCE).close()
     except ConnectionRefusedError:
-        pass
+        raise VaultUnavailableError(
+            f"nothing is listening at {url}: check SCAIVAULT_URL, or start vaultconfig dev-server"
+        ) from None
     except OSError:
-        return  # the client knows more of these
-    else:
-        return
-    raise VaultUnavailableError(
-        f"nothing is listening at {url}: check SCAIVAULT_URL, or start vaultconfig dev-server"
-    )
+        pass  # the client knows more of these
 
 
 def reference_from(text: str) -> VaultRef:
@@ -117,17 +124,3 @@ def path_from(text: str) -> str:
     if reference != VaultRef(f"vault:{reference.path}"):
         raise ConfigurationError(f"{text} is more than a path: leave out what follows ? or #")
     return reference.path
-
-
-def add_suggestion(error: VaultConfigError, client: VaultClient) -> None:
-    """Add a note about the path that may have been meant, if the listing shows one."""
-    if not isinstance(error, SecretNotFoundError):
-        return
-    try:
-        parent = error.path.rpartition("/")[0]
-        known = [item.path for item in islice(client.list(parent), _MOST_LISTED)]
-    except VaultConfigError:
-        return  # whoever may read need not be allowed to list
-    meant = suggestion(error.path, known)
-    if meant:
-        error.add_note(meant.removeprefix(": "))

@@ -6,12 +6,13 @@ import base64
 import binascii
 import json
 import sys
+from typing import Any
 
 import click
 
-from vaultconfig.cli.connecting import add_suggestion, open_vault, reference_from
+from vaultconfig.cli.connecting import open_vault, reference_from
 from vaultconfig.cli.options import common
-from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import mask
 from vaultconfig.references import VaultRef, as_text, pick
 from vaultconfig.render import files
@@ -42,7 +43,11 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
         raise click.UsageError(
             "standard output is a terminal, and would show the value: add --reveal"
         )
-    content = _content(reference_from(reference), is_base64=is_base64)
+    wanted = reference_from(reference)
+    with open_vault() as client:
+        content = _encoded(pick(client.read(wanted.path, wanted.version), wanted.field))
+    if is_base64:
+        content = _decoded(content, wanted)
     if output is None:
         click.echo(content, nl=on_terminal)
         return
@@ -51,24 +56,17 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
     click.echo(f"{output}: {len(content)} bytes, mode 0600", err=True)
 
 
-def _content(reference: VaultRef, *, is_base64: bool) -> bytes:
-    with open_vault() as client:
-        try:
-            secret = client.read(reference.path, reference.version)
-            value = pick(secret, reference.field)
-        except VaultConfigError as error:
-            add_suggestion(error, client)
-            raise
+def _encoded(value: Any) -> bytes:
     text = as_text(value)
     if text is None:
         text = json.dumps(value, ensure_ascii=False, indent=2)
-    encoded = mask(text.encode(errors="surrogatepass"))
-    return _decoded(encoded, reference) if is_base64 else encoded
+    masked: bytes = mask(text.encode(errors="surrogatepass"))  # from tracebacks that show locals
+    return masked
 
 
 def _decoded(content: bytes, reference: VaultRef) -> bytes:
     try:
         return base64.b64decode(b"".join(content.split()), validate=True)
     except binascii.Error:
-        pass
+        pass  # its frames hold the value, so the error is raised out here
     raise ConfigurationError(f"{reference} is not base64: leave --base64 out")

@@ -6,17 +6,16 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import click
 from dotenv import dotenv_values
 from dotenv.variables import Variable, parse_variables
 
-from vaultconfig.cli.classify import Destination, Sorting, sort
+from vaultconfig.cli.classify import Sorting, sort
 from vaultconfig.cli.connecting import open_vault, reference_from
 from vaultconfig.cli.declaration import class_text
-from vaultconfig.cli.moving import Move, Pace, compared, written
-from vaultconfig.cli.options import common
+from vaultconfig.cli.moving import PATIENCE, Move, Pace, compared, written
+from vaultconfig.cli.options import check_can_ask, common, yes_option
 from vaultconfig.cli.tables import lines_of
 from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
@@ -25,14 +24,14 @@ from vaultconfig.masking.values import mask
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.rules import refers
 
-_DIFFERS: Final = 1
-
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The variables of a file: those that can be moved, and why the others can't.
+    """The variables of a file.
 
     Attributes:
+        values: Those that can be moved.
+        odd: Why the others can't.
         keys: Those that a class can have a field for.
     """
 
@@ -47,7 +46,7 @@ class _Stored:
 @click.option("--secret", multiple=True, metavar="KEY", help="Treat it as a secret, too.")
 @click.option("--plain", multiple=True, metavar="KEY", help="Do not treat it as a secret.")
 @click.option("--force", is_flag=True, help="Overwrite secrets that differ.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @common
 def import_(
     *, file: str, prefix: str, secret: Sequence[str], plain: Sequence[str], force: bool, yes: bool
@@ -63,17 +62,30 @@ def import_(
       vaultconfig import .env --to environments/production/shop
     """
     stored = _read(file)
-    _check_keys(stored.values, [*secret, *plain])
+    for key in (*secret, *plain):
+        if key not in stored.values:
+            raise click.UsageError(f"the file has no {key} to move{suggestion(key, stored.values)}")
     sorting = sort(stored.values, secret=secret, plain=plain)
-    _refuse_collisions(sorting.secret)
     prefix = prefix.removeprefix("vault:").removesuffix("/")
     references = {item.key: f"vault:{prefix}/{item.group}#{item.field}" for item in sorting.secret}
-    with open_vault() as client:
-        moves = compared(client, _secrets(sorting, references, stored.values))
-        _show_plan(sorting, references, stored, {move.path: move.state for move in moves})
-        _write(client, _to_write(moves, force=force), yes=yes)
+    paths = {key: reference_from(reference).path for key, reference in references.items()}
+    with open_vault(deadline=PATIENCE) as client:
+        moves = compared(client, _secrets(sorting, paths, stored.values))
+        states: dict[str, str] = {move.path: move.state for move in moves}
+        rows = [(key, text, states[paths[key]]) for key, text in references.items()]
+        rows += [(key, "stays: it does not look like a secret", "") for key in sorting.plain]
+        rows += [(key, f"stays: {problem}", "") for key, problem in stored.odd.items()]
+        for line in lines_of(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
+            click.echo(line, err=True)
+        _write(client, moves, force=force, yes=yes)
     click.echo(class_text(stored.keys, references))
-    _show_next(file, sorting)
+    click.echo("Next: save this class as a module of its own", err=True)
+    if references:
+        keys = ", ".join(references)
+        click.echo(f"Next: take out of {file} what the vault has now: {keys}", err=True)
+    if sorting.plain:
+        keys = ", ".join(sorting.plain)
+        click.echo(f"Next: in production, set what no .env gives there: {keys}", err=True)
 
 
 def _read(file: str) -> _Stored:
@@ -85,10 +97,6 @@ def _read(file: str) -> _Stored:
     odd = {key: problem for key in raw if (problem := _oddity(key, raw))}
     keys = [key for key, value in raw.items() if value is not None and _is_name(key)]
     return _Stored({key: values[key] for key in raw if key not in odd}, odd, keys)
-
-
-def _is_name(key: str) -> bool:
-    return key.isascii() and key.isidentifier()
 
 
 def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
@@ -108,81 +116,45 @@ def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
     return f"it is made of {', '.join(outside)}, from outside the file" if outside else None
 
 
-def _check_keys(values: Mapping[str, str], keys: Sequence[str]) -> None:
-    for key in keys:
-        if key not in values:
-            raise click.UsageError(f"the file has no {key} to move{suggestion(key, values)}")
+def _is_name(key: str) -> bool:
+    return key.isascii() and key.isidentifier()
 
 
-def _refuse_collisions(found: Sequence[Destination]) -> None:
+def _secrets(
+    sorting: Sorting, paths: Mapping[str, str], values: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return the data of each secret, by its path."""
+    secrets: dict[str, dict[str, str]] = {}
     taken: dict[tuple[str, str], str] = {}
-    for item in found:
+    for item in sorting.secret:
         other = taken.setdefault((item.group, item.field), item.key)
         if other != item.key:
             raise ConfigurationError(
                 f"{other} and {item.key} would both be {item.field} of {item.group}: rename one"
             )
-
-
-def _secrets(
-    sorting: Sorting, references: Mapping[str, str], values: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """Return the data of each secret, by its path."""
-    secrets: dict[str, dict[str, str]] = {}
-    for item in sorting.secret:
-        path = reference_from(references[item.key]).path
-        secrets.setdefault(path, {})[item.field] = values[item.key]
+        secrets.setdefault(paths[item.key], {})[item.field] = values[item.key]
     return secrets
 
 
-def _show_plan(
-    sorting: Sorting, references: Mapping[str, str], stored: _Stored, states: Mapping[str, str]
-) -> None:
-    rows = [
-        (item.key, references[item.key], states[reference_from(references[item.key]).path])
-        for item in sorting.secret
-    ]
-    rows += [(key, "stays: it does not look like a secret", "") for key in sorting.plain]
-    rows += [(key, f"stays: {problem}", "") for key, problem in stored.odd.items()]
-    for line in lines_of(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
-        click.echo(line, err=True)
-
-
-def _show_next(file: str, sorting: Sorting) -> None:
-    """Say what is left to do by hand."""
-    click.echo("Next: save this class as a module of its own", err=True)
-    if sorting.secret:
-        keys = ", ".join(item.key for item in sorting.secret)
-        click.echo(f"Next: take out of {file} what the vault has now: {keys}", err=True)
-    if sorting.plain:
-        keys = ", ".join(sorting.plain)
-        click.echo(f"Next: in production, set what no .env gives there: {keys}", err=True)
-
-
-def _to_write(moves: Sequence[Move], *, force: bool) -> list[Move]:
-    differing = [move.path for move in moves if move.state == "differs"]
+def _write(client: VaultClient, moves: Sequence[Move], *, force: bool, yes: bool) -> None:
+    """Write what the vault does not have, once that is agreed to."""
+    differing = ", ".join(move.path for move in moves if move.state == "differs")
     if differing and not force:
-        click.echo(
-            f"Error: the vault has something else at {', '.join(differing)}: nothing was written; "
-            "--force overwrites it",
-            err=True,
+        raise click.ClickException(
+            f"the vault has something else at {differing}: nothing was written; --force "
+            "overwrites it"
         )
-        raise click.exceptions.Exit(_DIFFERS)
-    return [move for move in moves if move.state != "there"]
-
-
-def _write(client: VaultClient, moves: Sequence[Move], *, yes: bool) -> None:
-    if not moves:
+    missing = [move for move in moves if move.state != "there"]
+    if not missing:
         click.echo("Nothing to write: the vault has it all.", err=True)
         return
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError(
-            "standard input is not a terminal, so there is no way to ask: add --yes"
-        )
-    if not yes and not click.confirm(f"Write {count(len(moves), 'secret')}?", err=True):
-        raise click.exceptions.Exit(0)
-    done = written(client, moves, Pace())
-    with click.progressbar(done, length=len(moves), label="Writing", file=sys.stderr) as progress:
+    secrets = count(len(missing), "secret")
+    if not yes:
+        check_can_ask()
+        if not click.confirm(f"Write {secrets}?", err=True):
+            raise click.exceptions.Exit(0)
+    done = written(client, missing, Pace())
+    with click.progressbar(done, length=len(missing), label="Writing", file=sys.stderr) as progress:
         for _ in progress:
             pass
-    click.echo(f"{count(len(moves), 'secret')} written", err=True)
+    click.echo(f"{secrets} written", err=True)

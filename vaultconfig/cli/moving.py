@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from vaultconfig.client import VaultClient
-from vaultconfig.errors import RateLimitedError, SecretNotFoundError
+from vaultconfig.errors import SecretNotFoundError
 from vaultconfig.secret import Secret
 
 State = Literal["new", "there", "differs"]
 
 _WRITES: Final = 90  # a minute; ScaiVault allows 100 an identity, which others may share
 _MINUTE: Final = 60.0
-_ATTEMPTS: Final = 5
+PATIENCE: Final = 90.0
+"""Seconds that the client may wait where the limit is used up all the same: it is per minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def compared(client: VaultClient, secrets: Mapping[str, Mapping[str, str]]) -> l
     """Return what there is to do to have *secrets*, fields by path, in the vault.
 
     Raises:
-        SecretError: One can't be read, so that nobody knows what writing it would destroy.
+        SecretError: One can't be read, so it is unknown what writing it would destroy.
         VaultConfigError: See `VaultClient.read_many`.
     """
     answers = client.read_many(list(secrets))
@@ -71,13 +72,13 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._clock, self.sleep = clock, sleep
+        self._clock, self._sleep = clock, sleep
         self._times: deque[float] = deque(maxlen=limit)
 
     def wait(self) -> None:
         """Return when the next one may start."""
         if len(self._times) == self._times.maxlen:
-            self.sleep(max(0.0, self._times[0] + _MINUTE - self._clock()))
+            self._sleep(max(0.0, self._times[0] + _MINUTE - self._clock()))
         self._times.append(self._clock())
 
 
@@ -90,19 +91,6 @@ def written(client: VaultClient, moves: Sequence[Move], pace: Pace) -> Iterator[
         VaultConfigError: What stopped it; what was yielded is in the vault.
     """
     for move in moves:
-        _write(client, move, pace)
-        yield move
-
-
-def _write(client: VaultClient, move: Move, pace: Pace) -> None:
-    for attempt in range(1, _ATTEMPTS + 1):
         pace.wait()
-        try:
-            client.write(move.path, {**move.present, **move.data})
-        except RateLimitedError as error:
-            if attempt == _ATTEMPTS:
-                raise
-            delay = error.retry_after or _MINUTE / _WRITES
-        else:
-            return
-        pace.sleep(delay)
+        client.write(move.path, {**move.present, **move.data})
+        yield move

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -33,6 +34,17 @@ FORMATS: Final = ("dotenv", "shell", "docker", "json", "yaml", "k8s")
 format_option = click.option(
     "-f", "--format", "format_", type=click.Choice(FORMATS), default="dotenv", show_default=True
 )
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+
+
+def check_can_ask() -> None:
+    """Reject a command that would ask where there is no terminal to answer from."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "standard input is not a terminal, so there is no way to ask: add --yes"
+        )
+
 
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON, for programs.")
 

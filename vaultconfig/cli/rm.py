@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 
 import click
 
-from vaultconfig.cli.connecting import add_suggestion, open_vault, path_from
-from vaultconfig.cli.options import common
-from vaultconfig.client import VaultClient
-from vaultconfig.errors import AccessDeniedError, VaultConfigError
+from vaultconfig.cli.connecting import open_vault, path_from
+from vaultconfig.cli.options import check_can_ask, common, yes_option
+from vaultconfig.errors import AccessDeniedError
 
 
 @click.command()
 @click.argument("path")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @common
 def rm(*, path: str, yes: bool) -> None:
     """Delete the secret at PATH. The vault keeps it for a while, but it cannot be read.
@@ -24,24 +22,14 @@ def rm(*, path: str, yes: bool) -> None:
     Example:
       vaultconfig rm environments/staging/old-service
     """
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError(
-            "standard input is not a terminal, so there is no way to ask: add --yes"
-        )
+    if not yes:
+        check_can_ask()
     path = path_from(path)
     with open_vault() as client:
-        try:
-            if not yes and not _is_confirmed(client, path):
+        if not yes:
+            with suppress(AccessDeniedError):  # a token that may delete need not be allowed to read
+                client.read(path)
+            if not click.confirm(f"Delete {path}?", err=True):
                 return
-            client.delete(path)
-        except VaultConfigError as error:
-            add_suggestion(error, client)
-            raise
+        client.delete(path)
     click.echo(f"{path}: deleted", err=True)
-
-
-def _is_confirmed(client: VaultClient, path: str) -> bool:
-    """Ask, if there is something to ask about."""
-    with suppress(AccessDeniedError):  # whoever may delete need not be allowed to read
-        client.read(path)
-    return click.confirm(f"Delete {path}?", err=True)
