@@ -9,8 +9,7 @@ import pytest
 
 from tests.cli.conftest import Project
 from vaultconfig.cli import _COMMANDS
-from vaultconfig.cli.options import FORMATS
-from vaultconfig.render import dialects
+from vaultconfig.render.dialects import FORMATS
 
 PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 
@@ -51,11 +50,6 @@ def test_the_script_for_a_shell(project: Project, shell: str) -> None:
     ended = project.run(env={"_VAULTCONFIG_COMPLETE": f"{shell}_source"})
     assert ended.code == 0
     assert "_VAULTCONFIG_COMPLETE" in ended.out
-
-
-def test_formats_are_those_there_are() -> None:
-    """The help's list of formats, which loads nothing, is that of the dialects."""
-    assert FORMATS == dialects.FORMATS
 
 
 @pytest.mark.parametrize("name", _COMMANDS)

@@ -77,7 +77,7 @@ class _Commands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong is told in lines, and decides the exit code."""
+        """Run the command; an error becomes lines on standard error and an exit code."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
@@ -95,19 +95,6 @@ class _Commands(click.Group):
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
     if value:
         ctx.meta[_DEBUG] = True
-
-
-def _show_version(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
-    if not value or ctx.resilient_parsing:
-        return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("scaivault-config")
-    except PackageNotFoundError:
-        number = "of a checkout that is not installed"
-    click.echo(f"vaultconfig {number}")
-    ctx.exit()
 
 
 def _end_by(number: signal.Signals) -> NoReturn:
@@ -133,14 +120,7 @@ debug_option = click.option(
         "color": False if os.environ.get("NO_COLOR") else None,
     },
 )
-@click.option(
-    "--version",
-    is_flag=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_show_version,
-    help="Show the version and exit.",
-)
+@click.version_option(package_name="scaivault-config", message="%(prog)s %(version)s")
 @debug_option
 def vaultconfig() -> None:
     """Typed settings whose secrets live in ScaiVault.

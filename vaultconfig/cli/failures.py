@@ -1,4 +1,4 @@
-"""What a command says when it fails, and the code it exits with; never a value, whoever raised.
+"""What a command prints when it fails, and the code it exits with; never a value.
 
 The one place that knows which exception is which exit code.
 """
@@ -42,8 +42,10 @@ _CODES: Final[dict[type[Exception], int]] = {
 
 def report(error: Exception, *, debug: bool) -> int:
     """Say on standard error what went wrong, a line a setting, and return the exit code."""
-    if debug:
-        click.echo(_trace(error), err=True)
+    if debug:  # the frames alone: messages, and what led here, may hold values
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        trace = f"Traceback (most recent call last):\n{frames}{type(error).__name__}"
+        click.echo(trace, err=True)
     for line in lines_of(error):
         shown = printable(" ".join(line.split()))
         click.echo(f"{click.style('Error:', fg='red')} {shown}", err=True)
@@ -55,8 +57,19 @@ def report(error: Exception, *, debug: bool) -> int:
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code that *error* stands for, of a group the one to fix first."""
-    codes = {_code(leaf) for leaf in _leaves(error)}
+    codes = {
+        next((code for kind, code in _CODES.items() if isinstance(leaf, kind)), CONFIGURATION)
+        for leaf in _leaves(error)
+    }
     return next(code for code in _ORDER if code in codes)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 def lines_of(error: BaseException) -> list[str]:
@@ -74,22 +87,3 @@ def _meant(error: BaseException) -> str:
     if isinstance(error, FieldNotFoundError) and error.field is not None:
         return suggestion(error.field, error.available)
     return ""
-
-
-def _trace(error: BaseException) -> str:
-    """Return the traceback without messages, which are told apart, and without what led to it."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _code(error: BaseException) -> int:
-    found = (code for kind, code in _CODES.items() if isinstance(error, kind))
-    return next(found, CONFIGURATION)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -26,13 +26,6 @@ environment_option = click.option(
     expose_value=False,
     callback=_set_environment,
     help="The environment, as if VAULTCONFIG_ENVIRONMENT=NAME were exported.",
-)
-
-# As vaultconfig.render.dialects has them, which is too much to load for a help text.
-FORMATS: Final = ("dotenv", "shell", "docker", "json", "yaml", "k8s")
-
-format_option = click.option(
-    "-f", "--format", "format_", type=click.Choice(FORMATS), default="dotenv", show_default=True
 )
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -23,26 +21,6 @@ from vaultconfig.errors import (
 )
 
 _LARGEST = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A KEY and where its value is."""
-
-    key: str
-    kind: Literal["text", "file", "stdin"]
-    rest: str
-
-    @classmethod
-    def parse(cls, text: str) -> _Pair:
-        key, equals, rest = text.partition("=")
-        if not key or not equals:
-            raise click.UsageError("each value is written KEY=@FILE, KEY=- or KEY=VALUE")
-        if rest == "-":
-            return cls(key, "stdin", "")
-        if rest.startswith("@"):
-            return cls(key, "file", rest[1:])
-        return cls(key, "text", rest)
 
 
 @click.command()
@@ -79,8 +57,9 @@ def put(
       vaultconfig put shared/tls key=@tls.key certificate=@tls.crt
     """
     path = path_from(path)
-    parsed = _parsed(pairs)
-    data = {pair.key: _value(pair, to_base64=to_base64) for pair in parsed}
+    data = {
+        key: _value(key, source, to_base64=to_base64) for key, source in _sources(pairs).items()
+    }
     with open_vault() as client:
         others = _others(client, path, data, needed=merge)
         written = {**others, **data} if merge else data
@@ -94,54 +73,45 @@ def put(
         click.echo(f"Warning: no longer in it: {names}; --merge keeps them", err=True)
 
 
-def _parsed(pairs: Sequence[str]) -> list[_Pair]:
-    parsed = [_Pair.parse(pair) for pair in pairs]
-    if len({pair.key for pair in parsed}) < len(parsed):
-        raise click.UsageError("a key is given twice")
-    if sum(pair.kind == "stdin" for pair in parsed) > 1:
+def _sources(pairs: Sequence[str]) -> dict[str, str]:
+    """Return for each key where its value is: ``-``, ``@FILE``, or the value itself."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, source = pair.partition("=")
+        if not key or not equals:
+            raise click.UsageError("each value is written KEY=@FILE, KEY=- or KEY=VALUE")
+        if key in found:
+            raise click.UsageError("a key is given twice")
+        found[key] = source
+    if list(found.values()).count("-") > 1:
         raise click.UsageError("standard input can be the value of one key only")
-    shown = [pair.key for pair in parsed if pair.kind == "text"]
+    shown = [key for key, source in found.items() if source != "-" and not source.startswith("@")]
     if shown:
         click.echo(
             f"Warning: {', '.join(shown)}: on the command line a value stays in the shell's "
             "history and in the list of processes; KEY=- and KEY=@FILE do not",
             err=True,
         )
-    return parsed
+    return found
 
 
-def _others(
-    client: VaultClient, path: str, data: Mapping[str, str], *, needed: bool
-) -> dict[str, Any]:
-    """Return the fields that the secret has beside those of *data*, as far as we may see them."""
+def _value(key: str, source: str, *, to_base64: bool) -> str:
+    if source == "-":
+        return _typed(key)
+    if not source.startswith("@"):
+        return source
     try:
-        present = client.read(path).data
-    except SecretNotFoundError:
-        present = {}
-    except (SecretError, AuthenticationError):
-        if needed:
-            raise
-        present = {}  # whoever may write need not be allowed to read
-    return {key: value for key, value in present.items() if key not in data}
-
-
-def _value(pair: _Pair, *, to_base64: bool) -> str:
-    match pair.kind:
-        case "text":
-            return pair.rest
-        case "stdin":
-            return _typed(pair.key)
-    try:
-        with Path(pair.rest).open("rb") as file:
+        with open(source[1:], "rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as exc:
-        problem = f"{pair.rest}: {exc.strerror}"
-    else:
-        text = base64.b64encode(content).decode() if to_base64 else _decoded(content)
-        if text is not None and len(content) <= _LARGEST:
-            return text
-        problem = f"{pair.rest} is not text, or too large: --base64 takes what is binary"
-    raise ConfigurationError(f"{pair.key}: {problem}")
+        raise ConfigurationError(f"{key}: {source[1:]}: {exc.strerror}") from None
+    text = base64.b64encode(content).decode() if to_base64 else _decoded(content)
+    if text is None or len(content) > _LARGEST:
+        del content, text  # a traceback may show the locals of this frame
+        raise ConfigurationError(
+            f"{key}: {source[1:]} is not text, or too large: --base64 takes what is binary"
+        )
+    return text
 
 
 def _typed(key: str) -> str:
@@ -161,3 +131,18 @@ def _decoded(content: bytes) -> str | None:
         return content.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _others(
+    client: VaultClient, path: str, data: Mapping[str, str], *, needed: bool
+) -> dict[str, Any]:
+    """Return the fields that the secret has beside those of *data*, as far as it may be read."""
+    try:
+        present = client.read(path).data
+    except SecretNotFoundError:
+        present = {}
+    except (SecretError, AuthenticationError):
+        if needed:
+            raise
+        present = {}  # a token that may write need not be allowed to read
+    return {key: value for key, value in present.items() if key not in data}

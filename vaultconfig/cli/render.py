@@ -8,13 +8,13 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from vaultconfig.cli.options import common, format_option, target_argument
+from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import count
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import gather
 from vaultconfig.render import files
-from vaultconfig.render.dialects import Dialect, Document, dialect
+from vaultconfig.render.dialects import FORMATS, Dialect, Document, dialect
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import ForeignFileError
 from vaultconfig.source import fallback_rule
@@ -47,7 +47,9 @@ def _labels(
 @click.command()
 @target_argument
 @click.option("-o", "--output", metavar="FILE", help="Default: .env; '-' is standard output.")
-@format_option
+@click.option(
+    "-f", "--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True
+)
 @click.option(
     "--all",
     "everything",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import click
 
@@ -80,15 +80,21 @@ def run(
     settings_cls = load_target(target)
     found = settings_variables(gather(settings_cls))
     values = {variable.key: variable.text for variable in found}
-    if only:
-        values = _chosen(values, only)
+    for name in only:
+        if name not in values:
+            raise click.UsageError(f"there is no variable {name!r}{suggestion(name, values)}")
+    values = {key: value for key, value in values.items() if not only or key in only}
     refuse_references(values)
     values = {f"{prefix}{key}": value for key, value in values.items()}
     _check(values)
+    # Another spelling of a variable would be a second one, and might be the one that counts.
     folds = not settings_cls.model_config.get("case_sensitive")
-    kept = _inherited(os.environ, values, folds=folds)
-    if not keep_credentials:
-        kept = {key: value for key, value in kept.items() if key not in _CREDENTIALS}
+    spellings = {key.lower() for key in values} if folds else set()
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key.lower() not in spellings and (keep_credentials or key not in _CREDENTIALS)
+    }
     become(command, {**kept, **values})
 
 
@@ -101,22 +107,8 @@ def _without_program(target: str | None, *, has_dashes: bool) -> str:
     return f"{problem}: vaultconfig run {example.lstrip()}"
 
 
-def _chosen(values: Mapping[str, str], only: Collection[str]) -> dict[str, str]:
-    for name in only:
-        if name not in values:
-            raise click.UsageError(f"there is no variable {name!r}{suggestion(name, values)}")
-    return {key: value for key, value in values.items() if key in only}
-
-
-def _inherited(
-    environ: Mapping[str, str], values: Mapping[str, Any], *, folds: bool
-) -> dict[str, str]:
-    """Return what stays of *environ*: not the other spellings of a variable that is set."""
-    spellings = {key.lower() for key in values} if folds else set()
-    return {key: value for key, value in environ.items() if key.lower() not in spellings}
-
-
 def _check(values: Mapping[str, str]) -> None:
+    """Reject what no environment can hold."""
     unfit = [key for key, value in values.items() if not _fits(key) or not _fits(value)]
     if unfit:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Finds the settings class that ``TARGET`` names, and says clearly why there is not one.
+"""Finds the settings class that ``TARGET`` names, or says why that fails.
 
 Importing a module runs its code; nothing it raises is shown, but for errors of our own.
 """
@@ -64,14 +64,12 @@ def _meant(target: str) -> str:
     if module and attribute:
         return f": write {module}:{attribute}"
     named = module or attribute
-    known = [text for text in targets(Path.cwd()) if named in _short_forms(text)]
+    known = [
+        known
+        for known in targets(Path.cwd())
+        if named in {*known.split(":"), known.replace(":", ".")}
+    ]
     return f": did you mean {' or '.join(known)}?" if known else ""
-
-
-def _short_forms(target: str) -> tuple[str, ...]:
-    """Return what *target* may have been shortened to, or misspelled as."""
-    module, _, attribute = target.partition(":")
-    return module, attribute, f"{module}.{attribute}"
 
 
 def _imported(name: str, target: str) -> ModuleType:
