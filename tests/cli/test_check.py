@@ -143,7 +143,7 @@ def test_a_file_of_development(project: Project, vault: DevServer, config: str) 
 
 @pytest.mark.parametrize("environment", ["production", "development"])
 def test_a_fifo_is_not_waited_for(project: Project, vault: DevServer, environment: str) -> None:
-    """A .env that is a FIFO is told, and nobody waits for its other end."""
+    """A .env that is a FIFO is an error, and is not waited for."""
     project.declare(USER, config="env_file=None")
     vault.put("db", {"user": CANARY})
     os.mkfifo(project.path / ".env")

@@ -192,7 +192,7 @@ TARGETS = [
 
 
 @pytest.mark.parametrize(("target", "code", "said"), TARGETS)
-def test_targets_that_are_none(project: Project, target: str, code: int, said: str) -> None:
+def test_invalid_targets(project: Project, target: str, code: int, said: str) -> None:
     """What is wrong with a TARGET is said, and nothing that its module may hold."""
     project.declare(
         USER,

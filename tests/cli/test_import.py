@@ -98,7 +98,7 @@ def test_awkward_values(project: Project, vault: DevServer) -> None:
 
 
 def test_a_plan_without_values(project: Project, vault: DevServer) -> None:
-    """Without --yes, and nobody to ask, it shows the plan, no value, and writes nothing."""
+    """Without --yes or a terminal it shows the plan, no value, and writes nothing."""
     project.write(
         ".env",
         f"API_KEY={CANARY}\nPORT=8000\nHERE=$HOME/x\nOUT_TOKEN=${{ELSEWHERE}}{CANARY}\n"
@@ -125,8 +125,8 @@ def test_what_is_left_to_do(project: Project, vault: DevServer) -> None:
     assert '"vault:environments/{environment}/shop/db#password"' in ended.out
     assert only_lines(ended)[-3:] == [
         "Next: save this class as a module of its own",
-        "Next: take out of .env what the vault has now: DB_PASSWORD",
-        "Next: in production, set what no .env gives there: PORT",
+        "Next: remove from .env what the vault has now: DB_PASSWORD",
+        "Next: in production no .env is read, so set there: PORT",
     ]
     assert project.run("get", "environments/staging/shop/db#password").out == CANARY
 
@@ -161,7 +161,7 @@ def test_what_differs_is_not_overwritten(project: Project, vault: DevServer) -> 
 
 
 def test_what_cannot_be_read_stops_it(project: Project, vault: DevServer) -> None:
-    """Where a secret may not be read nobody knows what writing it destroys."""
+    """A secret that may not be read stops it: it is unknown what writing would destroy."""
     vault.deny(f"{TO}/db")
     project.write(".env", "DB_PASSWORD=x\n")
     ended = project.run("import", ".env", "--to", TO, "--yes")

@@ -229,12 +229,12 @@ def test_programs_that_cannot_be_run(shop: Project) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ([""], "the program behind -- is an empty text"),
-        ([], "name the program behind --: vaultconfig run app:Settings -- PROGRAM"),
+        ([""], "the program after -- is empty"),
+        ([], "name the program after --: vaultconfig run app:Settings -- PROGRAM"),
     ],
 )
 def test_no_program(shop: Project, command: list[str], said: str) -> None:
-    """No program behind the dashes is a usage error."""
+    """No program after the dashes is a usage error."""
     ended = shop.run("run", "app:Settings", "--", *command)
     assert ended.code == 2
     assert said in only_lines(ended)[-1]

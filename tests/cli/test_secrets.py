@@ -18,7 +18,7 @@ from vaultconfig.devserver import DevServer
 
 
 def test_whoami(project: Project, vault: DevServer) -> None:
-    """It shows who we are and what we may do, to people and to programs."""
+    """It shows the identity and its scopes, to people and to programs."""
     ended = project.run("whoami")
     assert ended.code == 0
     assert "identity: dev-admin (service_account)\ntenant: dev\nscopes: secrets:read" in ended.out
@@ -164,7 +164,9 @@ def test_a_path_that_the_vault_refuses(project: Project, vault: DevServer) -> No
 
 
 @pytest.mark.parametrize("command", [["whoami"], ["ls"], ["rm", "-y", "a"], ["put", "a", "b=-"]])
-def test_nobody_on_this_machine(project: Project, vault: DevServer, command: list[str]) -> None:
+def test_nothing_listens_on_this_machine(
+    project: Project, vault: DevServer, command: list[str]
+) -> None:
     """Where nothing is listening on this machine it is said at once, with what to do."""
     vault.stop()
     ended = project.run(*command, env={"VAULTCONFIG_DEADLINE": "600"})
@@ -192,7 +194,7 @@ def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
     (project.path / "raw").write_bytes(raw)
     ended = project.run("put", "tls", "key=@raw")
     assert ended.code == 3
-    assert "--base64 takes what is binary" in only_lines(ended)[0]
+    assert "--base64 takes binary data" in only_lines(ended)[0]
     assert project.run("put", "tls", "key=@raw", "--base64").code == 0
     assert project.run("get", "tls#key", "--base64", "-o", "back").code == 0
     assert (project.path / "back").read_bytes() == raw
@@ -210,7 +212,7 @@ def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
         (["a=@."], 3),
     ],
 )
-def test_put_of_what_is_none(
+def test_put_of_malformed_arguments(
     project: Project, vault: DevServer, pairs: list[str], code: int
 ) -> None:
     """Malformed arguments write nothing, and no value of them is shown."""
@@ -237,7 +239,7 @@ def test_ls(project: Project, vault: DevServer) -> None:
 
 
 def test_rm(project: Project, vault: DevServer) -> None:
-    """It deletes when told to; where nobody can be asked it takes --yes."""
+    """It deletes when told to; without a terminal to ask on, --yes is required."""
     vault.put("db", {"x": "y"})
     assert project.run("rm", "db").code == 2
     assert project.run("rm", "db", "--yes").code == 0

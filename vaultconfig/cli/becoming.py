@@ -25,7 +25,7 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
 
     Raises:
         ConfigurationError: They do not fit.
-        click.exceptions.Exit: There is no such program, or it can't be run, which is told.
+        click.exceptions.Exit: There is no such program, or it can't be run; the reason is printed.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -21,9 +21,11 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 @click.option("--port", type=click.IntRange(0, 65535), default=8200, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--allow-remote", is_flag=True, help="Allow a --host that other machines can reach.")
-@click.option("--seed", type=click.Path(path_type=Path), help="Secrets to begin with, by path.")
+@click.option(
+    "--seed", type=click.Path(path_type=Path), help="File of secrets to start with, by path."
+)
 @click.option("--state", type=click.Path(path_type=Path), help="Keep the contents in this file.")
-@click.option("--token", envvar="VAULTCONFIG_DEV_TOKEN", help="The token; a fresh one by default.")
+@click.option("--token", envvar="VAULTCONFIG_DEV_TOKEN", help="The token; a new one by default.")
 @click.option("--quickstart-only", is_flag=True, help="Support only the Quickstart's operations.")
 @click.option("--no-subscriptions", is_flag=True, help="Disable change subscriptions.")
 @click.option("--no-rate-limits", is_flag=True, help="Disable the rate limits.")

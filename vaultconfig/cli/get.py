@@ -20,15 +20,19 @@ from vaultconfig.render import files
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@click.option("-o", "--output", metavar="FILE", help="Write it there, with mode 0600.")
-@click.option("--base64", "is_base64", is_flag=True, help="Decode it first, for what is binary.")
-@click.option("--reveal", is_flag=True, help="Show it although standard output is a terminal.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write the value into this file, with mode 0600."
+)
+@click.option(
+    "--base64", "is_base64", is_flag=True, help="Decode the value from base64, for binary data."
+)
+@click.option("--reveal", is_flag=True, help="Show the value on a terminal, too.")
 @common
 def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) -> None:
     """Print the value that REF refers to: vault:PATH?version=N#FIELD, or without the vault:.
 
     Without a field it is the whole secret, as JSON. Nothing is added to the value, so that it can
-    go into a pipe; on a terminal it takes --reveal.
+    go into a pipe; on a terminal --reveal is required.
 
     \b
     Examples:

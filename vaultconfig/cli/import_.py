@@ -42,9 +42,15 @@ class _Stored:
 
 @click.command("import")
 @click.argument("file")
-@click.option("--to", "prefix", required=True, metavar="PREFIX", help="Where in the vault.")
-@click.option("--secret", multiple=True, metavar="KEY", help="Treat it as a secret, too.")
-@click.option("--plain", multiple=True, metavar="KEY", help="Do not treat it as a secret.")
+@click.option(
+    "--to", "prefix", required=True, metavar="PREFIX", help="Path in the vault to write below."
+)
+@click.option(
+    "--secret", multiple=True, metavar="KEY", help="Treat this variable as a secret, too."
+)
+@click.option(
+    "--plain", multiple=True, metavar="KEY", help="Do not treat this variable as a secret."
+)
 @click.option("--force", is_flag=True, help="Overwrite secrets that differ.")
 @yes_option
 @common
@@ -82,10 +88,10 @@ def import_(
     click.echo("Next: save this class as a module of its own", err=True)
     if references:
         keys = ", ".join(references)
-        click.echo(f"Next: take out of {file} what the vault has now: {keys}", err=True)
+        click.echo(f"Next: remove from {file} what the vault has now: {keys}", err=True)
     if sorting.plain:
         keys = ", ".join(sorting.plain)
-        click.echo(f"Next: in production, set what no .env gives there: {keys}", err=True)
+        click.echo(f"Next: in production no .env is read, so set there: {keys}", err=True)
 
 
 def _read(file: str) -> _Stored:

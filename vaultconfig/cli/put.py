@@ -27,10 +27,14 @@ _LARGEST = 8 * 1024 * 1024
 @click.argument("path")
 @click.argument("pairs", nargs=-1, required=True, metavar="KEY=@FILE|KEY=-|KEY=VALUE...")
 @click.option("--type", "secret_type", default="kv", show_default=True, metavar="TYPE")
-@click.option("--description", metavar="TEXT", help="For people.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="For listings; may be repeated.")
-@click.option("--base64", "to_base64", is_flag=True, help="Encode the files, for what is binary.")
-@click.option("--merge", is_flag=True, help="Keep the other fields that it has.")
+@click.option("--description", metavar="TEXT", help="A description, for people.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TAG", help="A tag, for listings; may be repeated."
+)
+@click.option(
+    "--base64", "to_base64", is_flag=True, help="Encode the files as base64, for binary data."
+)
+@click.option("--merge", is_flag=True, help="Keep the other fields of the secret.")
 @json_option
 @common
 def put(
@@ -46,7 +50,7 @@ def put(
 ) -> None:
     """Write the secret at PATH: a new one, or the next version with these fields and no others.
 
-    The fields that are gone then are named; with --merge they stay.
+    Fields that this removes are named; with --merge they stay.
 
     KEY=@FILE takes a file as it is, KEY=- standard input without its last line break; on a terminal
     it asks, and does not show what is typed. KEY=VALUE stays in the shell's history.
@@ -109,7 +113,7 @@ def _value(key: str, source: str, *, to_base64: bool) -> str:
     if text is None or len(content) > _LARGEST:
         del content, text  # a traceback may show the locals of this frame
         raise ConfigurationError(
-            f"{key}: {source[1:]} is not text, or too large: --base64 takes what is binary"
+            f"{key}: {source[1:]} is not text, or too large: --base64 takes binary data"
         )
     return text
 

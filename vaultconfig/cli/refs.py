@@ -43,7 +43,7 @@ class Needed:
 def refs(*, target: str | None, as_json_: bool) -> None:
     """List the references of the settings class TARGET, as they stand in this environment.
 
-    The vault is not asked. A field that is given by a higher source needs none, and is left out.
+    The vault is not asked. A field that a higher source gives is left out: nothing is read for it.
 
     \b
     Example:

@@ -54,21 +54,23 @@ def _labels(
     "--all",
     "everything",
     is_flag=True,
-    help="Also the fields that are set elsewhere than in the vault.",
+    help="Also write the fields that another source sets.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; name what differs, and exit with 1.")
-@click.option("--diff", is_flag=True, help="The same, a line a key on standard output.")
-@click.option("--mode", default="0600", show_default=True, callback=_octal, help="Of the file.")
+@click.option("--diff", is_flag=True, help="The same, with a line a key on standard output.")
+@click.option(
+    "--mode", default="0600", show_default=True, callback=_octal, help="Mode of the file."
+)
 @click.option("--in-place", is_flag=True, help="Write through a file that is mounted by itself.")
-@click.option("--secret-name", default="app-secrets", show_default=True, help="For k8s.")
-@click.option("--namespace", metavar="NAME", help="Of the Secret, for k8s.")
+@click.option("--secret-name", default="app-secrets", show_default=True, help="The name, for k8s.")
+@click.option("--namespace", metavar="NAME", help="The namespace, for k8s.")
 @click.option(
     "--label",
     "labels",
     multiple=True,
     metavar="KEY=VALUE",
     callback=_labels,
-    help="Of the Secret, for k8s; may be repeated.",
+    help="A label, for k8s; may be repeated.",
 )
 @common
 @click.pass_context
@@ -135,7 +137,7 @@ def _refuse_options_of_k8s(ctx: click.Context, format_: str) -> None:
 
 
 def _replaceable(form: Dialect, path: str, values: Mapping[str, str]) -> str:
-    """Return the text at *path*, or refuse a file that would be lost."""
+    """Return the text at *path*, or reject a file whose contents would be lost."""
     existing = files.read(path) or ""
     if not isinstance(form, Document) or not existing.strip():
         return existing

@@ -24,7 +24,7 @@ _CREDENTIALS: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN")
 
 
 class _Run(click.Command):
-    """Leaves alone what stands behind ``--``."""
+    """Leaves alone what stands after ``--``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse what stands before it."""
@@ -40,13 +40,15 @@ class _Run(click.Command):
         raise click.UsageError(f"{problem.rstrip('.')}: {_SEPARATE}", ctx)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Show the program behind the rest."""
+        """Show the program after the rest."""
         return [*super().collect_usage_pieces(ctx), "-- PROGRAM [ARGUMENT]..."]
 
 
 @click.command(cls=_Run)
 @target_argument
-@click.option("--only", multiple=True, metavar="NAME", help="This variable; may be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Set this variable only; may be repeated."
+)
 @click.option("--prefix", default="", metavar="TEXT", help="Put this before each name.")
 @click.option(
     "--keep-credentials", is_flag=True, help="Keep the vault's credentials in the environment."
@@ -74,7 +76,7 @@ def run(
     """
     command: list[str] = ctx.meta.get(_COMMAND, [])
     if command and not command[0]:
-        raise click.UsageError("the program behind -- is an empty text: name one")
+        raise click.UsageError("the program after -- is empty: name one")
     if not command:
         raise click.UsageError(_without_program(target, has_dashes=_COMMAND in ctx.meta))
     settings_cls = load_target(target)
@@ -103,7 +105,7 @@ def _without_program(target: str | None, *, has_dashes: bool) -> str:
         example = f"{target or ''} -- PROGRAM"
     else:  # it is the program
         example = f"-- {target}"
-    problem = "name the program behind --" if has_dashes else _SEPARATE
+    problem = "name the program after --" if has_dashes else _SEPARATE
     return f"{problem}: vaultconfig run {example.lstrip()}"
 
 
@@ -113,7 +115,7 @@ def _check(values: Mapping[str, str]) -> None:
     if unfit:
         raise ConfigurationError(
             f"{', '.join(unfit)}: an environment cannot hold the value (it has a NUL character, or "
-            "is not text): change what the vault has"
+            "is not text): change the value in the vault"
         )
 
 

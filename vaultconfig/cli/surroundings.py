@@ -1,4 +1,4 @@
-"""What `check` looks at around the settings: who we are, whose clock, which files. No values."""
+"""What `check` looks at around the settings: identity, clocks, files. No values."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:
 
 
 def problems_of_file(file: Path) -> Iterator[Problem]:
-    """Yield who else can read a `.env`, and whether git would give it away."""
+    """Yield whether other users can read a `.env`, and whether git would publish it."""
     status = file.lstat()
     if not stat.S_ISREG(status.st_mode):
         yield Problem("error", "file", f"{file} is not a regular file: replace it by one")
@@ -128,15 +128,15 @@ def problems_of_drift(
 ) -> Iterator[Problem]:
     """Yield which of the vault's values a `.env` has differently, where that matters.
 
-    In development it is meant to. Elsewhere it is a mistake only of a file that is read there: any
-    other is a development machine's, where production's values must not go.
+    In development a difference is meant. Elsewhere it is a mistake only in a file that is read: any
+    other belongs to a development machine, where production's values must not go.
     """
     try:
         text = files.read(file) or ""
         values = {item.key: item.text for item in settings_variables(report)}
         differences = dotenv.compare(text, values)
     except (ConfigurationError, ValidationError):
-        return  # which is told elsewhere
+        return  # which is reported elsewhere
     present = dotenv.parse(text)
     changed = [
         item.key

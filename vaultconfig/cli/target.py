@@ -31,7 +31,7 @@ def load_target(target: str | None) -> type[BaseSettings]:
     """Return the settings class that *target* names, or else pyproject.toml.
 
     Raises:
-        ConfigurationError: There is none, and why.
+        ConfigurationError: There is no such class; the message says why.
         VaultConfigError: What the module raised while it was imported, if it is one of ours.
         click.UsageError: *target* is not of the form ``package.module:Settings``.
     """

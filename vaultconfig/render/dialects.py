@@ -1,7 +1,7 @@
 """The formats that can be rendered, by name. Pure.
 
 A dialect turns values into the text of a file, and proves, by reading it back by the dialect's
-own rules, that the values are in it; what it cannot hold it refuses by name.
+own rules, that the values are in it; what it cannot hold is an error that names the key.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Document:
 
         Raises:
             ForeignFileError: It would.
-            ConfigurationError: That can't be told.
+            ConfigurationError: That takes a library that is not installed.
         """
         if self.wrote(existing):
             return
@@ -113,7 +113,7 @@ class Document:
 
         Raises:
             ForeignFileError: *existing* is not of this dialect.
-            ConfigurationError: That can't be told.
+            ConfigurationError: That takes a library that is not installed.
         """
         if not existing.strip():
             return [Difference(key, "missing") for key in values]
@@ -186,7 +186,7 @@ def dialect(
 
 
 def _check_manifest(manifest: structured.Manifest) -> None:
-    """Refuse what Kubernetes would."""
+    """Reject what Kubernetes would reject."""
     if not _SUBDOMAIN.fullmatch(manifest.name):
         raise ConfigurationError(
             f"{manifest.name!r} cannot name a Secret: use lower-case letters, digits, '-' and '.'"

@@ -75,8 +75,8 @@ def write(
         content: Text is written as UTF-8, with its line ends as they are.
         mode: At the widest 0640. The owner and group of an existing file are kept where the
             system permits it.
-        in_place: Write through the existing file, for one that is mounted by itself. Who reads
-            meanwhile finds half of it, and so does everybody after a kill or a full disk.
+        in_place: Write through the existing file, for one that is mounted by itself. A reader
+            may find half of it meanwhile, and after a kill or on a full disk it stays so.
 
     Raises:
         ConfigurationError: The file is a link or not a regular file, another user can have put
@@ -100,7 +100,7 @@ def write(
 
 
 def _explain(exc: OSError) -> str:
-    advice = _ADVICE.get(exc.errno or 0, "see that the disk works")
+    advice = _ADVICE.get(exc.errno or 0, "check the disk")
     return f"{exc.strerror}: {advice}"
 
 
@@ -135,7 +135,7 @@ def _check_regular(status: os.stat_result | None) -> None:
 
 
 def _check(directory: int, status: os.stat_result | None) -> None:
-    """Refuse what is not a regular file, or what another user can have put there as their own."""
+    """Reject what is not a regular file, or what another user can have put there as their own."""
     _check_regular(status)
     if status is not None and is_foreign(status, _upwards(directory), trusted={0, os.geteuid()}):
         raise OSError(_FOREIGN, "it belongs to another user, where others can make files")
@@ -224,7 +224,7 @@ def _stage(directory: int, name: str, content: str | bytes, *, mode: int, tempor
 def _create(directory: int, temporary: str) -> tuple[int, bool]:
     """Open a new file, and tell whether it has a name yet.
 
-    Where Linux can, it has none until it is complete, so that even a SIGKILL leaves nothing.
+    On Linux it gets no name until it is complete, so that even a SIGKILL leaves nothing.
     """
     unnamed = getattr(os, "O_TMPFILE", None)
     if unnamed is not None and os.path.isdir(_DESCRIPTORS):

@@ -1,4 +1,4 @@
-"""Asks git whether it would give a file away. Changes nothing, and runs none of its hooks."""
+"""Asks git whether it tracks or ignores a file. Changes nothing, and runs no hooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OUTSIDE: Final = ("not a git repository", "must be run in a work tree")
 
 
 def standing(directory: str, name: str) -> Standing:
-    """Return what git makes of the file *name* in *directory*, which need not exist yet.
+    """Return how git treats the file *name* in *directory*, which need not exist yet.
 
     ``outside`` is also the answer where git is not installed; ``exposed`` is a file that
     ``git add .`` would take.

@@ -47,7 +47,7 @@ def parse_shell(text: str) -> dict[str, str | None]:
         words = [""]
     assignments = [word.partition("=") for word in words if word != "export"]
     if not all(key and equals for key, equals, _ in assignments):
-        raise ForeignFileError("the file is not one of shell assignments only: remove the rest")
+        raise ForeignFileError("the file holds more than shell assignments: remove the rest")
     return {key: value for key, _, value in assignments}
 
 
@@ -60,7 +60,7 @@ def parse_docker(text: str) -> dict[str, str | None]:
     """Return what docker's command line reads from *text*: what follows ``=`` is the value.
 
     Raises:
-        ForeignFileError: It refuses a line.
+        ForeignFileError: A line is invalid.
     """
     values: dict[str, str | None] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):

@@ -1,4 +1,4 @@
-"""What every dialect asks of names and values, and how it says no. Pure.
+"""What every dialect requires of names and values, and its errors. Pure.
 
 An error names keys and lines, never a value.
 """
@@ -42,7 +42,7 @@ def shown_name(key: str) -> str:
 
 
 def check(values: Mapping[str, str], *, dialect: str, nul: bool = False) -> None:
-    """Refuse names and texts that no file in *dialect* can hold.
+    """Reject names and texts that no file in *dialect* can hold.
 
     Args:
         values: Environment names and texts.
@@ -68,12 +68,12 @@ def refusal(keys: Collection[str], *, dialect: str, limits: str) -> Configuratio
     values = "value" if len(keys) == 1 else "values"
     return ConfigurationError(
         f"{', '.join(keys)}: the format {dialect} cannot hold the {values} ({limits}): "
-        "change what the vault has, or choose another format"
+        "change the value in the vault, or choose another format"
     )
 
 
 def refuse_references(values: Mapping[str, str]) -> None:
-    """Refuse values that our own loader would resolve: what the vault holds is never resolved.
+    """Reject values that our own loader would resolve: what the vault holds is never resolved.
 
     Raises:
         ConfigurationError: Names the keys.
@@ -82,7 +82,7 @@ def refuse_references(values: Mapping[str, str]) -> None:
     if keys:
         raise ConfigurationError(
             f"{', '.join(keys)}: the value reads like a reference, so that loading it would ask "
-            "the vault for another: change what the vault has"
+            "the vault for another: change the value in the vault"
         )
 
 
