@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.django.site import manage, own_site, python
+from tests.django.site import EXAMPLE, manage, own_site, python
 from vaultconfig.devserver import DevServer
 
 UNWISE = """
@@ -93,28 +92,44 @@ def test_a_file_in_the_home_directory_is_looked_at(
     assert f"{tmp_path}/site.env is not ignored by git" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("variable", "url"),
-    [
+# Runs the checks of the example with each of the variables that it is given, in one process.
+CHECK_EACH = """
+import io, json, os, sys
+import django
+from django.core.management import call_command
+django.setup()
+before = dict(os.environ)
+for more in json.loads(sys.argv[1]):
+    os.environ |= more
+    told = io.StringIO()
+    call_command("check", stdout=told, stderr=told)
+    print(json.dumps(told.getvalue()))
+    os.environ.clear()
+    os.environ |= before
+"""
+
+
+def test_plain_http_has_a_number(sqlite: dict[str, str]) -> None:
+    """Another machine without TLS is named, however local its name sounds, and loopback is not."""
+    elsewhere = [
         ("SCAIVAULT_URL", "http://vault.example:8200"),
         ("SCAIVAULT_URL", "HTTP://localhost.evil.example"),
         ("SCAIVAULT_URL", "http://127.0.0.1.evil.example"),
         ("SCAIKEY_TOKEN_URL", "http://key.example/token"),
-    ],
-)
-def test_plain_http_has_a_number(sqlite: dict[str, str], variable: str, url: str) -> None:
-    """Another machine without TLS is named, however local its name sounds."""
-    environment = sqlite | ALL_GIVEN | {variable: url, "VAULTCONFIG_ALLOW_HTTP": "1"}
-    done = manage("check", **environment)
-    assert numbers(done.stderr) == ["W003"]
-    assert f" and {url}\n" in done.stderr
-
-
-@pytest.mark.parametrize("host", ["127.0.0.2", "LOCALHOST", "[::1]"])
-def test_plain_http_on_this_machine_is_no_matter(sqlite: dict[str, str], host: str) -> None:
-    """What stays on loopback nobody can read."""
-    done = manage("check", **(sqlite | ALL_GIVEN | {"SCAIVAULT_URL": f"http://{host}:8200"}))
-    assert "W003" not in done.stderr
+    ]
+    here = [
+        ("SCAIVAULT_URL", f"http://{host}:8200") for host in ("127.0.0.2", "LOCALHOST", "[::1]")
+    ]
+    each = [{variable: url} for variable, url in [*elsewhere, *here]]
+    more = {"VAULTCONFIG_ALLOW_HTTP": "1", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    environment = sqlite | ALL_GIVEN | more
+    done = python("-c", CHECK_EACH, json.dumps(each), environment=environment, directory=EXAMPLE)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    for (_, url), text in zip(elsewhere, told, strict=False):
+        assert numbers(text) == ["W003"]
+        assert f" and {url}\n" in text
+    assert [numbers(text) for text in told[len(elsewhere) :]] == [[]] * len(here)
 
 
 def test_the_command_line_has_the_class_of_the_project(sqlite: dict[str, str]) -> None:

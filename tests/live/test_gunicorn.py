@@ -72,29 +72,10 @@ def await_all(url: str, value: str) -> set[int]:
 def test_every_worker_follows_the_vault(
     vault: DevServer, server: tuple[str, subprocess.Popen[bytes]]
 ) -> None:
-    """All show a rotation; those that are killed come back and do too; nothing is left."""
-    url, process = server
-    first = await_all(url, "first")
-    vault.rotate("api", {"key": "second"})
-    assert await_all(url, "second") == first
-    victim = first.pop()
-    os.kill(victim, signal.SIGKILL)
-    vault.rotate("api", {"key": "third"})
-    last = await_all(url, "third")
-    assert victim not in last
-    process.terminate()
-    assert process.wait(10) == 0
-    assert not [pid for pid in last if Path(f"/proc/{pid}").exists()]
-    # All have unsubscribed but the one that was killed.
-    made = sum(r.method == "POST" and r.path == "/v1/subscriptions" for r in vault.requests)
-    ended = sum(r.method == "DELETE" for r in vault.requests)
-    assert made - ended == 1
+    """A worker that was not asked for three ttls answers its first request with the new value.
 
-
-def test_the_first_request_after_a_long_sleep(
-    vault: DevServer, server: tuple[str, subprocess.Popen[bytes]]
-) -> None:
-    """A worker that was not asked for three ttls answers its first request with the new value."""
+    All show a rotation; those that are killed come back and do too; nothing is left.
+    """
     url, process = server
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     eventually(lambda: len(children.read_text().split()) == WORKERS, seconds=20)
@@ -103,3 +84,19 @@ def test_the_first_request_after_a_long_sleep(
     loaded = time.monotonic()
     eventually(lambda: time.monotonic() - loaded > 3 * TTL, seconds=20)
     assert set(answers(url).values()) == {"second"}
+
+    first = await_all(url, "second")
+    vault.rotate("api", {"key": "third"})
+    assert await_all(url, "third") == first
+    victim = first.pop()
+    os.kill(victim, signal.SIGKILL)
+    vault.rotate("api", {"key": "fourth"})
+    last = await_all(url, "fourth")
+    assert victim not in last
+    process.terminate()
+    assert process.wait(10) == 0
+    assert not [pid for pid in last if Path(f"/proc/{pid}").exists()]
+    # All have unsubscribed but the one that was killed.
+    made = sum(r.method == "POST" and r.path == "/v1/subscriptions" for r in vault.requests)
+    ended = sum(r.method == "DELETE" for r in vault.requests)
+    assert made - ended == 1
