@@ -27,7 +27,7 @@ from vaultconfig.cli.surroundings import (
     problems_of_names,
 )
 from vaultconfig.cli.survey import expiries_in, findings_about_fields, not_asking, quiet
-from vaultconfig.cli.tables import as_json, lines_of, printable
+from vaultconfig.cli.tables import as_json, printable, show
 from vaultconfig.cli.target import load_target
 from vaultconfig.connection.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
 from vaultconfig.connection.environment import NoCredentialsError
@@ -42,7 +42,6 @@ from vaultconfig.vaults.shared import connect, resolve
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
 _COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
 _SEVERITIES: Final = {"error": "red", "warning": "yellow", "note": None}
-_STANDS_IN: Final = "no credentials for the vault: in development .env is used instead"
 _WRONG: Final = 1
 
 
@@ -75,7 +74,7 @@ def check(*, target: str | None, offline: bool, as_json_: bool) -> None:
 
 @dataclass(slots=True)
 class _Checking:
-    """One check.
+    """One check, step by step.
 
     Attributes:
         failure: Why the vault could not be asked at all.
@@ -143,19 +142,23 @@ class _Checking:
         return not_asking(references)
 
     def _fail(self, error: VaultConfigError) -> None:
-        """Tell that the vault could not be asked, which is no mistake in development."""
+        """Record why the vault could not be asked; in development credentials may be missing."""
         self.failure = error.with_traceback(None)
         expected = isinstance(error, NoCredentialsError) and environment_here().is_development
         self.code = 0 if expected else exit_code(error)
-        if expected:
-            self.problems.append(Problem("note", "connection", _STANDS_IN))
-        else:
-            self.problems.append(Problem("error", "connection", str(error)))
+        told = "no credentials for the vault: in development .env is used instead"
+        self.problems.append(
+            Problem("note", "connection", told)
+            if expected
+            else Problem("error", "connection", str(error))
+        )
 
     def _problems_around(self, found: Report, now: datetime) -> Iterator[Problem]:
         yield from problems_of_names(os.environ)
         yield from problems_of_expiry(expiries_in(found), now=now)
-        yield from self._problems_of_variables(found)
+        for clash in clashes_in(self.settings_cls, found.state, vault=found.kept().from_vault()):
+            self.code = CONFIGURATION
+            yield Problem("error", "variables", clash)
         if found.fixed:
             names = ", ".join(sorted(found.fixed))
             yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
@@ -165,27 +168,17 @@ class _Checking:
                 file, found, environment=environment_here(), is_read=is_read
             )
 
-    def _problems_of_variables(self, found: Report) -> Iterator[Problem]:
-        vault = found.kept().from_vault()
-        for clash in clashes_in(self.settings_cls, found.state, vault=vault):
-            self.code = CONFIGURATION
-            yield Problem("error", "variables", clash)
-
 
 def _show(findings: Findings) -> None:
-    on_terminal = sys.stdout.isatty()
-    if on_terminal:
+    if sys.stdout.isatty():
         environment = findings.environment or "production (no environment is set)"
         click.echo(
             f"{findings.target} in {environment}, "
             f"{printable(findings.identity or 'without an identity')} at "
             f"{findings.url or 'no vault'}\n"
         )
-    rows = [_row(item) for item in findings.fields]
-    lines = list(lines_of(rows, header=_HEADER, aligned=on_terminal and bool(rows)))
     colours = [_COLOURS.get(item.status, "red") for item in findings.fields]
-    for line, colour in zip(lines, [None] * (len(lines) - len(rows)) + colours, strict=True):
-        click.echo(click.style(line, fg=colour) if colour else line)
+    show([_row(item) for item in findings.fields], header=_HEADER, colours=colours)
     for item in findings.fields:
         if item.problem:
             click.echo(f"{item.field}: {printable(item.problem)}", err=True)

@@ -8,7 +8,7 @@ import click
 
 from vaultconfig.cli.connecting import open_vault
 from vaultconfig.cli.options import common, json_option
-from vaultconfig.cli.tables import as_json, lines_of
+from vaultconfig.cli.tables import as_json, show
 from vaultconfig.client import SecretSummary
 
 _HEADER = ("PATH", "VERSION", "TYPE", "UPDATED", "TAGS")
@@ -30,10 +30,7 @@ def ls(*, prefix: str, as_json_: bool) -> None:
     if as_json_:
         click.echo(as_json(found))
         return
-    on_terminal = sys.stdout.isatty()
-    rows = [_row(item) if on_terminal else (item.path,) for item in found]
-    for line in lines_of(rows, header=_HEADER, aligned=on_terminal and bool(rows)):
-        click.echo(line)
+    show([_row(item) if sys.stdout.isatty() else (item.path,) for item in found], header=_HEADER)
 
 
 def _row(item: SecretSummary) -> tuple[str, ...]:

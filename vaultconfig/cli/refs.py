@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +10,7 @@ import click
 from vaultconfig.cli.failures import CONFIGURATION
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.survey import not_asking, quiet
-from vaultconfig.cli.tables import as_json, lines_of
+from vaultconfig.cli.tables import as_json, show
 from vaultconfig.cli.target import load_target
 from vaultconfig.errors import InvalidReferenceError, VaultConfigError
 from vaultconfig.inspection import survey
@@ -60,15 +59,8 @@ def refs(*, target: str | None, as_json_: bool) -> None:
     if as_json_:
         click.echo(as_json(needed))
     else:
-        _show(needed)
+        show([(item.field, item.reference, item.stands_in) for item in needed], header=_HEADER)
+        for item in needed:
+            if item.problem:
+                click.echo(f"{item.field}: {item.problem}", err=True)
     click.get_current_context().exit(CONFIGURATION if is_wrong else 0)
-
-
-def _show(needed: list[Needed]) -> None:
-    on_terminal = sys.stdout.isatty()
-    rows = [(item.field, item.reference, item.stands_in) for item in needed]
-    for line in lines_of(rows, header=_HEADER, aligned=on_terminal and bool(rows)):
-        click.echo(line)
-    for item in needed:
-        if item.problem:
-            click.echo(f"{item.field}: {item.problem}", err=True)

@@ -1,13 +1,30 @@
-"""Rows for people and for programs: aligned on a terminal, else a line each with tabs. Pure."""
+"""Rows for people and for programs: aligned on a terminal, else a line each with tabs."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
+import click
 from pydantic import TypeAdapter
 
 Row = Sequence[str]
+
+
+def show(rows: Sequence[Row], *, header: Row, colours: Sequence[str | None] = ()) -> None:
+    """Print *rows*: on a terminal as a table, elsewhere as lines with tabs and no header.
+
+    Args:
+        rows: A cell for each column.
+        header: The names of the columns.
+        colours: One for each row, or none at all.
+    """
+    aligned = bool(rows) and sys.stdout.isatty()
+    colours = [*([None] * aligned), *colours]
+    for line, colour in zip_longest(lines_of(rows, header=header, aligned=aligned), colours):
+        click.secho(line, fg=colour)
 
 
 def lines_of(rows: Sequence[Row], *, header: Row, aligned: bool) -> Iterator[str]:

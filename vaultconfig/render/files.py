@@ -89,9 +89,15 @@ def write(
     try:
         with _directory_of(path) as (directory, name):
             _check(directory, _status(directory, name))
-            warnings = _ask_git(path)
+            in_git = standing(os.path.dirname(os.fspath(path)) or ".", name)
+            if in_git == "tracked":
+                raise ConfigurationError(
+                    f"git tracks {os.fspath(path)}, so that secrets in it would be committed: "
+                    "choose another file (-o), or take it out of the repository (git rm --cached)"
+                )
             save(directory, name, content, mode=mode)
-            return warnings
+            exposed = f"git does not ignore {os.fspath(path)}: add it to .gitignore"
+            return [exposed] if in_git == "exposed" else []
     except OSError as exc:
         problem = _explain(exc)
     except UnicodeEncodeError:
@@ -150,19 +156,6 @@ def _upwards(directory: int) -> Iterator[os.stat_result]:
         place = os.stat(way, dir_fd=directory)
 
 
-def _ask_git(path: str | os.PathLike[str]) -> list[str]:
-    parent, name = os.path.split(os.fspath(path))
-    match standing(parent or ".", name):
-        case "tracked":
-            raise ConfigurationError(
-                f"git tracks {os.fspath(path)}, so that secrets in it would be committed: "
-                "choose another file (-o), or take it out of the repository (git rm --cached)"
-            )
-        case "exposed":
-            return [f"git does not ignore {os.fspath(path)}: add it to .gitignore"]
-    return []
-
-
 def _open_checked(directory: int, name: str, flags: int) -> int:
     safely = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags | safely, 0o600, dir_fd=directory)
@@ -211,7 +204,12 @@ def _stage(directory: int, name: str, content: str | bytes, *, mode: int, tempor
     with open(descriptor, "wb") as file:
         existing = _status(directory, name)
         _check(directory, existing)  # once more: it decides to whom the new file belongs
-        _copy_owner(descriptor, existing)
+        if existing is not None:
+            for owner, group in ((-1, existing.st_gid), (existing.st_uid, -1)):
+                with suppress(
+                    OSError
+                ):  # only root may give files away, others only to their groups
+                    os.fchown(descriptor, owner, group)
         os.fchmod(descriptor, mode)
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
@@ -233,14 +231,6 @@ def _create(directory: int, temporary: str) -> tuple[int, bool]:
             return os.open(".", flags, 0o600, dir_fd=directory), False
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(temporary, flags, 0o600, dir_fd=directory), True
-
-
-def _copy_owner(descriptor: int, status: os.stat_result | None) -> None:
-    if status is None:
-        return
-    for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
-        with suppress(OSError):  # only root may give files away, others only to their groups
-            os.fchown(descriptor, owner, group)
 
 
 @contextmanager
