@@ -15,7 +15,7 @@ demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
 
 test: $(VENV)/package
-	$(RUN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # What meets other libraries, against the oldest versions of them that we allow.
 test-oldest: $(VENV)-oldest/package
