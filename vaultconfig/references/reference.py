@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from vaultconfig.references import paths
@@ -12,7 +12,7 @@ from vaultconfig.references.reader import Reader, Reading
 from vaultconfig.secret import SecretKey
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
+@dataclasses.dataclass(frozen=True, slots=True, init=False, repr=False)
 class VaultRef:
     """A reference to a secret, or to one field of it.
 
@@ -26,6 +26,7 @@ class VaultRef:
         ttl: How long the value may be served from the cache, in seconds.
         max_stale: How long it may be served while the vault is unreachable, in seconds.
         optional: Whether a secret that does not exist falls through to the default.
+        key: What to read from the vault. Stored, because each load asks for it often.
     """
 
     path: str
@@ -34,6 +35,7 @@ class VaultRef:
     ttl: float | None
     max_stale: float | None
     optional: bool
+    key: SecretKey = dataclasses.field(compare=False)
 
     def __init__(
         self,
@@ -95,11 +97,6 @@ class VaultRef:
         return f"VaultRef({str(self)!r})" if hasattr(self, "path") else "VaultRef(…)"
 
     @property
-    def key(self) -> SecretKey:
-        """What to read from the vault."""
-        return SecretKey(self.path, self.version)
-
-    @property
     def placeholders(self) -> tuple[str, ...]:
         """The names in braces, each once, in order."""
         return paths.placeholders(self.path) if "{" in self.path else ()
@@ -120,3 +117,4 @@ class VaultRef:
     def _set(self, reading: Reading) -> None:
         for name, value in reading._asdict().items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "key", SecretKey(self.path, self.version))

@@ -37,11 +37,11 @@ class Flights:
     def bring(
         self, keys: Iterable[SecretKey], *, look_up: LookUp, fetch: Fetch, deadline: float
     ) -> tuple[dict[SecretKey, SecretOrError], VaultConfigError | None]:
-        """Look *keys* up; fetch the others, or wait for the thread that is doing so.
+        """Fetch *keys*, or wait for the threads that are doing so.
 
         Args:
-            keys: What is wanted.
-            look_up: Returns what does not have to be fetched.
+            keys: What is wanted, and was not there when the caller looked.
+            look_up: Returns what need not be fetched any more.
             fetch: Makes one request, for this thread and for all that join it.
             deadline: Seconds to wait for other threads.
 
@@ -54,14 +54,12 @@ class Flights:
         flights: dict[SecretKey, Flight] = {}
         try:
             for key in keys:
+                flights[key] = self._join(key, own)
+                # The flight before it may have landed since the caller looked.
                 secret = look_up(key)
-                if secret is None:
-                    flights[key] = self._join(key, own)
-                    # The flight before it may have landed since the first look.
-                    secret = look_up(key)
                 if secret is not None:
                     answers[key] = own.answers[key] = secret  # for threads that have joined, too
-                    flights.pop(key, None)
+                    flights.pop(key)
             mine = [key for key, flight in flights.items() if flight is own]
             if mine:
                 own.answers |= fetch(mine)

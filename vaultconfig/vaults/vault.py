@@ -99,9 +99,18 @@ class Vault:
             answers = self._read(keys, deadline)
             return self._taken(answers, {key: lifetimes[key] for key in keys}, asked_at, newest={})
 
-        answers, failure = self.flights.bring(
-            lifetimes, look_up=look_up, fetch=fetch, deadline=deadline
-        )
+        answers: dict[SecretKey, SecretOrError] = {}
+        failure: VaultConfigError | None = None
+        for key in lifetimes:
+            secret = look_up(key)
+            if secret is not None:
+                answers[key] = secret
+        if len(answers) < len(lifetimes):
+            missing = [key for key in lifetimes if key not in answers]
+            brought, failure = self.flights.bring(
+                missing, look_up=look_up, fetch=fetch, deadline=deadline
+            )
+            answers |= brought
         self._add_stale(answers, lifetimes)
         # An outage that the cache makes up for is no failure; a rejected token always is one.
         if failure is not None and (
@@ -121,8 +130,8 @@ class Vault:
         usual = Lifetime(self.connection.ttl, self.connection.max_stale)
         lifetimes: dict[SecretKey, Lifetime] = {}
         for ref in references:
-            asked = usual.with_options_of(ref)
-            lifetimes[ref.key] = asked.shorter(lifetimes.get(ref.key, asked))
+            key, asked = ref.key, usual.with_options_of(ref)
+            lifetimes[key] = asked.shorter(lifetimes.get(key, asked))
         return lifetimes
 
     def reread(
