@@ -6,13 +6,13 @@ import logging
 
 import httpx
 import pytest
-from vaultconfig.devserver.problems import STATUS
 
 from tests.client.scripted import TOKEN, Reply, envelope, secret
 from vaultconfig import errors
 from vaultconfig.client import StaticToken, codes
 from vaultconfig.client.codes import Retry
 from vaultconfig.client.wire import failure_of
+from vaultconfig.devserver.answers import STATUS
 
 OK = Reply(body=secret())
 # The error codes of ScaiVault's documentation. A read that gets one again and again raises this,
