@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-RUN = "import sys; from vaultconfig.cli import main; sys.argv[1:1] = ['dev-server']; main()"
+RUN = "from vaultconfig.cli import main; main()"
 Launch = Callable[..., "subprocess.Popen[str]"]
 
 
