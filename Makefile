@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak check coverage bench format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak check coverage bench house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -47,6 +47,10 @@ coverage: $(VENV)/package
 
 bench: $(VENV)/package
 	$(BIN)/python -m tests.benchmarks
+
+# How the house looks before and after; revisions of git in ARGS, "." for the working tree.
+house: $(VENV)/dependencies
+	$(BIN)/python -m tests.house $(ARGS)
 
 format:
 	$(BIN)/ruff check --fix-only .
