@@ -282,10 +282,14 @@ def test_rotations_that_do_not_fit(shown: Shown, vault: DevServer, name: str) ->
 
 def test_a_rotation_that_does_not_fit_a_plain_class(shown: Shown, vault: DevServer) -> None:
     """Without the masking, pydantic's error holds the value; our words about it still do not."""
-    vault.put("app", {"text": "the first"})
-    live = LiveSettings(Plain)
+
+    class Numbers(Plain):
+        numbers: Annotated[list[int], "vault:app#numbers"]
+
+    vault.put("app", {"text": "the first", "numbers": [1]})
+    live = LiveSettings(Numbers)
     live.load()
-    vault.put("app", {"text": [TEXT]})
+    vault.put("app", {"text": "the second", "numbers": [TEXT]})
     with pytest.raises(ValidationError):
         live.refresh()
     shown.add("health", live.health())
