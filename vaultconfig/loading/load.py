@@ -76,12 +76,15 @@ class Load:
                 resolves_values=self._resolves_values,
             )
             report.state = merge.settings(self.model, self._layers, extra=self._extra)
-            if not merge.unanswered:
-                order = {field.name: n for n, field in enumerate(fields_of(self.model))}
-                report.failures.sort(key=lambda f: order.get(f.field.partition(".")[0], len(order)))
-                return report
-            try:
-                answers |= ask(list(merge.unanswered))
-            except NoCredentialsError as error:
-                error.fields = [need.name for need, _ in report.outcomes]
-                raise
+            if merge.unanswered:
+                try:
+                    answers |= ask(list(merge.unanswered))
+                except NoCredentialsError as error:
+                    error.fields = list(dict.fromkeys(merge.unanswered.values()))
+                    raise
+                if not merge.is_over:
+                    continue
+                merge.finish()
+            order = {field.name: n for n, field in enumerate(fields_of(self.model))}
+            report.failures.sort(key=lambda f: order.get(f.field.partition(".")[0], len(order)))
+            return report

@@ -41,6 +41,7 @@ from vaultconfig.references import Resolved, VaultRef, is_reference
 # Levels of models that no source mentions: one that requires itself has no end.
 _DEEPEST: Final = 32
 _FROM_DEFAULT: Final = Provenance(DEFAULT)
+_ANNOTATION: Final = Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT)
 
 Found: TypeAlias = tuple[Piece, Place, Any]
 """What a piece has for a field, and where."""
@@ -74,7 +75,8 @@ class Merge:
         resolves_values: Whether values that are references are resolved.
 
     Attributes:
-        unanswered: The references that were met, and that have no answer.
+        unanswered: The references that were met and have no answer, each with a field it is for.
+        is_over: Whether `finish` is all there is to do once they have.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Merge:
         self._resolves_values = resolves_values
         self._levels = 0  # of models that no source mentions
         self._landed = 0  # values that the vault gave
-        self.unanswered: dict[VaultRef, None] = {}
+        self._open: list[tuple[Need, dict[Any, Any]]] = []
+        self.unanswered: dict[VaultRef, str] = {}
+        self.is_over = True
 
     def settings(self, model: type, layers: Sequence[Layer], *, extra: bool) -> dict[str, Any]:
         """Return the input of the settings class *model*.
@@ -115,26 +119,52 @@ class Merge:
         inside: list[tuple[Place, Any]] = []
         for field in fields.all:
             found = _found_for(field, pieces)
-            if not found and not field.bears_references:
+            name = prefix + field.name
+            if not found and (not field.bears_references or self._is_left_open(field, name, data)):
                 continue
-            default = partial(fields.default_of, field, data)
-            place, value = self._value(field, found, prefix + field.name, default)
+            place, value = self._value(field, found, name, partial(fields.default_of, field, data))
             if value is not ABSENT and len(place) == 1:
                 data[place[0]] = value
-            if fields.holders:  # a lower layer may have its value inside what holds others, too
-                held = (p for p in field.places if len(p) > 1 and get_at(data, p) is not ABSENT)
-                inside += [(p, value) for p in {place, *held} if len(p) > 1]
-            if field.key is None and field.declared is None and found:
-                # A layer that spells one field twice leaves it to pydantic what to make of that.
-                twice = found[0][0].data
-                rest = (p[0] for p in field.places if len(p) == 1 and p != place and p[0] in twice)
-                data.update((key, twice[key]) for key in rest)
+            if field.key is None:
+                inside += [(spelled, value) for spelled in _places_inside(field, place, data)]
+                _leave_spelled_twice(field, found, place, data)
         for place, value in inside:  # once all that they stand in is there
             if value is ABSENT:
                 remove_at(data, place)
             elif get_at(data, place) is not value:
                 set_at(data, place, value)
         return data
+
+    def _is_left_open(self, field: ModelField, name: str, data: dict[Any, Any]) -> bool:
+        """Whether `finish` puts the value of *field* into *data*.
+
+        The usual case, by a short way: nothing but the vault gives it, and that has to be asked.
+        """
+        if field.declared is None or field.key is None or field.models or self._levels:
+            return False
+        need = annotated(name, field, self._fill_placeholders)
+        if isinstance(need.filled, VaultConfigError):
+            return False
+        new = [reference for reference in need.references if reference not in self._report.answers]
+        self.unanswered.update((reference, name) for reference in new)
+        if new:
+            self._open.append((need, data))
+        return bool(new)
+
+    def finish(self) -> None:
+        """Put what the vault has answered where it was left open."""
+        for need, data in self._open:
+            filled = self._filled(need, _ANNOTATION)
+            field = need.field
+            if field is None or field.key is None:
+                continue
+            if isinstance(filled, Piece) and not isinstance(filled.data, dict):
+                data[field.key] = self._leaf(field, filled, need.name)
+            else:  # all that there may be to say of it
+                self._report.outcomes.pop()
+                _, value = self._value(field, (), need.name)
+                if value is not ABSENT:
+                    data[field.key] = value
 
     def _with_holder(self, piece: Piece, key: Any, prefix: str) -> Piece:
         """Return *piece* with what a reference under *key*, which has fields inside, stands for."""
@@ -254,7 +284,7 @@ class Merge:
             self._report.fixed.append(name)
         else:
             need = annotated(name, field, self._fill_placeholders)
-            yield Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT), need
+            yield _ANNOTATION, need
 
     def _leaves_something(self, field: ModelField, mappings: Sequence[Piece]) -> bool:
         """Whether *mappings*, which stand above the vault, leave something of *field* to it."""
@@ -291,7 +321,8 @@ class Merge:
             return declared
         unanswered = [ref for ref in need.references if ref not in self._report.answers]
         if unanswered:
-            self.unanswered |= dict.fromkeys(unanswered)
+            self.unanswered |= dict.fromkeys(unanswered, need.name)
+            self.is_over = False
             self._report.outcomes.append((need, None))
             return None
         value = fill(declared, self._report.answers, need.field, self._reader(need))
@@ -433,6 +464,26 @@ def _found_for(field: ModelField, pieces: Sequence[Piece]) -> list[Found]:
         return [(piece, place, piece.data[key]) for piece in pieces if key in piece.data]
     found = ((piece, *field.find(piece.data)) for piece in pieces)
     return [item for item in found if item[2] is not ABSENT]
+
+
+def _places_inside(field: ModelField, place: Place, data: dict[Any, Any]) -> Iterator[Place]:
+    """Yield where the value of *field* stands inside of others (`AliasPath`).
+
+    That is *place*, and where a lower layer has its own value, which pydantic might prefer.
+    """
+    for spelled in field.places:
+        if len(spelled) > 1 and (spelled == place or get_at(data, spelled) is not ABSENT):
+            yield spelled
+
+
+def _leave_spelled_twice(
+    field: ModelField, found: Sequence[Found], place: Place, data: dict[Any, Any]
+) -> None:
+    """Where one layer spells one field twice, leave it to pydantic what to make of that."""
+    if found and field.declared is None:
+        others = (p for p in field.places if len(p) == 1 and p != place)
+        given = found[0][0].data
+        data.update((key, given[key]) for (key,) in others if key in given)
 
 
 def _below(prefix: str, key: object) -> str:
