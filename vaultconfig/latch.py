@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 
 
 class Latch:
-    """Opens once, and lets through everybody who waits for it.
+    """Opens once, and lets every waiting thread through.
 
     Not an Event: a signal's handler that waits for one, while its thread is inside the lock that
     an Event has, waits for its own thread.
@@ -18,7 +18,7 @@ class Latch:
         self._waiting: list[SimpleQueue[None]] = []
 
     def open(self) -> None:
-        """Let through everybody, now and from now on."""
+        """Let every thread through, now and from now on."""
         self._is_open = True
         for each in self._waiting.copy():
             each.put(None)

@@ -52,7 +52,7 @@ def checked_url(url: str, *, name: str, allow_http: bool) -> str:
         allow_http: Whether plain HTTP may go to other machines.
 
     Raises:
-        ConfigurationError: It is no URL, or plain HTTP to another machine.
+        ConfigurationError: It is not a URL, or plain HTTP to another machine.
     """
     problem = url_problem(url)
     if problem is not None:

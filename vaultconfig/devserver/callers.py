@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: token, limit, tenant and scope, in this order."""
+"""Whether a caller may do what it asks for: token, limit, tenant and scope, in this order."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def _wrong_with(alias: str, keys: object, settings: BaseModel) -> Iterator[str]:
 
 
 def _value_of(settings: BaseModel, name: str) -> object:
-    """Return the value of the field called *name*; None inside of what is None."""
+    """Return the value of the field called *name*; None where a model around it is None."""
     value: Any = settings
     for part in name.split("."):
         value = None if value is None else getattr(value, part, _ABSENT)

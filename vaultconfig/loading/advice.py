@@ -51,7 +51,7 @@ def values_ignored(
     Args:
         names: The fields.
         files: The `.env`.
-        is_default: Whether that is the one that nobody has named.
+        is_default: Whether that is `.env` in the working directory, which the class has not named.
     """
     told = f"{files} has {', '.join(names)}"
     if rule.mode == "never":

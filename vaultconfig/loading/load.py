@@ -80,7 +80,7 @@ class Load:
                 try:
                     answers |= ask(list(merge.unanswered))
                 except NoCredentialsError as error:
-                    error.fields = list(dict.fromkeys(merge.unanswered.values()))
+                    error.fields = merge.waiting
                     raise
                 if not merge.is_over:
                     continue

@@ -75,7 +75,8 @@ class Merge:
         resolves_values: Whether values that are references are resolved.
 
     Attributes:
-        unanswered: The references that were met and have no answer, each with a field it is for.
+        unanswered: The references that were met and have no answer.
+        waiting: The names of the fields that they are for.
         is_over: Whether `finish` is all there is to do once they have.
     """
 
@@ -96,7 +97,8 @@ class Merge:
         self._levels = 0  # of models that no source mentions
         self._landed = 0  # values that the vault gave
         self._open: list[tuple[Need, dict[Any, Any]]] = []
-        self.unanswered: dict[VaultRef, str] = {}
+        self.unanswered: dict[VaultRef, None] = {}
+        self.waiting: list[str] = []
         self.is_over = True
 
     def settings(self, model: type, layers: Sequence[Layer], *, extra: bool) -> dict[str, Any]:
@@ -145,10 +147,17 @@ class Merge:
         need = annotated(name, field, self._fill_placeholders)
         if isinstance(need.filled, VaultConfigError):
             return False
+        if not self._waits(need):
+            return False
+        self._open.append((need, data))
+        return True
+
+    def _waits(self, need: Need) -> bool:
+        """Whether an answer to *need* is missing; note so."""
         new = [reference for reference in need.references if reference not in self._report.answers]
-        self.unanswered.update((reference, name) for reference in new)
         if new:
-            self._open.append((need, data))
+            self.unanswered |= dict.fromkeys(new)
+            self.waiting.append(need.name)
         return bool(new)
 
     def finish(self) -> None:
@@ -227,7 +236,7 @@ class Merge:
         taken = _Taken()
         for candidate, need in self._candidates(field, found, name, taken.mappings):
             filled = candidate if need is None else self._filled(need, candidate)
-            if need is not None and filled is None:  # nobody has asked yet
+            if need is not None and filled is None:  # the vault has not been asked
                 if self._decides(need):
                     break
             elif need is not None and isinstance(filled, VaultConfigError):
@@ -319,9 +328,7 @@ class Merge:
         if isinstance(declared, VaultConfigError):
             self._report.outcomes.append((need, declared))
             return declared
-        unanswered = [ref for ref in need.references if ref not in self._report.answers]
-        if unanswered:
-            self.unanswered |= dict.fromkeys(unanswered, need.name)
+        if self._waits(need):
             self.is_over = False
             self._report.outcomes.append((need, None))
             return None

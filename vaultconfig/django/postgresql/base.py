@@ -34,7 +34,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if pool is None or isinstance(pool.connection_class, _Logins):
             return pool
         if is_followed(self.settings_dict):
-            pool.connection_class = _Logins(self, pool.connection_class)  # nobody has opened it yet
+            pool.connection_class = _Logins(
+                self, pool.connection_class
+            )  # it has not been opened yet
         return pool
 
     def get_connection_params(self) -> dict[str, Any]:
