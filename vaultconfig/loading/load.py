@@ -80,7 +80,7 @@ class Load:
                 try:
                     answers |= ask(list(merge.unanswered))
                 except NoCredentialsError as error:
-                    error.fields = merge.waiting
+                    error.fields = merge.needed
                     raise
                 if not merge.is_over:
                     continue

@@ -76,7 +76,7 @@ class Merge:
 
     Attributes:
         unanswered: The references that were met and have no answer.
-        waiting: The names of the fields that they are for.
+        needed: The names of all fields that are left to the vault.
         is_over: Whether `finish` is all there is to do once they have.
     """
 
@@ -98,7 +98,7 @@ class Merge:
         self._landed = 0  # values that the vault gave
         self._open: list[tuple[Need, dict[Any, Any]]] = []
         self.unanswered: dict[VaultRef, None] = {}
-        self.waiting: list[str] = []
+        self.needed: list[str] = []
         self.is_over = True
 
     def settings(self, model: type, layers: Sequence[Layer], *, extra: bool) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Merge:
         new = [reference for reference in need.references if reference not in self._report.answers]
         if new:
             self.unanswered |= dict.fromkeys(new)
-            self.waiting.append(need.name)
+            self.needed.append(need.name)
         return bool(new)
 
     def finish(self) -> None:
@@ -327,6 +327,7 @@ class Merge:
             return piece._replace(data=declared)
         if isinstance(declared, VaultConfigError):
             self._report.outcomes.append((need, declared))
+            self.needed.append(need.name)
             return declared
         if self._waits(need):
             self.is_over = False
