@@ -14,7 +14,7 @@ from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.load import Ask
 from vaultconfig.loading.report import Report
 from vaultconfig.settings import VaultSettings
-from vaultconfig.source import Purpose, VaultSettingsSource, run, vault_source_in
+from vaultconfig.source import Purpose, VaultSettingsSource, gathered, vault_source_in
 
 _NO_FALLBACK: Final = (
     "render and run take values from the vault alone: .env is not used instead, in development "
@@ -55,7 +55,7 @@ def _load(settings_cls: type[BaseSettings], purpose: Purpose) -> Report:
     problem = ""
     try:
         if issubclass(settings_cls, VaultSettings):
-            return run(settings_cls, sources, {})
+            return gathered(settings_cls, sources, {}).run()
         settings_cls._settings_build_values(sources, {})
     except SettingsError as error:
         problem = str(error)  # its cause holds what could not be decoded

@@ -23,7 +23,7 @@ from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts
 from vaultconfig.masking.values import mask, unmask
-from vaultconfig.source import DEFAULT_ENV_FILE, arranged, fallback_rule, run
+from vaultconfig.source import DEFAULT_ENV_FILE, arranged, fallback_rule, gathered, run
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -92,16 +92,17 @@ class VaultSettings(BaseSettings):
             _build_sources: What ``CliApp`` has prepared.
             values: Values of fields, and ``_env_file`` and the like.
         """
+        options = {name: values.pop(name) for name in _OPTIONS & values.keys()}
         if _build_sources is None:
-            options = {name: values.pop(name) for name in _OPTIONS & values.keys()}
             _check_names(type(self), values)
-            _build_sources = self._settings_init_sources(
-                _vault_environment=_vault_environment, _init_kwargs=values, **options
-            )
         report: Report | None = None
         failure: Exception | None = None
         try:
-            report = run(type(self), *_build_sources)
+            if _build_sources is None:
+                options["_vault_environment"] = _vault_environment
+                report = run(type(self), values, options)
+            else:
+                report = gathered(type(self), *_build_sources).run()
             token = _loading.set(report)
             try:
                 super(BaseSettings, self).__init__(**report.state)

@@ -12,12 +12,14 @@ import copy
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import new_class
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -25,6 +27,7 @@ from pydantic_settings import (
     CliSettingsSource,
     DotEnvSettingsSource,
     EnvSettingsSource,
+    InitSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
@@ -72,12 +75,14 @@ from vaultconfig.loading.given import (
 )
 from vaultconfig.loading.load import Ask, Load
 from vaultconfig.loading.needs import REFERENCE_KEY
-from vaultconfig.loading.places import Place, get_at, merged
+from vaultconfig.loading.places import Place, get_at, merged, own_containers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef, is_reference
+from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.shared import resolve
 
 logger = logging.getLogger("vaultconfig")
+T = TypeVar("T", bound=BaseSettings)
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 
@@ -207,8 +212,11 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
                 frames below hold tokens.
         """
         failure: VaultConfigError | None = None
+        loads = _loads.get()
         try:
-            report = self.load(self._layers_by_name())
+            given = Given(self, self._layers_by_name())
+            report = given.run() if loads is None else loads.first(given)
+            self._of_thread.report = report
         except VaultConfigError as error:
             failure = error.with_traceback(None)
         else:
@@ -217,36 +225,6 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         if failure is not None:
             raise failure
         return {}
-
-    def load(self, layers: Sequence[Layer]) -> Report:
-        """Resolve what *layers* leave to the vault.
-
-        Args:
-            layers: What the other sources gave, highest first.
-
-        Raises:
-            VaultConfigError: See `vaultconfig.errors`.
-        """
-        rule = self._rule
-        config: Mapping[str, Any] = self.config
-        load = Load(
-            self.settings_cls,
-            [self._without_connection(layer) for layer in layers],
-            rule=rule,
-            read_text=_TextReader(self.settings_cls),
-            variables=config.get("vault_variables") or {},
-            resolves_values=config.get("vault_resolve_values") is not False,
-            extra=config.get("extra") == "allow",
-        )
-        report = self._of_thread.report = load.run(self._purpose.ask or self._ask)
-        if self._purpose.raises:
-            if report.failures:
-                hint = None if self._purpose.fallback else self._hint(report.failures, rule)
-                raise UnresolvedSettingsError(report.failures, hint=hint)
-            if report.replaced:
-                told = "; ".join(map(str, report.replaced))
-                logger.warning("taken from .env or the default, not from the vault: %s", told)
-        return report
 
     def _layers_by_name(self) -> list[Layer]:
         """Return what pydantic-settings has kept of the other sources of a plain class."""
@@ -296,23 +274,6 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             message = advice.no_credentials(connection.url, rule, files=files, ignored=ignored)
             raise NoCredentialsError(message)
         return connection
-
-    def _ask(self, references: Sequence[VaultRef]) -> Answers:
-        rule = self._rule
-        failure: VaultConfigError
-        try:
-            connection = self.connection()
-        except (MisplacedCredentialsError, NoCredentialsError) as error:
-            failure = error.with_traceback(None)
-        else:
-            usual = DEVELOPMENT_DEADLINE if rule.environment.is_development else DEADLINE
-            try:
-                return resolve(connection, references, deadline=connection.deadline or usual)
-            except VaultConfigError as error:
-                failure = error.with_traceback(None)
-        if not rule.covers(failure):
-            raise failure
-        return {reference: copy.copy(failure) for reference in references}
 
     def _ignored_names(self) -> list[str]:
         """Name what `.env` has for the vault's part, and may provide in development only."""
@@ -366,20 +327,269 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         return load.run(lambda references: dict.fromkeys(references, unasked)).shut_out
 
 
+class Given:
+    """What the sources of a class gave to one load, which can be run again without them.
+
+    Args:
+        source: Ours.
+        layers: What the others gave, highest first.
+        init_kwargs: The arguments of ``Settings()``.
+        init: Their source, where it is pydantic-settings' own.
+        defaults: What the source of defaults gave.
+        options: The arguments of ``Settings()`` that are no fields.
+    """
+
+    def __init__(
+        self,
+        source: VaultSettingsSource,
+        layers: Sequence[Layer],
+        *,
+        init_kwargs: Mapping[str, Any] | None = None,
+        init: InitSettingsSource | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings_cls = source.settings_cls
+        self.options = options
+        # Not itself: it holds what it was told of a load, values of the vault among it.
+        self._source = source.for_purpose(source._purpose)
+        self._rule = source._rule
+        self._layers = layers
+        self._init_kwargs = init_kwargs or {}
+        self._init = init
+        self._defaults = defaults or {}
+        config: Mapping[str, Any] = source.config
+        self._load = Load(
+            source.settings_cls,
+            [source._without_connection(layer) for layer in layers],
+            rule=self._rule,
+            read_text=_TextReader(source.settings_cls),
+            variables=config.get("vault_variables") or {},
+            resolves_values=config.get("vault_resolve_values") is not False,
+            extra=config.get("extra") == "allow",
+        )
+
+    def with_arguments(self, init_kwargs: Mapping[str, Any]) -> Given:
+        """Return the same with other arguments, as an outer class gives them to a nested one."""
+        before, init = self._init_kwargs, self._init
+        if init is None or (
+            init_kwargs.keys() == before.keys()
+            and all(value is before[name] for name, value in init_kwargs.items())
+        ):
+            return self
+        partial_update = init.nested_model_default_partial_update
+        source = InitSettingsSource(
+            self.settings_cls, dict(init_kwargs), nested_model_default_partial_update=partial_update
+        )
+        data = source()
+        return Given(
+            self._source,
+            [replace(x, data=data) if x.source == ARGUMENT else x for x in self._layers],
+            init_kwargs=init_kwargs,
+            init=source,
+            defaults=self._defaults,
+            options=self.options,
+        )
+
+    def run(self, before: Report | None = None) -> Report:
+        """Resolve what the sources leave to the vault.
+
+        Args:
+            before: The report of the same load before; then what the vault has filled once is not
+                given back to `.env`, and nothing is logged.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`.
+        """
+        source, purpose = self._source, self._source._purpose
+        report = self._load.run(purpose.ask or self._ask)
+        known = () if before is None else {failure.field for failure in before.replaced}
+        replaced = [failure for failure in report.replaced if failure.field not in known]
+        if before is not None and (report.failures or replaced):
+            raise UnresolvedSettingsError(report.failures or replaced)
+        if purpose.raises and report.failures:
+            hint = None if purpose.fallback else source._hint(report.failures, self._rule)
+            raise UnresolvedSettingsError(report.failures, hint=hint)
+        if purpose.raises and before is None and replaced:
+            told = "; ".join(map(str, replaced))
+            logger.warning("taken from .env or the default, not from the vault: %s", told)
+        if self._defaults:
+            kept, defaults = report.state.items(), self._defaults
+            report.state = {k: v for k, v in kept if k not in defaults or defaults[k] != v}
+        # The input leaves as the caller has spelled it.
+        self.settings_cls._settings_restore_init_kwarg_names(
+            self.settings_cls,
+            dict(self._init_kwargs),
+            report.state,
+            (self._init or source)._init_state,
+        )
+        return report
+
+    def patch(self, before: Report, changed: Collection[SecretKey]) -> Report | None:
+        """Return the report *before* with other answers, or None where only `run` can tell it."""
+        return None if self._defaults else self._load.patch(before, changed, self._ask)
+
+    def _ask(self, references: Sequence[VaultRef]) -> Answers:
+        rule, loads = self._rule, _loads.get()
+        failure: VaultConfigError
+        try:
+            connection = (loads and loads.connection) or self._source.connection()
+        except (MisplacedCredentialsError, NoCredentialsError) as error:
+            failure = error.with_traceback(None)
+        else:
+            usual = DEVELOPMENT_DEADLINE if rule.environment.is_development else DEADLINE
+            deadline = connection.deadline or usual
+            try:
+                if loads is not None:
+                    return loads.resolve(connection, references, deadline)
+                return resolve(connection, references, deadline=deadline)
+            except VaultConfigError as error:
+                failure = error.with_traceback(None)
+        if not rule.covers(failure):
+            raise failure
+        return {reference: copy.copy(failure) for reference in references}
+
+
+class Done(NamedTuple):
+    """A load, and what came of it."""
+
+    given: Given
+    report: Report
+
+
+class Loads(ABC):
+    """The loads in one build of live settings: that of their class, and those of nested ones.
+
+    Built again, settings follow the vault and nothing else: what the sources gave is kept from the
+    build before. The loads of a class are matched in the order in which they are made; where there
+    are more than before, or they have other options, they are made anew.
+
+    Args:
+        before: What was done in the build before, if there was one.
+        changed: The secrets that have another value since.
+        connection: That of the build before; the environment may have changed since.
+
+    Attributes:
+        done: What was done in this build.
+        is_patched: Whether all of it needs the same secrets as before.
+    """
+
+    def __init__(
+        self,
+        before: Mapping[type, Sequence[Done]],
+        changed: Collection[SecretKey],
+        connection: Connection | None,
+    ) -> None:
+        self.connection = connection
+        self.done: dict[type, list[Done]] = {}
+        self.is_patched = bool(before)
+        self._before = before
+        self._changed = changed
+
+    @abstractmethod
+    def resolve(
+        self, connection: Connection, references: Sequence[VaultRef], deadline: float
+    ) -> Answers:
+        """Resolve *references*; see `Vault.resolve`."""
+
+    def build(self, settings_cls: type[T], arguments: Mapping[str, Any]) -> T:
+        """Return ``settings_cls(**arguments)``.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`.
+            pydantic.ValidationError: The values do not fit.
+        """
+        token = _loads.set(self)
+        try:
+            done = next(iter(self._before.get(settings_cls, ())), None)
+            # An `__init__` of its own may not hand this argument on.
+            if done is not None and vars(BaseSettings)["__init__"] is settings_cls.__init__:
+
+                def kept() -> dict[str, Any]:
+                    return self._again(done).state
+
+                sources: Any = (kept,)  # in place of all of them; a function will do
+                return settings_cls(_build_sources=(sources, dict(arguments)))
+            return settings_cls(**arguments)
+        finally:
+            _loads.reset(token)
+
+    def load(
+        self,
+        settings_cls: type[BaseSettings],
+        init_kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+        gather: Callable[[], Given],
+    ) -> Report:
+        """Return what comes of a load of *settings_cls*; *gather* runs its sources.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`.
+        """
+        before, index = self._before.get(settings_cls, ()), len(self.done.get(settings_cls, ()))
+        if index >= len(before) or before[index].given.options != options:
+            return self.first(gather())
+        return self._again(before[index], init_kwargs)
+
+    def first(self, given: Given) -> Report:
+        """Return what comes of *given*, of which there was nothing before."""
+        self.is_patched = False
+        return self._noted(given, given.run())
+
+    def _again(self, done: Done, init_kwargs: Mapping[str, Any] | None = None) -> Report:
+        before = done.report
+        given = done.given if init_kwargs is None else done.given.with_arguments(init_kwargs)
+        report = given.patch(before, self._changed) if given is done.given else None
+        self.is_patched &= report is not None
+        return self._noted(given, report or given.run(before))
+
+    def _noted(self, given: Given, report: Report) -> Report:
+        self.done.setdefault(given.settings_cls, []).append(Done(given, report))
+        report = copy.copy(report)  # a validator may change what it is given, which is needed again
+        report.state = own_containers(report.state)
+        return report
+
+
+_loads: ContextVar[Loads | None] = ContextVar("vaultconfig_loads", default=None)
+
+
 def run(
+    settings_cls: type[BaseSettings], init_kwargs: dict[str, Any], options: Mapping[str, Any]
+) -> Report:
+    """Return what comes of a load of *settings_cls*, a `VaultSettings` class.
+
+    Args:
+        settings_cls: The class.
+        init_kwargs: The arguments of ``Settings()`` that are fields.
+        options: The others.
+
+    Raises:
+        VaultConfigError: See `vaultconfig.errors`.
+    """
+
+    def gather() -> Given:
+        sources, _ = settings_cls._settings_init_sources(_init_kwargs=init_kwargs, **options)
+        return gathered(settings_cls, sources, init_kwargs, options)
+
+    loads = _loads.get()
+    if loads is None:
+        return gather().run()
+    return loads.load(settings_cls, init_kwargs, options, gather)
+
+
+def gathered(
     settings_cls: type[BaseSettings],
     sources: Sequence[PydanticBaseSettingsSource],
     init_kwargs: Mapping[str, Any],
-) -> Report:
-    """Run *sources* as pydantic-settings does, and resolve what they leave to the vault.
+    options: Mapping[str, Any] | None = None,
+) -> Given:
+    """Run *sources* as pydantic-settings does.
 
     Args:
         settings_cls: Whose they are.
         sources: As `arranged` returns them.
         init_kwargs: The arguments of ``Settings()``.
-
-    Raises:
-        VaultConfigError: See `vaultconfig.errors`.
+        options: See `Given`.
     """
     ours = vault_source_in(sources)
     resolves = settings_cls.model_config.get("vault_resolve_values") is not False
@@ -388,6 +598,7 @@ def run(
     states: dict[str, dict[str, Any]] = {}
     defaults: dict[str, Any] = {}
     layers: list[Layer] = []
+    init: InitSettingsSource | None = None
     for source in sources:
         if source is ours:
             continue
@@ -396,7 +607,9 @@ def run(
             source._set_settings_sources_data(states)
         data = _called(source, resolves=resolves)
         states[_name_of(source)] = data
-        if not data:
+        if type(source) is InitSettingsSource:
+            init = source
+        elif not data:
             continue
         state = merged([data, state])
         if isinstance(source, DefaultSettingsSource):
@@ -404,16 +617,14 @@ def run(
         variables = _Variables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(_layer_name(source), data, variables)
         layers.append(replace(layer, written=written) if layer.source == DOTENV else layer)
-    report = ours.load(layers)
-    if defaults:
-        kept = report.state.items()
-        report.state = {k: v for k, v in kept if k not in defaults or defaults[k] != v}
     _log(settings_cls, states)
-    # The input leaves as the caller has spelled it.
-    settings_cls._settings_restore_init_kwarg_names(
-        settings_cls, dict(init_kwargs), report.state, sources[-1]._init_state
+    for source in sources:
+        if isinstance(source, EnvSettingsSource):  # it is kept, and what it was told is not to be
+            source._set_current_state({})
+            source._set_settings_sources_data({})
+    return Given(
+        ours, layers, init_kwargs=init_kwargs, init=init, defaults=defaults, options=options
     )
-    return report
 
 
 def arranged(
@@ -593,7 +804,8 @@ class _Written:
     """Tells how a text stands in `.env` where variables were expanded in it, else None."""
 
     def __init__(self, env_file: DotEnvFiles, encoding: str | None) -> None:
-        self._env_file, self._encoding = env_file, encoding
+        self._env_file = [file.absolute() for file in files_of(env_file)]
+        self._encoding = encoding
         self._texts: Mapping[str, str] | None = None
 
     def __call__(self, text: str) -> str | None:

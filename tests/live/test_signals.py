@@ -17,7 +17,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultUnavailableError
 from vaultconfig.live.refresher import Seams
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.vaults.cache import SecretCache
+from vaultconfig.vaults.cache import Reading, SecretCache
 from vaultconfig.vaults.flights import Flight
 from vaultconfig.vaults.shared import _vaults
 
@@ -187,7 +187,9 @@ def test_the_cache_in_the_middle_of_itself() -> None:
 
     def use(number: int) -> None:
         secret = secrets[number % 50]
-        cache.put(SecretKey(secret.path), secret, read_at=cache.clock(), keep=0.0001 * (number % 7))
+        cache.put(
+            SecretKey(secret.path), Reading(secret, cache.clock()), keep=0.0001 * (number % 7)
+        )
         cache.get(SecretKey(secrets[(number * 7) % 50].path), max_age=1.0)
         cache.forget(SecretKey(secrets[(number * 11) % 50].path))
 
@@ -205,7 +207,7 @@ def test_the_cache_in_the_middle_of_itself() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
-    cache.put(SecretKey("p0"), secrets[0], read_at=cache.clock(), keep=60.0)
+    cache.put(SecretKey("p0"), Reading(secrets[0], cache.clock()), keep=60.0)
     found = cache.get(SecretKey("p0"), max_age=60.0)
     assert found is not None
 

@@ -12,9 +12,8 @@ from tests.live.rig import Clock, eventually, heard, reads
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import SecretNotFoundError
-from vaultconfig.live.loader import Loader
+from vaultconfig.live.following import Following
 from vaultconfig.live.refresher import Refresher, Seams
-from vaultconfig.vaults.cache import SecretCache
 
 
 class Settings(VaultSettings):
@@ -34,15 +33,11 @@ def filled(vault_env: DevServer) -> DevServer:
 
 @pytest.fixture
 def load(clock: Clock) -> Load:
-    """Load the settings, with one clock for them and for the cache of the process."""
-
     def load() -> Refresher[Any]:
         refresher = Refresher(
-            Loader(Settings, {}, clock=clock), Seams(clock=clock, random=lambda: 0.0)
+            Following(Settings, {}, clock=clock), Seams(clock=clock, random=lambda: 0.0)
         )
         refresher.load()
-        assert refresher.vault is not None
-        refresher.vault.cache = SecretCache(clock=clock)
         return refresher
 
     return load

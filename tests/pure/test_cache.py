@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.vaults.cache import SecretCache
+from vaultconfig.vaults.cache import Reading, SecretCache
 
 APP = SecretKey("app")
 SECRET = Secret("app", 1, {"token": "canary"})
@@ -33,20 +33,20 @@ def test_age_counts_from_the_request(
     cache: SecretCache, clock: Clock, age: float, there: bool
 ) -> None:
     """A secret is served while it is younger than asked for, counted from when it was asked."""
-    cache.put(APP, SECRET, read_at=90.0 + (10 - age), keep=1000)
+    cache.put(APP, Reading(SECRET, 90.0 + (10 - age)), keep=1000)
     assert (cache.get(APP, max_age=10) is not None) is there
 
 
 def test_a_version_is_an_entry_of_its_own(cache: SecretCache) -> None:
     """A pin and the newest version are two reads."""
-    cache.put(SecretKey("app", 1), SECRET, read_at=100, keep=10)
+    cache.put(SecretKey("app", 1), Reading(SECRET, 100), keep=10)
     assert cache.get(APP, max_age=10) is None
     assert cache.get(SecretKey("app", 1), max_age=10) is not None
 
 
 def test_it_ends_when_it_was_to_be_kept_no_longer(cache: SecretCache, clock: Clock) -> None:
     """Past its keep a secret is gone from memory, whatever age is asked for."""
-    cache.put(APP, SECRET, read_at=100, keep=10)
+    cache.put(APP, Reading(SECRET, 100), keep=10)
     clock.now = 109.9
     assert cache.get(APP, max_age=1e9) is not None
     clock.now = 110
@@ -55,7 +55,7 @@ def test_it_ends_when_it_was_to_be_kept_no_longer(cache: SecretCache, clock: Clo
 
 def test_forget(cache: SecretCache) -> None:
     """What was taken away is gone; forgetting nothing is no mistake."""
-    cache.put(APP, SECRET, read_at=100, keep=10)
+    cache.put(APP, Reading(SECRET, 100), keep=10)
     cache.forget(APP)
     cache.forget(APP)
     assert cache.get(APP, max_age=10) is None
@@ -63,6 +63,6 @@ def test_forget(cache: SecretCache) -> None:
 
 def test_it_prints_its_size_only(cache: SecretCache) -> None:
     """Neither the cache nor an entry shows a value."""
-    cache.put(APP, SECRET, read_at=100, keep=10)
+    cache.put(APP, Reading(SECRET, 100), keep=10)
     assert repr(cache) == "<SecretCache of 1 secrets>"
     assert "canary" not in repr(cache.get(APP, max_age=10))

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel
 
+from vaultconfig.loading.fields import overlap
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -36,11 +38,7 @@ class Change(Generic[T]):
         """Whether any of *names*, or something inside or around one, has changed; None is all."""
         if names is None:
             return True
-        return any(
-            name == other or name.startswith(f"{other}.") or other.startswith(f"{name}.")
-            for name in self.fields
-            for other in names
-        )
+        return any(overlap(name, other) for name in self.fields for other in names)
 
 
 def changed_fields(old: BaseModel, new: BaseModel) -> frozenset[str]:

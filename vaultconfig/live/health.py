@@ -20,7 +20,8 @@ class Health:
 
     Attributes:
         state: For the worst of the secrets: ``fresh``, ``stale`` (the last refresh failed, or is
-            overdue), ``denied`` (the vault's own answer was 401, 403 or 404) or ``expired``.
+            overdue), ``invalid`` (a new value does not fit), ``denied`` (the vault's own answer
+            was 401, 403 or 404) or ``expired``.
         age: Of the oldest secret, in seconds since it was read.
         versions: Of the secrets in use, by path.
         last_error: What went wrong last; None when nothing is amiss.
@@ -36,8 +37,16 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
-    """What came of one refresh, and how things stood then."""
+    """What came of one refresh, and how things stood then.
+
+    Attributes:
+        change: What it has changed, if anything.
+        error: What went wrong, if that is news.
+        has_failed: Whether anything went wrong.
+        health: How things stand.
+    """
 
     change: Change[T] | None
     error: Exception | None = field(repr=False)
+    has_failed: bool
     health: Health

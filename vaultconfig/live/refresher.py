@@ -25,13 +25,15 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.live.change import Change, changed_fields
+from vaultconfig.live.following import Following, Taken
 from vaultconfig.live.health import Health, Outcome
-from vaultconfig.live.loader import Loader, Reading, Snapshot
+from vaultconfig.live.loader import Snapshot
 from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
 from vaultconfig.loading.mistakes import described
-from vaultconfig.secret import Secret, SecretKey, SecretOrError
+from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults import cache
+from vaultconfig.vaults.cache import Reading
 from vaultconfig.vaults.vault import Vault
 
 T = TypeVar("T", bound=BaseSettings)
@@ -55,23 +57,23 @@ class Seams:
 class Refresher(Generic[T]):
     """The snapshot of one settings object, and what becomes of it.
 
+    Args:
+        following: Takes up what the vault says.
+        seams: Clock and randomness.
+
     Attributes:
-        snapshot: The newest; replaced in one step, never changed.
-        is_loaded: Whether there is one.
         is_ended: Whether failures count no more, since our own end is behind them.
         expires_at: When it is too old to be served, in seconds of the clock.
         attempts: How often the vault has been asked, and has answered or failed.
         outcomes: Of the refreshes that no listener has been told of, in their order.
     """
 
-    snapshot: Snapshot[T]
-
-    def __init__(self, loader: Loader[T], seams: Seams) -> None:
-        self.is_loaded = self.is_ended = False
+    def __init__(self, following: Following[T], seams: Seams) -> None:
+        self.is_ended = False
         self.expires_at = -math.inf
         self.attempts = 0
         self.outcomes: deque[Outcome[T]] = deque()
-        self._loader = loader
+        self._following = following
         self._seams = seams
         self._one_at_a_time = threading.RLock()  # a signal handler may come back in
         self._refreshing_thread: int | None = None
@@ -81,6 +83,16 @@ class Refresher(Generic[T]):
         self._announced: dict[SecretKey, int] = {}
         self._begun = 0
         self._last: tuple[int, Exception | None] = (0, None)
+
+    @property
+    def snapshot(self) -> Snapshot[T]:
+        """The newest; replaced in one step, never changed."""
+        return self._following.snapshot
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is one."""
+        return self._following.is_loaded
 
     @property
     def vault(self) -> Vault | None:
@@ -94,11 +106,11 @@ class Refresher(Generic[T]):
 
     def in_child(self) -> Refresher[T]:
         """Return what goes on from here in a forked child: same snapshot, locks of its own."""
-        child = Refresher(self._loader, self._seams)
+        child = Refresher(self._following.in_child(), self._seams)
         child.is_ended, child.outcomes = self.is_ended, self.outcomes.copy()
         if self.is_loaded:
-            child._begin(self.snapshot.in_child())
-            child._schedule.failed(self._schedule.errors(), self._seams.clock())
+            child._begin()
+            child._schedule.inherit(self._schedule, self._seams.clock())
             child._announced = self._announced.copy()
         return child
 
@@ -109,7 +121,8 @@ class Refresher(Generic[T]):
             VaultConfigError: It can't be had.
             pydantic.ValidationError: The values do not fit.
         """
-        self._begin(self._loader.build({}))
+        self._following.load()
+        self._begin()
 
     def step(self) -> None:
         """Read what is due, if anything is."""
@@ -206,10 +219,10 @@ class Refresher(Generic[T]):
             next_refresh=None if idle else max(0.0, next_at - now),
         )
 
-    def _begin(self, snapshot: Snapshot[T]) -> None:
-        """Take a first snapshot, in which `.env` may stand for what could not be had."""
-        self._take(snapshot)
-        answers = {key: reading.answer for key, reading in snapshot.readings.items()}
+    def _begin(self) -> None:
+        """Follow a first snapshot, in which `.env` may stand for what could not be had."""
+        self._follow_snapshot()
+        answers = {key: reading.answer for key, reading in self.snapshot.readings.items()}
         # What is denied or does not exist was settled while it was built.
         lost = {
             key: answer
@@ -218,12 +231,13 @@ class Refresher(Generic[T]):
         }
         self._schedule.failed(lost, self._seams.clock())
 
-    def _take(self, snapshot: Snapshot[T]) -> None:
-        self.snapshot = snapshot
-        read_at = {key: reading.read_at for key, reading in snapshot.readings.items()}
-        self._schedule.track(snapshot.lifetimes, read_at, self._seams.clock())
+    def _follow_snapshot(self) -> None:
+        read_at = {
+            key: reading.read_at if isinstance(reading.answer, Secret) else None
+            for key, reading in self.snapshot.readings.items()
+        }
+        self._schedule.track(self.snapshot.lifetimes, read_at, self._seams.clock())
         self.expires_at = self._schedule.expires_at()
-        self.is_loaded = True
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -263,23 +277,25 @@ class Refresher(Generic[T]):
             return None
         old = self.snapshot.settings
         change: Change[T] | None = None
-        error: Exception | None = None
+        told: Exception | None
         try:
             lifetimes = {key: self.snapshot.lifetimes[key] for key in keys}
-            answers = vault.reread(
+            readings = vault.reread(
                 lifetimes, deadline=self.snapshot.deadline, newest=self._newest(keys)
             )
-            versions, error = self._settle(answers, asked_at)
-            change = self._change_since(old, versions)
+            taken = self._settle(readings, asked_at)
+            problems = {**taken.lost, **taken.held_back}
+            error, told = _summary(problems), _summary({key: problems[key] for key in taken.news})
+            change = self._change_since(old, taken.changed)
         except BaseException as caught:  # whatever it is, there has to be a next time
             if not isinstance(caught, Exception) and not in_our_thread():
                 raise
-            error = _without_frames(caught)
+            error = told = _without_frames(caught)
             if self.is_ended:
                 return error
             self._schedule.unavailable(keys, error, self._seams.clock())
         self.attempts += 1
-        self.outcomes.append(Outcome(change, error, self.health()))
+        self.outcomes.append(Outcome(change, told, error is not None, self.health()))
         return error
 
     def _newest(self, keys: Collection[SecretKey]) -> dict[SecretKey, int]:
@@ -293,58 +309,25 @@ class Refresher(Generic[T]):
             newest[key] = max(newest.get(key, 0), self._announced.get(key, 0))
         return newest
 
-    def _settle(
-        self, answers: Mapping[SecretKey, SecretOrError], now: float
-    ) -> tuple[Mapping[str, int], Exception | None]:
-        """Take what the vault gave; what it did not give stays as it was.
-
-        Returns:
-            The versions of what has changed, and what went wrong.
-        """
-        known = self.snapshot.readings
-        same = {key for key, answer in answers.items() if not _differs(known[key].answer, answer)}
-        news = {
-            key: answer for key, answer in answers.items() if key not in same and _is_news(answer)
-        }
-        lost: dict[SecretKey, Exception] = {
-            key: answer
-            for key, answer in answers.items()
-            if isinstance(answer, VaultConfigError) and key not in same and key not in news
-        }
-        lost |= self._take_in({key: _reading(news[key], now) for key in news})
-        taken = answers.keys() - lost.keys()
-        for key in taken:
+    def _settle(self, readings: Mapping[SecretKey, Reading], now: float) -> Taken:
+        taken = self._following.take(readings, now)
+        for key in taken.fresh.keys() | taken.held_back.keys():
             self._announced.pop(key, None)
-        self.snapshot = self.snapshot.renewed({key: _reading(answers[key], now) for key in taken})
-        absent = {key for key in taken if not isinstance(answers[key], Secret)}
-        self._schedule.succeeded(taken, now, absent=absent)
-        self._schedule.failed(lost, self._seams.clock())
+        self._follow_snapshot()
+        absent = {k for k, reading in taken.fresh.items() if not isinstance(reading.answer, Secret)}
+        self._schedule.succeeded(taken.fresh, now, absent=absent)
+        self._schedule.rejected(taken.held_back, now)
+        self._schedule.failed(taken.lost, self._seams.clock())
         self.expires_at = self._schedule.expires_at()
-        changed = {key.path for key in news.keys() - lost.keys()}
-        versions = {p: v for p, v in self.snapshot.versions().items() if p in changed}
-        return versions, _summary(lost)
+        return taken
 
-    def _take_in(self, news: Mapping[SecretKey, Reading]) -> dict[SecretKey, Exception]:
-        """Swap the snapshot for one with *news* in it; return those that could not be taken."""
-        lost: dict[SecretKey, Exception] = {}
-        while news:
-            try:
-                snapshot = self._loader.build({**self.snapshot.readings, **news})
-            except Exception as error:
-                bad = _blamed(error.with_traceback(None), news)
-            else:
-                self._take(snapshot)
-                break
-            lost |= bad
-            news = {key: reading for key, reading in news.items() if key not in bad}
-        return lost
-
-    def _change_since(self, old: T, versions: Mapping[str, int]) -> Change[T] | None:
-        new = self.snapshot.settings
+    def _change_since(self, old: T, changed: Collection[SecretKey]) -> Change[T] | None:
+        new, paths = self.snapshot.settings, {key.path for key in changed}
         fields = changed_fields(old, new) if new is not old else frozenset()
         if not fields:
             return None
         self._schedule.changed()
+        versions = {p: v for p, v in self.snapshot.versions().items() if p in paths}
         return Change(fields, old, new, versions)
 
     def _keys_at(self, wanted: Collection[str] | None) -> list[SecretKey]:
@@ -356,30 +339,6 @@ def _without_frames(caught: BaseException) -> Exception:
     if isinstance(caught, Exception):
         return caught.with_traceback(None)
     return VaultConfigError(f"{type(caught).__name__} was raised while the settings were refreshed")
-
-
-def _reading(answer: SecretOrError, now: float) -> Reading:
-    return Reading(answer, now if isinstance(answer, Secret) else None)
-
-
-def _is_news(answer: SecretOrError) -> bool:
-    """Whether settings can be built with it: a secret, or that an optional one has gone."""
-    return isinstance(answer, (Secret, *NOT_FOUND))
-
-
-def _differs(old: SecretOrError, new: SecretOrError) -> bool:
-    if isinstance(old, Secret) and isinstance(new, Secret):
-        return old.version != new.version or old.data != new.data
-    # As little there as before is no news, but unreachable as before is still a failure.
-    return type(old) is not type(new) or not isinstance(new, SecretError)
-
-
-def _blamed(error: Exception, news: Mapping[SecretKey, Reading]) -> Mapping[SecretKey, Exception]:
-    """Return what of *news* made *error*, with its own part of it; all, where nothing says."""
-    failures = error.failures if isinstance(error, UnresolvedSettingsError) else ()
-    errors = {f.error.path: f.error for f in failures if isinstance(f.error, SecretError)}
-    blamed = {key: errors[key.path] for key in news if key.path in errors}
-    return blamed or dict.fromkeys(news, error)
 
 
 def _summary(problems: Mapping[SecretKey, Exception]) -> Exception | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from vaultconfig.errors import (
     AccessDeniedError,
@@ -21,7 +21,10 @@ from vaultconfig.errors import (
 from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.vault import Lifetime
 
-State: TypeAlias = Literal["fresh", "stale", "denied", "expired"]
+State: TypeAlias = Literal["fresh", "stale", "invalid", "denied", "expired"]
+"""How things stand, from good to bad."""
+
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 EARLIEST, LATEST = 0.75, 0.95
 """The part of its ttl after which a secret is read again: at random, to spread a fleet."""
@@ -55,6 +58,7 @@ class _Entry:
     due_at: float
     failures: int = 0
     error: Exception | None = None
+    is_invalid: bool = False
 
     @property
     def expires_at(self) -> float:
@@ -126,7 +130,7 @@ class Schedule:
                 continue
             entry.read_at = None if key in absent else now
             entry.due_at = now + _pause(entry.lifetime, part)
-            entry.failures, entry.error = 0, None
+            entry.failures, entry.error, entry.is_invalid = 0, None, False
 
     def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
         """Note that some secrets could not be had, though the vault answered."""
@@ -135,9 +139,29 @@ class Schedule:
             entry = self._entries.get(key)
             if entry is None:
                 continue
-            entry.failures, entry.error = entry.failures + 1, error
+            entry.failures, entry.error, entry.is_invalid = entry.failures + 1, error, False
             wait = max(backoff(entry.failures, part), asked_pause(error))
             entry.due_at = entry.retry_at(now, wait)
+
+    def rejected(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
+        """Note that the values of some secrets do not fit: they are as young as the vault's answer.
+
+        They are read again when they would be anyway.
+        """
+        part = self._part()
+        for key, error in errors.items():
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            entry.read_at = None if entry.read_at is None else now
+            entry.due_at = now + _pause(entry.lifetime, part)
+            entry.failures, entry.error, entry.is_invalid = 0, error, True
+
+    def inherit(self, parent: Schedule, now: float) -> None:
+        """Note what *parent* has noted of the same secrets, which are read again all the same."""
+        self.failed(parent.errors(), now)
+        for key, entry in self._entries.items():
+            entry.is_invalid = parent._entries[key].is_invalid
 
     def unavailable(self, keys: Iterable[SecretKey], error: Exception, now: float) -> None:
         """Note that the vault gave nothing at all, not even for *keys*, which stay due."""
@@ -192,10 +216,15 @@ class Schedule:
         """Return how things stand, for the worst of the secrets."""
         if now >= self.expires_at():
             return "expired"
-        errors = self._errors()
-        if any(isinstance(error, _DENIALS) for error in errors):
-            return "denied"
-        return "stale" if errors or is_overdue else "fresh"
+        found: list[State] = ["stale" if is_overdue else "fresh"]
+        found += ["invalid" for entry in self._entries.values() if entry.is_invalid]
+        errors = [self._error, *(entry.error for entry in self._entries.values())]
+        found += [
+            "denied" if isinstance(error, _DENIALS) else "stale"
+            for error in errors
+            if error is not None
+        ]
+        return max(found, key=STATES.index)
 
     def error_of(self, key: SecretKey) -> Exception | None:
         """Return what is wrong with one secret; None if nothing is."""
@@ -209,11 +238,8 @@ class Schedule:
 
     def error(self) -> Exception | None:
         """Return what is amiss, the vault before a single secret; None if nothing is."""
-        return next(iter(self._errors()), None)
-
-    def _errors(self) -> list[Exception]:
         found = [self._error, *(entry.error for entry in self._entries.values())]
-        return [error for error in found if error is not None]
+        return next(filter(None, found), None)
 
     def _part(self) -> float:
         return EARLIEST + (LATEST - EARLIEST) * self._random()

@@ -17,9 +17,9 @@ from pydantic_settings import BaseSettings
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live.change import Change, changed_fields, unknown_part
 from vaultconfig.live.first_read import FirstRead
+from vaultconfig.live.following import Following
 from vaultconfig.live.health import Health
 from vaultconfig.live.listeners import Listeners
-from vaultconfig.live.loader import Loader
 from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Exceptions, retrying
@@ -63,9 +63,9 @@ class LiveSettings(Generic[T]):
         self._settings_cls = settings_cls
         self._seams = seams or Seams()
         self._clock = self._seams.clock
-        self._loader = Loader(settings_cls, arguments, clock=self._clock)
+        self._arguments = arguments
         self._listeners = Listeners[T]()
-        self._refresher = Refresher(self._loader, self._seams)
+        self._refresher = self._new_refresher()
         self._translation: Translation | None = None
         self._loads = self._closings = 0
         self._load_error: VaultConfigError | None = None
@@ -174,9 +174,13 @@ class LiveSettings(Generic[T]):
                 self._load()
             return self._refresher.snapshot.settings
 
+    def _new_refresher(self) -> Refresher[T]:
+        following = Following(self._settings_cls, self._arguments, clock=self._clock)
+        return Refresher(following, self._seams)
+
     def _load(self) -> None:
         refuse_late_patches()
-        refresher = Refresher(self._loader, self._seams)
+        refresher = self._new_refresher()
         self._load_error = None
         try:
             refresher.load()

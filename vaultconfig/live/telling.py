@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from pydantic_settings import BaseSettings
 
 from vaultconfig.live.health import Outcome
 from vaultconfig.live.metrics import count_refresh
-from vaultconfig.live.schedule import State
+from vaultconfig.live.schedule import STATES, State
 from vaultconfig.loading.mistakes import described
 from vaultconfig.log import say
 from vaultconfig.settings import VaultSettings, fixed_fields
-
-_WORSE: Final[dict[State, int]] = {"fresh": 0, "stale": 1, "denied": 2, "expired": 3}
 
 
 class Teller:
@@ -36,16 +34,17 @@ class Teller:
         """Count *outcome*, and log it."""
         health, before = outcome.health, self._state
         self._state = health.state
-        _count(failed=outcome.error is not None)
+        _count(failed=outcome.has_failed)
+        worse = STATES.index(health.state) - STATES.index(before)
         if outcome.error is not None:
             say(
-                logging.WARNING if _WORSE[health.state] > _WORSE[before] else logging.DEBUG,
+                logging.WARNING if worse > 0 else logging.DEBUG,
                 "the settings were not refreshed: %s; they are %.0f s old, next try in %.0f s",
                 described(outcome.error),
                 health.age,
                 health.next_refresh or 0.0,
             )
-        if _WORSE[health.state] < _WORSE[before]:
+        if worse < 0:
             say(logging.INFO, "the settings are %s again", health.state)
         if outcome.change is not None:
             versions = (f"{path} version {v}" for path, v in outcome.change.versions.items())

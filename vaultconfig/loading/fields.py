@@ -189,6 +189,11 @@ def describe(model: type, place: Place) -> tuple[str, ModelField | None]:
     return ".".join(names), field
 
 
+def overlap(name: str, other: str) -> bool:
+    """Whether one of two dotted names is the other, or of something inside it."""
+    return name == other or name.startswith(f"{other}.") or other.startswith(f"{name}.")
+
+
 def _field_at(models: tuple[type, ...], place: Place) -> tuple[ModelField | None, int]:
     for model in models:
         for field in model_fields(model).by_key.get(place[0], ()):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
-from vaultconfig.loading.annotations import Declared
 from vaultconfig.loading.fields import ModelField
+from vaultconfig.loading.needs import Need
 from vaultconfig.masking.values import mask
 from vaultconfig.references import Resolved, Template, VaultRef, as_json, as_text
 
@@ -20,23 +20,19 @@ ReadText: TypeAlias = Callable[[ModelField, str], Any]
 """Makes of a text what a variable with that text would give the field, or raises ValueError."""
 
 
-def fill(
-    declared: Declared,
-    answers: Answers,
-    field: ModelField | None,
-    read: Callable[[str], Any],
-) -> Any:
-    """Return the value that *declared* stands for, or the `VaultConfigError` in its way.
+def fill(need: Need, answers: Answers, read_text: ReadText) -> Any:
+    """Return the value that fills *need*, or the `VaultConfigError` in its way.
 
     Args:
-        declared: Without placeholders.
-        answers: One for each reference in *declared*.
-        field: What the value is for; None is a part of a list or mapping, which takes anything.
-        read: Makes of a text what a variable with that text would give, or raises ValueError.
+        need: Its references are without placeholders.
+        answers: One for each reference in *need*.
+        read_text: See `ReadText`.
     """
-    references = (declared,) if isinstance(declared, VaultRef) else declared.references
+    declared, field = need.filled, need.field
+    if not isinstance(declared, (VaultRef, Template)):
+        return declared
     resolved: list[Resolved] = []
-    for reference in references:
+    for reference in need.references:
         answer = answers[reference]
         if isinstance(answer, VaultConfigError):
             return answer
@@ -47,8 +43,13 @@ def fill(
         value = _fitted(resolved[0], declared, field)
     if not isinstance(value, str):
         return value
+    # A text from the vault counts as a variable with that text would in its place.
+    variables = need.layer.variables if need.layer is not None else None
     try:
-        result = read(value)
+        if variables is not None and variables.name_at(need.place) is not None:
+            result = variables.read(need.place, value)
+        else:
+            result = value if field is None else read_text(field, value)
         return value if result is value else mask(result, keys=True)
     except (ValueError, RecursionError):  # the latter is nested too deeply for whatever follows
         path = resolved[0].secret.path

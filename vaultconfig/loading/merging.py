@@ -219,6 +219,7 @@ class Merge:
         elif taken.leaf is not None:
             value = self._leaf(field, taken.leaf, name)
         elif field is not None and field.models and not taken.is_stopped:
+            self._report.has_called_factories |= field.info.default_factory is not None
             value = self._unmentioned(field, name, default())
         if taken.failure is None:
             return place, value
@@ -322,36 +323,24 @@ class Merge:
 
     def _filled(self, need: Need, piece: Piece) -> Piece | VaultConfigError | None:
         """Return *piece* with what fills *need*, or what stands in its way, or None until asked."""
-        declared = need.filled
-        if isinstance(declared, str):
-            return piece._replace(data=declared)
-        if isinstance(declared, VaultConfigError):
-            self._report.outcomes.append((need, declared))
+        if isinstance(need.filled, str):
+            return piece._replace(data=need.filled)
+        if isinstance(need.filled, VaultConfigError):
+            self._report.outcomes.append((need, need.filled))
             self.needed.append(need.name)
-            return declared
+            return need.filled
         if self._waits(need):
             self.is_over = False
             self._report.outcomes.append((need, None))
             return None
-        value = fill(declared, self._report.answers, need.field, self._reader(need))
+        value = fill(need, self._report.answers, self._read_text)
         if isinstance(value, VaultConfigError):
             self._report.outcomes.append((need, value))
             return value
         self._report.outcomes.append((need, None))
         self._landed += 1
-        answers = [self._report.answers[reference] for reference in need.references]
-        resolved = [answer for answer in answers if isinstance(answer, Resolved)]
-        self._report.values += [value, *(item.value for item in resolved)]
-        secrets = [item.secret for item in resolved]
-        origin = Provenance(VAULT, tuple(dict.fromkeys((s.path, s.version) for s in secrets)))
-        return piece._replace(data=value, origin=origin)
-
-    def _reader(self, need: Need) -> Callable[[str], Any]:
-        """Return what makes of a text from the vault what a variable would give in its place."""
-        variables = need.layer.variables if need.layer is not None else None
-        if variables is not None and variables.name_at(need.place) is not None:
-            return partial(variables.read, need.place)
-        return partial(self._read_text, need.field) if need.field is not None else lambda text: text
+        self._report.filled.append((need, value))
+        return piece._replace(data=value, origin=self._report.origin_of(need))
 
     def _decides(self, need: Need) -> bool:
         """Whether nothing below *need* matters, whatever the vault is going to say."""
@@ -378,7 +367,7 @@ class Merge:
         value, origin = piece.data, piece.origin
         if type(value) is not str and origin.source != VAULT and is_masked(value):
             origin = Provenance(VAULT)  # an outer settings class hands it on, or a holder has it
-            self._report.values.append(value)
+            self._report.handed_on.append(value)
         if origin is not _FROM_DEFAULT:
             self._report.origins[name] = origin
         if value is None and origin.source == VAULT:

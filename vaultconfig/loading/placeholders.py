@@ -37,6 +37,7 @@ class Placeholders:
         self._layers = layers
         self._variables = variables
         self._environment = environment
+        self._texts: dict[str, str] = {}  # a load that is run again has the same
 
     def fill(self, declared: Declared) -> Declared:
         """Return *declared* without placeholders.
@@ -46,7 +47,10 @@ class Placeholders:
                 is not one segment of a path.
         """
         names = declared.placeholders
-        return declared.fill({name: self._text(name) for name in names}) if names else declared
+        for name in names:
+            if name not in self._texts:
+                self._texts[name] = self._text(name)
+        return declared.fill(self._texts) if names else declared
 
     def _text(self, name: str) -> str:
         if name == "environment":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -47,6 +48,17 @@ def remove_at(data: Any, place: Place) -> None:
         inner.pop(last, None)
 
 
+def with_value_at(data: Any, place: Place, value: Any) -> Any:
+    """Return *data* with *value* at *place*, where something stands; only what is on the way is
+    copied.
+    """
+    if not place:
+        return value
+    changed = copy.copy(data)
+    changed[place[0]] = with_value_at(data[place[0]], place[1:], value)
+    return changed
+
+
 def parts_of(data: Any) -> Iterator[tuple[Any, Any]]:
     """Yield what stands in a mapping or list, each with its key or index; nothing for the rest."""
     if isinstance(data, dict):
@@ -62,6 +74,13 @@ def own_copy(data: Any) -> Any:
     if isinstance(data, list) or type(data) is tuple:
         return [own_copy(item) for item in data]
     return data
+
+
+def own_containers(data: Any) -> Any:
+    """Copy mappings and lists all the way down, and nothing else."""
+    if type(data) is dict:
+        return {key: own_containers(item) for key, item in data.items()}
+    return [own_containers(item) for item in data] if type(data) is list else data
 
 
 def merged(layers: Iterable[Any]) -> Any:

@@ -5,14 +5,34 @@ Provenance, the warnings in the log, ``check``, ``refs`` and the errors read it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from vaultconfig.errors import SettingFailure, VaultConfigError
-from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.fields import describe, fields_of, overlap
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.given import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.needs import Need
+from vaultconfig.loading.places import Place
+from vaultconfig.references import Resolved
+from vaultconfig.secret import SecretKey
+
+
+class Spot(NamedTuple):
+    """Where the value of a need stands.
+
+    Attributes:
+        number: Of the need among those that the vault has filled.
+        places: In the input of the settings; none where the value went into something else.
+    """
+
+    number: int
+    places: Sequence[Place]
+
+
+Spots: TypeAlias = Mapping[SecretKey, Sequence[Spot]]
+"""Where the values of each secret stand."""
 
 
 class Report:
@@ -25,8 +45,11 @@ class Report:
         failures: The settings that nothing fills, in the order of the class.
         replaced: Those that something else fills, though the vault should have.
         origins: Where each value came from, by dotted name.
-        values: What came from the vault, masked.
+        filled: What the vault has filled, with the value.
+        handed_on: Values from the vault that came by another settings class, masked.
         nulls: The names of those that are null there.
+        has_called_factories: Whether default factories had a part in the input.
+        spots: Where the vault's values stand in the input, once that has been looked up.
         fixed: The annotated fields that a higher source gives, which never rotate.
         shut_out: The annotated fields that a `.env` has, and may not provide.
     """
@@ -39,10 +62,37 @@ class Report:
         self.failures: list[SettingFailure] = []
         self.replaced: list[SettingFailure] = []
         self.origins: dict[str, Provenance] = {}
-        self.values: list[Any] = []
+        self.filled: list[tuple[Need, Any]] = []
+        self.handed_on: list[Any] = []
         self.nulls: set[str] = set()
+        self.has_called_factories = False
+        self.spots: Spots | None = None
         self.fixed: list[str] = []
         self.shut_out: list[str] = []
+
+    @property
+    def values(self) -> list[Any]:
+        """What came from the vault, masked: as it went into the input, and as it was answered."""
+        references = dict.fromkeys(ref for need, _ in self.filled for ref in need.references)
+        answers = (self.answers[reference] for reference in references)
+        answered = [answer.value for answer in answers if isinstance(answer, Resolved)]
+        return [*self.handed_on, *(value for _, value in self.filled), *answered]
+
+    def origin_of(self, need: Need) -> Provenance:
+        """Return where the value of *need*, which has been answered, came from."""
+        answers = (self.answers[reference] for reference in need.references)
+        secrets = (answer.secret for answer in answers if isinstance(answer, Resolved))
+        return Provenance(VAULT, tuple(dict.fromkeys((s.path, s.version) for s in secrets)))
+
+    def secrets_at(self, place: Place) -> set[SecretKey]:
+        """Return what the value at *place*, or else around it, is made of; an error may name it."""
+        name, _ = describe(self.model, place)
+        while name:
+            needs = [need for need, _ in self.outcomes if overlap(need.name, name)]
+            if needs:
+                return {ref.key for need in needs for ref in need.references}
+            name = name.rpartition(".")[0]
+        return set()
 
     def kept(self) -> Origins:
         """Return what settings keep of it."""

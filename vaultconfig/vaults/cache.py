@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import NamedTuple
 
 from cachetools import TLRUCache
 
-from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.secret import SecretKey, SecretOrError
 
 now: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME)
@@ -21,12 +21,15 @@ now: Callable[[], float] = (
 """Seconds that only grow, also while the machine sleeps, where the system can tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class CachedSecret:
-    """A secret and when it was read, in seconds of the cache's clock."""
+class Reading(NamedTuple):
+    """What the vault said of a secret, and when it was asked, in seconds of `now`."""
 
-    secret: Secret
+    answer: SecretOrError
     read_at: float
+
+
+class _Entry(NamedTuple):
+    reading: Reading
     keep: float
 
 
@@ -39,8 +42,8 @@ class SecretCache:
 
     def __init__(self, *, clock: Callable[[], float] = now) -> None:
         self.clock = clock
-        self._entries: dict[SecretKey, CachedSecret] = {}
-        self._ends: TLRUCache[SecretKey, CachedSecret] = TLRUCache(
+        self._entries: dict[SecretKey, _Entry] = {}
+        self._ends: TLRUCache[SecretKey, _Entry] = TLRUCache(
             maxsize=math.inf, ttu=_end_of_life, timer=clock
         )
         self._tidying = Lock()
@@ -48,9 +51,9 @@ class SecretCache:
     def __repr__(self) -> str:
         return f"<SecretCache of {len(self._entries)} secrets>"
 
-    def put(self, key: SecretKey, secret: Secret, *, read_at: float, keep: float) -> None:
-        """Remember *secret*, asked for at *read_at*, for *keep* seconds at the most."""
-        entry = self._entries[key] = CachedSecret(secret, read_at, keep)
+    def put(self, key: SecretKey, reading: Reading, *, keep: float) -> None:
+        """Remember *reading* for *keep* seconds at the most."""
+        entry = self._entries[key] = _Entry(reading, keep)
         # Else another thread is tidying, or this one, and a signal has interrupted it.
         if self._tidying.acquire(blocking=False):
             try:
@@ -58,18 +61,18 @@ class SecretCache:
             finally:
                 self._tidying.release()
 
-    def get(self, key: SecretKey, *, max_age: float) -> CachedSecret | None:
+    def get(self, key: SecretKey, *, max_age: float) -> Reading | None:
         """Return what was read under *key* less than *max_age* seconds ago, if anything was."""
         entry = self._entries.get(key)
-        if entry is None or self.clock() - entry.read_at >= min(max_age, entry.keep):
+        if entry is None or self.clock() - entry.reading.read_at >= min(max_age, entry.keep):
             return None
-        return entry
+        return entry.reading
 
     def forget(self, key: SecretKey) -> None:
         """Drop what was read under *key*, if anything was."""
         self._entries.pop(key, None)
 
-    def _tidy(self, key: SecretKey, entry: CachedSecret) -> None:
+    def _tidy(self, key: SecretKey, entry: _Entry) -> None:
         """Drop what is not to be served any more, and note when *entry* will not be."""
         for old, ended in self._ends.expire():
             if self._entries.get(old) is ended:
@@ -77,5 +80,5 @@ class SecretCache:
         self._ends[key] = entry
 
 
-def _end_of_life(_key: SecretKey, entry: CachedSecret, _now: float) -> float:
-    return entry.read_at + entry.keep
+def _end_of_life(_key: SecretKey, entry: _Entry, _now: float) -> float:
+    return entry.reading.read_at + entry.keep

@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 from vaultconfig.errors import VaultConfigError, VaultUnavailableError
 from vaultconfig.latch import Latch
-from vaultconfig.secret import Secret, SecretKey, SecretOrError
+from vaultconfig.secret import SecretKey
+from vaultconfig.vaults.cache import Reading
 
-LookUp: TypeAlias = Callable[[SecretKey], Secret | None]
-Fetch: TypeAlias = Callable[[Collection[SecretKey]], Mapping[SecretKey, SecretOrError]]
+LookUp: TypeAlias = Callable[[SecretKey], Reading | None]
+Fetch: TypeAlias = Callable[[Collection[SecretKey]], Mapping[SecretKey, Reading]]
 
 
 class Flight:
@@ -21,7 +22,7 @@ class Flight:
     def __init__(self) -> None:
         self.landed = Latch()
         self.thread = get_ident()
-        self.answers: dict[SecretKey, SecretOrError] = {}
+        self.readings: dict[SecretKey, Reading] = {}
         self.failure: VaultConfigError | None = VaultUnavailableError("the load was interrupted")
 
 
@@ -36,7 +37,7 @@ class Flights:
 
     def bring(
         self, keys: Iterable[SecretKey], *, look_up: LookUp, fetch: Fetch, deadline: float
-    ) -> tuple[dict[SecretKey, SecretOrError], VaultConfigError | None]:
+    ) -> tuple[dict[SecretKey, Reading], VaultConfigError | None]:
         """Fetch *keys*, or wait for the threads that are doing so.
 
         Args:
@@ -50,19 +51,19 @@ class Flights:
         """
         until = time.monotonic() + deadline
         own = Flight()
-        answers: dict[SecretKey, SecretOrError] = {}
+        readings: dict[SecretKey, Reading] = {}
         flights: dict[SecretKey, Flight] = {}
         try:
             for key in keys:
                 flights[key] = self._join(key, own)
                 # The flight before it may have landed since the caller looked.
-                secret = look_up(key)
-                if secret is not None:
-                    answers[key] = own.answers[key] = secret  # for threads that have joined, too
+                reading = look_up(key)
+                if reading is not None:
+                    readings[key] = own.readings[key] = reading  # for threads that have joined, too
                     flights.pop(key)
             mine = [key for key, flight in flights.items() if flight is own]
             if mine:
-                own.answers |= fetch(mine)
+                own.readings |= fetch(mine)
             own.failure = None
         except VaultConfigError as error:
             own.failure = error
@@ -73,11 +74,11 @@ class Flights:
             if not flight.landed.wait(max(0.0, until - time.monotonic())):
                 self._land(flight)  # a signal may have ended the load that it was part of
                 failure = VaultUnavailableError("no answer from the vault before the deadline")
-            elif key in flight.answers:
-                answers[key] = flight.answers[key]
+            elif key in flight.readings:
+                readings[key] = flight.readings[key]
             else:
                 failure = flight.failure or failure
-        return answers, failure
+        return readings, failure
 
     def _join(self, key: SecretKey, own: Flight) -> Flight:
         """Return the flight that brings *key*, which is *own* if no other one does."""

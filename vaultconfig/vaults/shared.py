@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Final
 
 from vaultconfig.connection.connection import DEADLINE, SET_CREDENTIALS, Connection
 from vaultconfig.errors import ConfigurationError, VaultConfigError
@@ -20,41 +18,27 @@ if TYPE_CHECKING:
 _NEEDED: Final = ("vaultconfig.client", "certifi", "encodings.idna")
 """What is imported for the first request; the last two by httpx and by Python itself, late."""
 
-StandIn: TypeAlias = Callable[
-    [Vault, Collection[VaultRef], float], Mapping[VaultRef, Resolved | VaultConfigError]
-]
-_present_stand_in: ContextVar[StandIn | None] = ContextVar("vaultconfig_stand_in", default=None)
-
 
 def resolve(
     connection: Connection, references: Collection[VaultRef], *, deadline: float
 ) -> Mapping[VaultRef, Resolved | VaultConfigError]:
-    """Resolve *references* with the vault of *connection*, or with what stands in for it.
+    """Resolve *references* with the vault of *connection*.
 
     Raises:
         VaultConfigError: See `Vault.resolve`.
     """
-    vault = vault_for(connection)
-    stand_in = _present_stand_in.get()
-    if stand_in is None:
-        return vault.resolve(references, deadline=deadline)
-    return stand_in(vault, references, deadline)
+    return vault_for(connection).resolve(references, deadline=deadline)
 
 
-@contextmanager
-def standing_in(stand_in: StandIn) -> Iterator[None]:
-    """Let *stand_in* resolve every reference of the settings that are built in here."""
-    token = _present_stand_in.set(stand_in)
-    try:
-        yield
-    finally:
-        _present_stand_in.reset(token)
+def vault_for(connection: Connection, *, clock: Callable[[], float] = now) -> Vault:
+    """Return the one `Vault` that this process has for *connection*.
 
-
-def vault_for(connection: Connection) -> Vault:
-    """Return the one `Vault` that this process has for *connection*."""
+    Args:
+        connection: Where it is.
+        clock: Of a vault that is not there yet, in the tests of what uses it.
+    """
     vault = _vaults.get(connection)
-    return vault or _vaults.setdefault(connection, Vault(connection, connect=connect))
+    return vault or _vaults.setdefault(connection, Vault(connection, connect=connect, clock=clock))
 
 
 def connect(connection: Connection) -> VaultClient:

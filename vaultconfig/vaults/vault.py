@@ -22,7 +22,7 @@ from vaultconfig.errors import (
 from vaultconfig.log import say
 from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
-from vaultconfig.vaults.cache import SecretCache, now
+from vaultconfig.vaults.cache import Reading, SecretCache, now
 from vaultconfig.vaults.flights import Flights
 
 if TYPE_CHECKING:
@@ -88,36 +88,46 @@ class Vault:
         Raises:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
-        lifetimes = self.lifetimes(references)
+        readings = self.read(self.lifetimes(references), deadline=deadline)
+        return {ref: picked(readings[ref.key].answer, ref) for ref in references}
 
-        def look_up(key: SecretKey) -> Secret | None:
-            entry = self.cache.get(key, max_age=lifetimes[key].ttl)
-            return entry.secret if entry else None
+    def read(
+        self, lifetimes: Mapping[SecretKey, Lifetime], *, deadline: float
+    ) -> Mapping[SecretKey, Reading]:
+        """Return what is known of secrets, from the cache or from the vault.
 
-        def fetch(keys: Collection[SecretKey]) -> Mapping[SecretKey, SecretOrError]:
+        Args:
+            lifetimes: How long each may be served.
+            deadline: Seconds for all of it.
+
+        Raises:
+            VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
+        """
+
+        def look_up(key: SecretKey) -> Reading | None:
+            return self.cache.get(key, max_age=lifetimes[key].ttl)
+
+        def fetch(keys: Collection[SecretKey]) -> Mapping[SecretKey, Reading]:
             asked_at = self.cache.clock()
             answers = self._read(keys, deadline)
             return self._taken(answers, {key: lifetimes[key] for key in keys}, asked_at, newest={})
 
-        answers: dict[SecretKey, SecretOrError] = {}
+        found = {key: look_up(key) for key in lifetimes}
+        readings = {key: reading for key, reading in found.items() if reading is not None}
         failure: VaultConfigError | None = None
-        for key in lifetimes:
-            secret = look_up(key)
-            if secret is not None:
-                answers[key] = secret
-        if len(answers) < len(lifetimes):
-            missing = [key for key in lifetimes if key not in answers]
+        if len(readings) < len(lifetimes):
+            missing = [key for key in lifetimes if key not in readings]
             brought, failure = self.flights.bring(
                 missing, look_up=look_up, fetch=fetch, deadline=deadline
             )
-            answers |= brought
-        self._add_stale(answers, lifetimes)
+            readings |= brought
+        self._add_stale(readings, lifetimes)
         # An outage that the cache makes up for is no failure; a rejected token always is one.
         if failure is not None and (
-            not isinstance(failure, VaultUnavailableError) or answers.keys() != lifetimes.keys()
+            not isinstance(failure, VaultUnavailableError) or readings.keys() != lifetimes.keys()
         ):
             raise copy.copy(failure)  # other threads may be raising the same one
-        return {ref: picked(answers[ref.key], ref) for ref in references}
+        return readings
 
     def close(self) -> None:
         """Close the connections; the next request makes new ones."""
@@ -140,7 +150,7 @@ class Vault:
         *,
         deadline: float,
         newest: Mapping[SecretKey, int],
-    ) -> Mapping[SecretKey, SecretOrError]:
+    ) -> Mapping[SecretKey, Reading]:
         """Read secrets from the vault whether or not they are in the cache, in one attempt.
 
         Args:
@@ -187,17 +197,17 @@ class Vault:
         asked_at: float,
         *,
         newest: Mapping[SecretKey, int],
-    ) -> dict[SecretKey, SecretOrError]:
+    ) -> dict[SecretKey, Reading]:
         """Remember *answers*; return them with an error for each that goes back in time."""
-        taken = {key: answers[key] for key in lifetimes}
-        for key, answer in taken.items():
+        taken: dict[SecretKey, Reading] = {}
+        for key, life in lifetimes.items():
+            answer = answers[key]
             if isinstance(answer, Secret):
-                lag = self._lag(key, answer, newest.get(key, 0), lifetimes[key].ttl, asked_at)
-                if lag is not None:
-                    taken[key] = lag
-                    continue
-                keep = max(lifetimes[key].ttl, lifetimes[key].max_stale, self.connection.max_stale)
-                self.cache.put(key, answer, read_at=asked_at, keep=keep)
+                answer = self._lag(key, answer, newest.get(key, 0), life.ttl, asked_at) or answer
+            reading = taken[key] = Reading(answer, asked_at)
+            if isinstance(answer, Secret):
+                keep = max(life.ttl, life.max_stale, self.connection.max_stale)
+                self.cache.put(key, reading, keep=keep)
             elif isinstance(answer, SecretError):
                 self.cache.forget(key)  # an outage must not bring back what was taken away
         return taken
@@ -210,7 +220,8 @@ class Vault:
         A vault that was restored from a backup goes back for good, so after a ttl it is believed.
         """
         held = self.cache.get(key, max_age=math.inf)
-        newest = max(newest, held.secret.version if held else 0)
+        if held is not None and isinstance(held.answer, Secret):
+            newest = max(newest, held.answer.version)
         if secret.version >= newest:
             self._older_since.pop(key, None)
             return None
@@ -222,17 +233,16 @@ class Vault:
         return None
 
     def _add_stale(
-        self, answers: dict[SecretKey, SecretOrError], lifetimes: Mapping[SecretKey, Lifetime]
+        self, readings: dict[SecretKey, Reading], lifetimes: Mapping[SecretKey, Lifetime]
     ) -> None:
         """Serve what the vault can't give right now from the cache, if young enough."""
         oldest, served = 0.0, 0
         for key, life in lifetimes.items():
-            answer = answers.get(key)
-            if answer is None or isinstance(answer, VaultUnavailableError):
-                entry = self.cache.get(key, max_age=life.max_stale)
-                if entry is not None:
-                    answers[key] = entry.secret
-                    oldest, served = max(oldest, self.cache.clock() - entry.read_at), served + 1
+            if key not in readings or isinstance(readings[key].answer, VaultUnavailableError):
+                held = self.cache.get(key, max_age=life.max_stale)
+                if held is not None:
+                    readings[key] = held
+                    oldest, served = max(oldest, self.cache.clock() - held.read_at), served + 1
         if served:
             say(
                 logging.WARNING,
