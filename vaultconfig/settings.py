@@ -216,6 +216,7 @@ def _file_read_in(error: UnicodeDecodeError) -> str:
 
 def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:
     """Make plain what pydantic handed through as it was: fields typed Any, object or dict."""
+    roots = {name.partition(".")[0] for name in names}
     for values in (vars(settings), settings.__pydantic_extra__ or {}):
-        for name in {name.partition(".")[0] for name in names} & values.keys():
+        for name in roots & values.keys():
             values[name] = unmask(values[name])

@@ -127,7 +127,14 @@ def read_connection(
     given = {name: text for name in CONNECTION_VARIABLES if (text := environ.get(name))}
     stored = _stored_variables(env_file, encoding)
     # Masked, since both stand in the frames of a traceback; as tuples, for the cache.
-    return _connection(*(tuple(mask(texts).items()) for texts in (given, stored)))
+    return _connection(*(tuple(mask(_absolute(texts)).items()) for texts in (given, stored)))
+
+
+def _absolute(texts: dict[str, str]) -> dict[str, str]:
+    """Return *texts* with a token file that stays the same wherever this process goes later."""
+    name = "VAULTCONFIG_TOKEN_FILE"
+    file = texts.get(name, "").strip()
+    return texts | {name: os.path.abspath(file)} if file and without_quotes(file) == file else texts
 
 
 def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:

@@ -10,6 +10,7 @@ Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the input of a model: keys, and indexes of lists."""
 
 ABSENT: Final = object()
+_CONTAINERS: Final = (dict, list)
 
 
 def get_at(data: Any, place: Place) -> Any:
@@ -79,7 +80,10 @@ def own_copy(data: Any) -> Any:
 def own_containers(data: Any) -> Any:
     """Copy mappings and lists all the way down, and nothing else."""
     if type(data) is dict:
-        return {key: own_containers(item) for key, item in data.items()}
+        return {
+            key: own_containers(item) if type(item) in _CONTAINERS else item
+            for key, item in data.items()
+        }
     return [own_containers(item) for item in data] if type(data) is list else data
 
 

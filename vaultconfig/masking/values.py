@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from types import NoneType
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASK = "**********"
 DEEPEST = 100
@@ -74,6 +75,9 @@ _PLAIN: Mapping[type, Callable[[Any], Any]] = {
     _MaskedInt: int,
     MaskedFloat: float,
 }
+_PLAIN_TYPES = frozenset((str, int, float, bool, bytes, NoneType, SecretStr, SecretBytes))
+"""What pydantic makes of a masked value, mostly: there is nothing to unmask in it."""
+
 # pydantic names the type of an input in its errors.
 MaskedStr.__name__, _MaskedInt.__name__, MaskedFloat.__name__ = "str", "int", "float"
 
@@ -109,6 +113,8 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
 
 def unmask(value: Any) -> Any:
     """Return *value* with plain scalars; objects are changed in place, the rest is copied."""
+    if type(value) in _PLAIN_TYPES:
+        return value
     plain = _PLAIN.get(type(value))
     if plain is not None:
         return plain(value)
