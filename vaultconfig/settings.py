@@ -22,7 +22,7 @@ from vaultconfig.loading.given import Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts
-from vaultconfig.masking.values import mask, unmask
+from vaultconfig.masking.values import PLAIN_TYPES, mask, unmask
 from vaultconfig.source import DEFAULT_ENV_FILE, arranged, fallback_rule, gathered, run
 
 _OPTIONS: Final = {
@@ -118,7 +118,7 @@ class VaultSettings(BaseSettings):
             failure = UnresolvedSettingsError(failures) if failures else None
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure
-        _unmask_fields(self, self._vaultconfig_origins.from_vault())
+        _unmask_fields(self, self._vaultconfig_origins)
 
     def __init_subclass__(cls, **options: Unpack[VaultConfigDict]) -> None:
         """Take our keys where they stand as class keywords; pydantic has taken its own."""
@@ -214,9 +214,10 @@ def _file_read_in(error: UnicodeDecodeError) -> str:
     return f"{name} is not {codecs.lookup(encoding).name}"
 
 
-def _unmask_fields(settings: BaseModel, names: Collection[str]) -> None:
+def _unmask_fields(settings: BaseModel, origins: Origins) -> None:
     """Make plain what pydantic handed through as it was: fields typed Any, object or dict."""
-    roots = {name.partition(".")[0] for name in names}
     for values in (vars(settings), settings.__pydantic_extra__ or {}):
-        for name in roots & values.keys():
-            values[name] = unmask(values[name])
+        names = [name for name, value in values.items() if type(value) not in PLAIN_TYPES]
+        if names:
+            roots = {name.partition(".")[0] for name in origins.from_vault()}
+            values |= {name: unmask(values[name]) for name in roots.intersection(names)}

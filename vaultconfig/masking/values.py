@@ -75,7 +75,7 @@ _PLAIN: Mapping[type, Callable[[Any], Any]] = {
     _MaskedInt: int,
     MaskedFloat: float,
 }
-_PLAIN_TYPES = frozenset((str, int, float, bool, bytes, NoneType, SecretStr, SecretBytes))
+PLAIN_TYPES = frozenset((str, int, float, bool, bytes, NoneType, SecretStr, SecretBytes))
 """What pydantic makes of a masked value, mostly: there is nothing to unmask in it."""
 
 # pydantic names the type of an input in its errors.
@@ -113,8 +113,6 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
 
 def unmask(value: Any) -> Any:
     """Return *value* with plain scalars; objects are changed in place, the rest is copied."""
-    if type(value) in _PLAIN_TYPES:
-        return value
     plain = _PLAIN.get(type(value))
     if plain is not None:
         return plain(value)
