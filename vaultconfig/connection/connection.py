@@ -128,7 +128,7 @@ def read_connection(
     given = {name: text for name in CONNECTION_VARIABLES if (text := environ.get(name))}
     stored = _stored_variables(env_file, encoding)
     # Masked, since both stand in the frames of a traceback; as tuples, for the cache.
-    return _connection(*(tuple(mask(_absolute(texts)).items()) for texts in (given, stored)))
+    return _connection(*(tuple(_absolute(mask(texts)).items()) for texts in (given, stored)))
 
 
 def _absolute(texts: dict[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -106,26 +107,27 @@ class Following(Generic[T]):
                 lost[key] = reading.answer
         problems = self._take_in(changed)
         held_back: dict[SecretKey, Exception] = {}
-        known_problems: set[SecretKey] = set()
+        news: set[SecretKey] = set()
         for key, reading in changed.items():
             before, answer = self._held_back.pop(key, None), reading.answer
             if key not in problems:
                 fresh[key] = reading
                 continue
-            told_at = now
+            told_at = -math.inf
             if before is not None and not _differs(before.answer, answer):
-                told_at = before.told_at if now - before.told_at < TELL_AGAIN else now
+                told_at = before.told_at
+            if now - told_at >= TELL_AGAIN:
+                news.add(key)
+                told_at = now
             self._held_back[key] = _HeldBack(answer, problems[key], self._builds, told_at)
             if isinstance(answer, Secret):
                 held_back[key] = problems[key]
-                known_problems |= {key} if told_at < now else set()
             else:
                 lost[key] = answer
         # The vault has answered: what is in use instead of a value that does not fit does not age.
         kept = {key: known[key]._replace(read_at=now) for key in held_back}
         self.snapshot = self.snapshot.renewed(fresh | kept)
-        news = (held_back.keys() | lost.keys()) - known_problems
-        return Taken(fresh, changed.keys() & fresh.keys(), held_back, lost, news)
+        return Taken(fresh, changed.keys() & fresh.keys(), held_back, lost, news | lost.keys())
 
     def _take_in(self, news: Mapping[SecretKey, Reading]) -> Mapping[SecretKey, Exception]:
         """Swap the snapshot for one with *news* in it; return what does not fit, and why not."""
