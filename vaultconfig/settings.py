@@ -200,6 +200,31 @@ def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> N
         raise ConfigurationError(f"{settings_cls.__name__} has no argument {name}: write {close}")
 
 
+def check_arguments(settings_cls: type[BaseSettings], names: Collection[str]) -> None:
+    """Reject arguments of *settings_cls* that would be ignored.
+
+    Raises:
+        ConfigurationError: One is neither a field nor an option; it names the nearest.
+    """
+    validators = settings_cls.__pydantic_decorators__.model_validators.values()
+    takes_any = (
+        settings_cls.__init__ not in (vars(BaseSettings)["__init__"], VaultSettings.__init__)
+        or settings_cls.model_config.get("extra") in ("allow", "forbid")
+        or any(validator.info.mode != "after" for validator in validators)
+        or not settings_cls.__pydantic_complete__
+    )
+    if takes_any or not names:
+        return
+    fields = [str(step) for field in fields_of(settings_cls) for (step, *_) in field.places]
+    known = [*fields, *_OPTIONS, "_vault_environment"]
+    for name in sorted({*names} - {*known}):
+        if name.lower() in map(str.lower, fields):  # which pydantic-settings takes, too
+            continue
+        close = get_close_matches(name, known, n=1)
+        instead = f"write {close[0]}" if close else f"it has {', '.join(fields)}"
+        raise ConfigurationError(f"{settings_cls.__name__} has no field {name}: {instead}")
+
+
 def _origins(report: Report | None) -> Origins:
     return Origins() if report is None else report.kept()
 

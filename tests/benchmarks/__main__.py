@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from tests.benchmarks import loading, reading, starting
+from tests.benchmarks import loading, reading, rebuilding, starting
 from tests.benchmarks.measuring import Result
 
 MEASUREMENTS = (
@@ -16,6 +16,7 @@ MEASUREMENTS = (
     loading.many_fields,
     loading.many_fields_by_settings,
     loading.linear,
+    rebuilding.rebuild,
     reading.ratio,
     reading.time_of_a_read,
     starting.importing,

@@ -47,7 +47,7 @@ def sockets() -> set[str]:
 def watch() -> None:
     """Have this process show where it hangs, if it does, and die."""
     faulthandler.register(signal.SIGALRM, chain=True)
-    signal.alarm(15)  # not a watching thread, which a child would wait for
+    signal.alarm(60)  # not a watching thread, which a child would wait for
 
 
 def follow(word: str) -> None:

@@ -87,7 +87,7 @@ def test_a_silent_vault_is_waited_for_once(vault: DevServer, dormant: Live) -> N
     began = time.monotonic()
     for _ in range(100):
         assert dormant.current.key == "k1"
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 1.9
     vault.release()
     eventually(lambda: dormant.current.key == "k2")
 
@@ -116,7 +116,7 @@ def test_no_event_loop_waits(vault: DevServer, dormant: Live) -> None:
             gap, before = max(gap, now - before), now
         return gap
 
-    assert asyncio.run(read()) < 0.5  # 0.1 on a machine that does nothing else
+    assert asyncio.run(read()) < 1.9  # some milliseconds on a machine that does nothing else
     vault.release()
     eventually(lambda: dormant.current.key == "k2")
 
@@ -156,14 +156,19 @@ def test_a_signal_handler_in_the_wait_does_not_wait(vault: DevServer, dormant: L
     """It would hold up what it has interrupted; it gets what there is."""
     vault.hold("/v1/secrets/**")
     nested: list[str] = []
+    main = threading.get_ident()
 
     def handle(*_: object) -> None:
         nested.append(dormant.current.key)
         vault.release()
 
+    def interrupt() -> None:
+        eventually(lambda: main in dormant._first_read._waiting)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
     old = signal.signal(signal.SIGUSR1, handle)
     try:
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        threading.Thread(target=interrupt).start()
         assert dormant.current.key == "k2"
     finally:
         signal.signal(signal.SIGUSR1, old)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -550,3 +552,52 @@ def test_an_error_of_a_rebuild_holds_no_value(vault: DevServer) -> None:
     with pytest.raises(ValidationError) as caught:
         live.refresh()
     assert CANARY not in f"{caught.value} {caught.value.errors()} {caught.value.json()}"
+
+
+FORKING = """
+import os, sys
+from typing import Annotated
+from vaultconfig import LiveSettings, VaultSettings
+
+class Settings(VaultSettings):
+    name: str = "default"
+    key: Annotated[str, "vault:api#key"]
+
+def refreshed():
+    sys.stdin.readline()
+    live.refresh()
+    print(live.current.key, live.current.name, live.health().state, flush=True)
+
+live = LiveSettings(Settings)
+live.start()
+print("started", flush=True)
+refreshed()
+os.environ["SCAIVAULT_URL"], os.environ["NAME"] = "http://127.0.0.1:9", "changed"
+del os.environ["VAULTCONFIG_TOKEN_FILE"]
+os.chdir("/")
+if os.fork() == 0:
+    refreshed()
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_child_that_is_forked_after_a_rotation(
+    vault: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with what its parent had kept, though the environment has changed."""
+    monkeypatch.delenv("SCAIVAULT_TOKEN")
+    monkeypatch.setenv("VAULTCONFIG_TOKEN_FILE", "token")
+    Path("token").write_text(vault.token)
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        for key in ("k2", "k3"):
+            vault.put("api", {"key": key})
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == f"{key} default fresh\n"
+    assert process.returncode == 0

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import math
+import pickle
 import threading
 import time
 import weakref
@@ -14,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeAlias
 
 import pytest
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, model_validator
 
 from tests.live.rig import Ahead, eventually, heard, reads, sockets_of
-from vaultconfig import Change, LiveSettings, VaultSettings
+from vaultconfig import Change, LiveSettings, VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
     AccessDeniedError,
@@ -132,14 +133,14 @@ def test_load_has_no_thread_until_somebody_reads(live: Live) -> None:
     assert "vaultconfig-refresh" in our_threads()
 
 
-def test_a_change_shows_within_the_ttl(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_shows_within_the_ttl(vault: DevServer, ahead: Ahead) -> None:
     """Without subscriptions the ttl is how old a value may be."""
-    monkeypatch.setenv("VAULTCONFIG_TTL", "0.3")
-    with LiveSettings(Settings, name="mine") as live:
+    with LiveSettings(Settings, Seams(clock=ahead), name="mine") as live:
         vault.put("api", {"key": "k2"})
-        eventually(lambda: key(live.current) == "k2", seconds=0.3 + 0.2)
+        refresh_in_background(live, ahead)
+        eventually(lambda: key(live.current) == "k2")
         assert live.current.name == "mine"
-        assert live.health().age < 0.3
+        assert live.health().age < 299.0
     assert our_threads() == []
 
 
@@ -614,7 +615,7 @@ class TestEnd:
         vault.wait_until_asked()
         began = time.monotonic()
         live.close()
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 4.0  # the request waits for 5 s
         assert our_threads() == []
         assert (errors, caplog.messages) == ([], [])
 
@@ -626,7 +627,7 @@ class TestEnd:
             vault.wait_until_asked()
             began = time.monotonic()
             live.close()
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 4.0  # the request waits for 5 s
             vault.release()
             starting.result(10)
 
@@ -679,34 +680,21 @@ class TestReaders:
         """While the only refresh takes a second every read is answered, and it is one request."""
         live.start()
         vault.put("api", {"key": "k2"})
-        vault.fault(path="/v1/secrets/**", delay=1.0)
+        vault.hold("/v1/secrets/**")
         before = len(reads(vault))
         refresh_in_background(live, ahead)
-        eventually(lambda: len(reads(vault)) == before + 1)
-        together = threading.Barrier(33)
-        slowest: list[float] = []
-        changed: list[str] = []
+        vault.wait_until_asked()
+        together = threading.Barrier(32)
 
-        def read() -> None:
+        def read() -> set[str]:
             together.wait(10)
-            longest = 0.0
-            while not changed:
-                began = time.monotonic()
-                settings = live.current
-                longest = max(longest, time.monotonic() - began)
-                if key(settings) == "k2":
-                    changed.append("k2")
-                time.sleep(0.01)
-            slowest.append(longest)
+            return {key(live.current) for _ in range(100)}
 
-        threads = [threading.Thread(target=read) for _ in range(32)]
-        for thread in threads:
-            thread.start()
-        together.wait(10)
-        for thread in threads:
-            thread.join(10)
-        assert len(slowest) == 32
-        assert max(slowest) < 0.5  # 33 threads on few cores wait for one another
+        with ThreadPoolExecutor(32) as pool:
+            readers = [pool.submit(read) for _ in range(32)]
+            assert [reader.result(10) for reader in readers] == [{"k1"}] * 32
+        vault.release()
+        eventually(lambda: key(live.current) == "k2")
         assert len(reads(vault)) == before + 1
 
     def test_refused_readers_share_the_slow_refresh(
@@ -779,3 +767,49 @@ def test_an_instance_is_refused() -> None:
     """It is built anew at each change, so it takes a class."""
     with pytest.raises(ConfigurationError, match="not an instance: give it int"):
         LiveSettings(5)  # type: ignore[arg-type,type-var]  # what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ttl", r"Settings has no field ttl: it has name, key, database"),
+        ("databse", r"no field databse: write database"),
+        ("_env_fil", r"no field _env_fil: write _env_file"),
+        ("_vault_enviroment", r"write _vault_environment"),
+    ],
+)
+def test_a_keyword_that_is_no_field(name: str, told: str) -> None:
+    """It would be ignored at each build, so it is an error at once."""
+    with pytest.raises(ConfigurationError, match=told):
+        LiveSettings(Settings, **{name: 5})
+
+
+def test_keywords_that_a_class_may_use() -> None:
+    """Fields, their aliases, options, and whatever an `__init__` or a validator may take."""
+
+    class Aliased(VaultSettings):
+        size: int = Field(1, validation_alias=AliasChoices("SIZE", "pool_size"))
+
+    class Lenient(VaultSettings):
+        model_config = VaultConfigDict(extra="allow")
+
+    class Own(VaultSettings):
+        def __init__(self, region: str) -> None:
+            super().__init__()
+
+    class Taking(VaultSettings):
+        @model_validator(mode="before")
+        @classmethod
+        def take(cls, data: Any) -> Any:
+            return data
+
+    LiveSettings(Aliased, Size=1, pool_size=2, _env_file=None, _vault_environment="test")
+    LiveSettings(Lenient, region="eu")
+    LiveSettings(Own, region="eu")
+    LiveSettings(Taking, region="eu")
+
+
+def test_it_is_not_pickled(live: Live) -> None:
+    """A process of a pool that is given one hears what to do."""
+    with pytest.raises(TypeError, match="make them in each process"):
+        pickle.dumps(live)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from pydantic_settings import BaseSettings
 
@@ -26,6 +26,7 @@ from vaultconfig.live.retrying import Exceptions, retrying
 from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker, refuse_late_patches
 from vaultconfig.log import say
+from vaultconfig.settings import check_arguments
 
 T = TypeVar("T", bound=BaseSettings)
 P = ParamSpec("P")
@@ -60,6 +61,7 @@ class LiveSettings(Generic[T]):
             raise ConfigurationError(
                 f"LiveSettings takes the class, not an instance: give it {name}"
             )
+        check_arguments(settings_cls, arguments)
         self._settings_cls = settings_cls
         self._seams = seams or Seams()
         self._clock = self._seams.clock
@@ -86,6 +88,12 @@ class LiveSettings(Generic[T]):
 
     def __repr__(self) -> str:
         return f"LiveSettings({self._settings_cls.__name__})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "live settings are not pickled, because they have threads and connections: "
+            "make them in each process"
+        )
 
     def __enter__(self) -> Self:
         with self._lock:
