@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from urllib.request import getproxies
 
 import httpx
 import pytest
@@ -94,7 +95,7 @@ def test_it_is_httpx_that_decides(monkeypatch, proxies, no_proxy):
     transport = DeadlineTransport()
     with (
         httpx.Client(verify=False) as theirs,
-        httpx.Client(transport=transport, mounts=mounts_for(transport.send)) as ours,
+        httpx.Client(transport=transport, mounts=mounts_for(transport.send, getproxies())) as ours,
     ):
         for url in URLS:
             assert our_proxy(ours, url) == proxy_of_httpx(theirs, url), url

@@ -166,7 +166,7 @@ def test_making_a_client_does_nothing(monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("something was opened")
 
-    monkeypatch.setattr("httpx.create_ssl_context", refuse)
+    monkeypatch.setattr("ssl.create_default_context", refuse)
     monkeypatch.setattr("httpx.Client.__init__", refuse)
     VaultClient("https://vault.example.com", credentials=StaticToken("t")).close()
 

@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import threading
 
-import httpx
 import pytest
 import trustme
 
@@ -111,8 +110,8 @@ def test_a_certificate_that_is_refused_for_good(tls, connect, bundle, authoritie
     assert client.read("a/b").version == 1
     tls.issue(authorities[1])
     made = []
-    make = httpx.create_ssl_context
-    monkeypatch.setattr("httpx.create_ssl_context", lambda: made.append(1) or make())
+    make = ssl.create_default_context
+    monkeypatch.setattr("ssl.create_default_context", lambda **o: made.append(1) or make(**o))
     for count in (1, 2):
         with pytest.raises(errors.ConfigurationError, match="is not trusted"):
             client.read("a/b")
@@ -204,3 +203,15 @@ def test_a_pipe_is_not_waited_for(tls, connect, bundle, monkeypatch, tmp_path):
     assert client.read("a/b").version == 1
     with pytest.raises(errors.ConfigurationError, match="not a regular file"):
         connect().read("a/b")
+
+
+def test_the_environment_may_change_afterwards(tls, connect, bundle, monkeypatch, tmp_path):
+    """The bundle is that of the start, also for a subscription, which connects by itself later."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", bundle.name)
+    client = connect()
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.chdir("/")
+    assert client.read("a/b").version == 1
+    monkeypatch.setattr(client, "_wire", client._wire.twin())
+    assert client.read("a/b").version == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -54,13 +53,16 @@ class ViaProxy(httpx.BaseTransport):
         )
 
 
-def mounts_for(send: Send) -> Mapping[str, httpx.BaseTransport | None]:
+def mounts_for(send: Send, found: Mapping[str, str]) -> Mapping[str, httpx.BaseTransport | None]:
     """Return the proxies of the environment by httpx's URL patterns; None stands for no proxy.
+
+    Args:
+        send: Sends through a proxy.
+        found: What ``urllib.request.getproxies`` returns.
 
     httpx reads the same variables where it may make the transports itself. Its patterns, which
     decide in the end, are public; these lines are not, so a test compares both.
     """
-    found = urllib.request.getproxies()
     excepted = [entry.strip() for entry in found.get("no", "").split(",")]
     if "*" in excepted:
         return {}

@@ -38,11 +38,17 @@ class DeadlineTransport(httpx.BaseTransport):
 
     Args:
         clock: Seconds that only grow.
+        authorities: The trusted ones.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        authorities: Authorities | None = None,
+    ) -> None:
         self._clock = clock
-        self._authorities = Authorities()
+        self._authorities = authorities or Authorities()
         self._slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(MOST_CONNECTIONS):
             self._slots.put(None)

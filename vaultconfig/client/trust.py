@@ -8,8 +8,6 @@ import ssl
 from collections.abc import Iterator
 from typing import TypeAlias
 
-import httpx
-
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.log import CLIENT, say
 
@@ -19,10 +17,15 @@ _Mark: TypeAlias = tuple[object, ...]
 class Authorities:
     """The trusted authorities: as in httpx, from SSL_CERT_FILE, SSL_CERT_DIR or certifi.
 
+    The variables count as they are when this is made; the certificates, as they are when needed.
     Without a lock, which a signal handler could wait for: two threads may make a context each.
     """
 
     def __init__(self) -> None:
+        file = os.environ.get("SSL_CERT_FILE")
+        named = file or os.environ.get("SSL_CERT_DIR")
+        self._named = os.path.abspath(named) if named else None
+        self._is_directory = not file
         self._context: ssl.SSLContext | None = None
         self._mark: _Mark | None = None
 
@@ -32,7 +35,7 @@ class Authorities:
         Raises:
             ConfigurationError: They can't be loaded, and never could.
         """
-        mark = _mark()
+        mark = self._current_mark()
         context = self._context
         # While the file is missing it is being replaced, or we have left its directory.
         if context is None or mark not in (None, self._mark):
@@ -43,18 +46,22 @@ class Authorities:
     def renewed(self, outdated: ssl.SSLContext) -> ssl.SSLContext:
         """Return another context than *outdated*, unless the certificates can't be loaded."""
         if self._context is outdated:
-            mark = _mark()  # before: what is replaced meanwhile is read at the next look
+            mark = (
+                self._current_mark()
+            )  # before: what is replaced meanwhile is read at the next look
             self._context, self._mark = self._loaded(), mark
         return self.context()
 
     def _loaded(self) -> ssl.SSLContext:
         reason: str | None
-        path = _path()
+        path = self._path
         if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             reason = "not a regular file"  # a pipe would be waited for without end
         else:
             try:
-                return httpx.create_ssl_context()
+                if self._named is not None and self._is_directory:
+                    return ssl.create_default_context(capath=path)
+                return ssl.create_default_context(cafile=path)
             except OSError as exc:
                 reason = exc.strerror
         problem = f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE"
@@ -67,6 +74,20 @@ class Authorities:
             logger=CLIENT,
         )
         return self._context
+
+    @property
+    def _path(self) -> str:
+        import certifi  # late, as in httpx: plain HTTP does without
+
+        return self._named or certifi.where()
+
+    def _current_mark(self) -> _Mark | None:
+        """Return what differs once the certificates have changed; None while they are missing."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def distrust(exc: BaseException) -> str | None:
@@ -82,19 +103,3 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
-
-
-def _mark() -> _Mark | None:
-    """Return what differs once the certificates have changed; None while they are missing."""
-    path = _path()
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
-
-
-def _path() -> str:
-    import certifi  # late, as in httpx: plain HTTP does without
-
-    return os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or certifi.where()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import urllib.request
 from collections.abc import Callable
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +25,7 @@ from vaultconfig.client.failures import Failure, FailureError
 from vaultconfig.client.protocol import Request
 from vaultconfig.client.proxies import mounts_for
 from vaultconfig.client.transport import DeadlineTransport
-from vaultconfig.client.trust import chain, distrust
+from vaultconfig.client.trust import Authorities, chain, distrust
 from vaultconfig.connection.urls import origin
 from vaultconfig.errors import (
     ConfigurationError,
@@ -58,6 +59,14 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
 
 
+class Surroundings:
+    """What the environment says of connections when a client is made; later it may say other."""
+
+    def __init__(self) -> None:
+        self.authorities = Authorities()
+        self.proxies = urllib.request.getproxies()
+
+
 class Wire:
     """Sends requests to one vault, over one `httpx.Client` that is made at the first of them."""
 
@@ -68,8 +77,10 @@ class Wire:
         credentials: httpx.Auth,
         tenant: str | None,
         clock: Callable[[], float],
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._url = url
+        self._surroundings = surroundings or Surroundings()
         self._credentials = credentials
         self._tenant = tenant
         self._clock = clock
@@ -80,7 +91,11 @@ class Wire:
     def twin(self) -> Wire:
         """Return another one to the same vault, with connections of its own."""
         return Wire(
-            self._url, credentials=self._credentials, tenant=self._tenant, clock=self._clock
+            self._url,
+            credentials=self._credentials,
+            tenant=self._tenant,
+            clock=self._clock,
+            surroundings=self._surroundings,
         )
 
     def send(
@@ -178,10 +193,10 @@ class Wire:
             }
             if self._tenant is not None:
                 headers["X-Tenant-ID"] = self._tenant
-            transport = DeadlineTransport(clock=self._clock)
-            made = httpx.Client(
-                transport=transport, mounts=mounts_for(transport.send), headers=headers
-            )
+            around = self._surroundings
+            transport = DeadlineTransport(clock=self._clock, authorities=around.authorities)
+            mounts = mounts_for(transport.send, around.proxies)
+            made = httpx.Client(transport=transport, mounts=mounts, headers=headers)
             # Not under a lock, which a fork or a signal could leave taken: of two that threads
             # make at once one stays, and making one opens nothing.
             client = self._clients.setdefault(process, made)

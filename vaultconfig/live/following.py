@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.environment import NOT_FOUND
-from vaultconfig.errors import SecretError
+from vaultconfig.errors import SecretError, VaultConfigError
 from vaultconfig.live.loader import Snapshot, build
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading
@@ -18,6 +19,9 @@ T = TypeVar("T", bound=BaseSettings)
 
 TELL_AGAIN: Final = 3600.0
 """Seconds after which it is told once more that a value does not fit."""
+
+# Whatever else a class raises may be no fault of the value, and may not come again.
+_OF_VALUES: Final = (ValidationError, VaultConfigError)
 
 
 class _HeldBack(NamedTuple):
@@ -113,17 +117,18 @@ class Following(Generic[T]):
             if key not in problems:
                 fresh[key] = reading
                 continue
+            error = problems[key]
+            if not isinstance(answer, Secret) or not isinstance(error, _OF_VALUES):
+                lost[key] = error if isinstance(answer, Secret) else answer
+                continue
             told_at = -math.inf
             if before is not None and not _differs(before.answer, answer):
                 told_at = before.told_at
             if now - told_at >= TELL_AGAIN:
                 news.add(key)
                 told_at = now
-            self._held_back[key] = _HeldBack(answer, problems[key], self._builds, told_at)
-            if isinstance(answer, Secret):
-                held_back[key] = problems[key]
-            else:
-                lost[key] = answer
+            held_back[key] = error
+            self._held_back[key] = _HeldBack(answer, error, self._builds, told_at)
         # The vault has answered: what is in use instead of a value that does not fit does not age.
         kept = {key: known[key]._replace(read_at=now) for key in held_back}
         self.snapshot = self.snapshot.renewed(fresh | kept)
