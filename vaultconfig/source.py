@@ -13,13 +13,14 @@ import logging
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import new_class
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -75,14 +76,13 @@ from vaultconfig.loading.given import (
 )
 from vaultconfig.loading.load import Ask, Load
 from vaultconfig.loading.needs import REFERENCE_KEY
-from vaultconfig.loading.places import Place, get_at, merged, own_containers
+from vaultconfig.loading.places import Place, get_at, merged
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef, is_reference
 from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.shared import resolve
 
 logger = logging.getLogger("vaultconfig")
-T = TypeVar("T", bound=BaseSettings)
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 
@@ -450,70 +450,16 @@ class Given:
         return {reference: copy.copy(failure) for reference in references}
 
 
-class Done(NamedTuple):
-    """A load, and what came of it."""
-
-    given: Given
-    report: Report
-
-
 class Loads(ABC):
-    """The loads in one build of live settings: that of their class, and those of nested ones.
-
-    Built again, settings follow the vault and nothing else: what the sources gave is kept from the
-    build before. The loads of a class are matched in the order in which they are made; where there
-    are more than before, or they have other options, they are made anew.
-
-    Args:
-        before: What was done in the build before, if there was one.
-        changed: The secrets that have another value since.
-        connection: That of the build before; the environment may have changed since.
+    """What live settings put around the loads of one build: that of their class, and nested ones.
 
     Attributes:
-        done: What was done in this build.
-        is_patched: Whether all of it needs the same secrets as before.
+        connection: Where to ask, whatever the environment says by now; None until that is known.
     """
 
-    def __init__(
-        self,
-        before: Mapping[type, Sequence[Done]],
-        changed: Collection[SecretKey],
-        connection: Connection | None,
-    ) -> None:
-        self.connection = connection
-        self.done: dict[type, list[Done]] = {}
-        self.is_patched = bool(before)
-        self._before = before
-        self._changed = changed
+    connection: Connection | None
 
     @abstractmethod
-    def resolve(
-        self, connection: Connection, references: Sequence[VaultRef], deadline: float
-    ) -> Answers:
-        """Resolve *references*; see `Vault.resolve`."""
-
-    def build(self, settings_cls: type[T], arguments: Mapping[str, Any]) -> T:
-        """Return ``settings_cls(**arguments)``.
-
-        Raises:
-            VaultConfigError: See `vaultconfig.errors`.
-            pydantic.ValidationError: The values do not fit.
-        """
-        token = _loads.set(self)
-        try:
-            done = next(iter(self._before.get(settings_cls, ())), None)
-            # An `__init__` of its own may not hand this argument on.
-            if done is not None and vars(BaseSettings)["__init__"] is settings_cls.__init__:
-
-                def kept() -> dict[str, Any]:
-                    return self._again(done).state
-
-                sources: Any = (kept,)  # in place of all of them; a function will do
-                return settings_cls(_build_sources=(sources, dict(arguments)))
-            return settings_cls(**arguments)
-        finally:
-            _loads.reset(token)
-
     def load(
         self,
         settings_cls: type[BaseSettings],
@@ -521,33 +467,30 @@ class Loads(ABC):
         options: Mapping[str, Any],
         gather: Callable[[], Given],
     ) -> Report:
-        """Return what comes of a load of *settings_cls*; *gather* runs its sources.
+        """Return what comes of a load of *settings_cls*; *gather* runs its sources, if need be.
 
         Raises:
             VaultConfigError: See `vaultconfig.errors`.
         """
-        before, index = self._before.get(settings_cls, ()), len(self.done.get(settings_cls, ()))
-        if index >= len(before) or before[index].given.options != options:
-            return self.first(gather())
-        return self._again(before[index], init_kwargs)
 
+    @abstractmethod
     def first(self, given: Given) -> Report:
-        """Return what comes of *given*, of which there was nothing before."""
-        self.is_patched = False
-        return self._noted(given, given.run())
+        """Return what comes of *given*, whose sources have just run."""
 
-    def _again(self, done: Done, init_kwargs: Mapping[str, Any] | None = None) -> Report:
-        before = done.report
-        given = done.given if init_kwargs is None else done.given.with_arguments(init_kwargs)
-        report = given.patch(before, self._changed) if given is done.given else None
-        self.is_patched &= report is not None
-        return self._noted(given, report or given.run(before))
+    @abstractmethod
+    def resolve(
+        self, connection: Connection, references: Sequence[VaultRef], deadline: float
+    ) -> Answers:
+        """Resolve *references*; see `Vault.resolve`."""
 
-    def _noted(self, given: Given, report: Report) -> Report:
-        self.done.setdefault(given.settings_cls, []).append(Done(given, report))
-        report = copy.copy(report)  # a validator may change what it is given, which is needed again
-        report.state = own_containers(report.state)
-        return report
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Stand around what loads inside."""
+        token = _loads.set(self)
+        try:
+            yield
+        finally:
+            _loads.reset(token)
 
 
 _loads: ContextVar[Loads | None] = ContextVar("vaultconfig_loads", default=None)

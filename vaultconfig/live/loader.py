@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
@@ -13,9 +14,11 @@ from pydantic_settings import BaseSettings
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import SecretError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.places import own_containers
+from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.source import Done, Loads
+from vaultconfig.source import Given, Loads
 from vaultconfig.vaults.cache import Reading
 from vaultconfig.vaults.shared import vault_for
 from vaultconfig.vaults.vault import Lifetime, Vault
@@ -116,8 +119,25 @@ def _title_of(model: type) -> str:
     return getattr(model, "model_config", {}).get("title") or model.__name__
 
 
+class Done(NamedTuple):
+    """A load, and what came of it."""
+
+    given: Given
+    report: Report
+
+
 class _Build(Loads):
-    """One build, with all that is known of its secrets."""
+    """One build, in which the class and those inside it load.
+
+    Built again, settings follow the vault and nothing else: what the sources gave is that of the
+    build before. The loads of a class are matched in the order in which they are made; where there
+    are more than before, or they have other options, they are made anew.
+
+    Attributes:
+        done: Its loads, by class.
+        known: What is known of secrets.
+        is_patched: Whether all loads are as before, but for values of the vault.
+    """
 
     def __init__(
         self,
@@ -125,12 +145,45 @@ class _Build(Loads):
         before: Snapshot[Any] | None,
         news: Mapping[SecretKey, Reading],
     ) -> None:
+        self.done: dict[type, list[Done]] = {}
         self.known = {**before.readings, **news} if before else {}
         self.vault = before.vault if before else None
         self.deadline = before.deadline if before else math.inf
+        self.connection = self.vault.connection if self.vault else None
+        self.is_patched = before is not None
+        self._before = before.loads if before else {}
+        self._changed = news.keys()
         self._clock = clock
-        connection = self.vault.connection if self.vault else None
-        super().__init__(before.loads if before else {}, news.keys(), connection)
+
+    def build(self, settings_cls: type[T], arguments: Mapping[str, Any]) -> T:
+        """Return ``settings_cls(**arguments)``."""
+        done = next(iter(self._before.get(settings_cls, ())), None)
+        with self.around():
+            # An `__init__` of its own may not hand this argument on.
+            if done is not None and vars(BaseSettings)["__init__"] is settings_cls.__init__:
+
+                def kept() -> dict[str, Any]:
+                    return self._again(done).state
+
+                sources: Any = (kept,)  # in place of all of them; a function will do
+                return settings_cls(_build_sources=(sources, dict(arguments)))
+            return settings_cls(**arguments)
+
+    def load(
+        self,
+        settings_cls: type[BaseSettings],
+        init_kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+        gather: Callable[[], Given],
+    ) -> Report:
+        before, index = self._before.get(settings_cls, ()), len(self.done.get(settings_cls, ()))
+        if index >= len(before) or before[index].given.options != options:
+            return self.first(gather())
+        return self._again(before[index], init_kwargs)
+
+    def first(self, given: Given) -> Report:
+        self.is_patched = False
+        return self._noted(given, given.run())
 
     def resolve(
         self, connection: Connection, references: Sequence[VaultRef], deadline: float
@@ -147,3 +200,15 @@ class _Build(Loads):
             self.known |= dict.fromkeys(unknown, Reading(error, self._clock()))
             raise
         return {ref: picked(self.known[ref.key].answer, ref) for ref in references}
+
+    def _again(self, done: Done, init_kwargs: Mapping[str, Any] | None = None) -> Report:
+        given = done.given if init_kwargs is None else done.given.with_arguments(init_kwargs)
+        report = given.patch(done.report, self._changed) if given is done.given else None
+        self.is_patched &= report is not None
+        return self._noted(given, report or given.run(done.report))
+
+    def _noted(self, given: Given, report: Report) -> Report:
+        self.done.setdefault(given.settings_cls, []).append(Done(given, report))
+        report = copy.copy(report)  # a validator may change what it is given, which is needed again
+        report.state = own_containers(report.state)
+        return report
