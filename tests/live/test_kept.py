@@ -423,9 +423,12 @@ def test_a_field_that_is_gone_does_not_go_back_to_dotenv(
     assert (live.newest.key, live.health().state) == ("k1", "invalid")
 
 
-def test_nothing_kept_holds_what_has_rotated_away(vault: DevServer) -> None:
+def test_nothing_kept_holds_what_has_rotated_away(
+    vault: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After two rotations the first value is nowhere in what live settings hold."""
     vault.put("api", {"key": CANARY})
+    monkeypatch.setenv("NAME", "kept")
 
     class Settings(VaultSettings):
         key: Annotated[SecretStr, "vault:api#key"]
@@ -538,6 +541,18 @@ def test_a_rebuild_asks_for_nothing_but_what_has_rotated(vault: DevServer) -> No
         live.refresh()
         assert live.newest.key == key
     assert reads(vault) == [("api", "db")] * 5
+
+
+def test_a_new_null_is_named(vault: DevServer) -> None:
+    """The error of a rebuild says what that of a load would."""
+
+    class Settings(VaultSettings):
+        key: Annotated[str, "vault:api#key"]
+
+    live = started(Settings)
+    vault.put("api", {"key": None})
+    with pytest.raises(ValidationError, match="is null in the vault"):
+        live.refresh()
 
 
 def test_an_error_of_a_rebuild_holds_no_value(vault: DevServer) -> None:

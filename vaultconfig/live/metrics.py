@@ -14,7 +14,7 @@ class _Counter(Protocol):
 
 
 def count_refresh(*, failed: bool) -> None:
-    """Count a refresh, by its outcome: ``ok`` or ``failed``; nothing where nobody measures."""
+    """Count a refresh, by its outcome: ``ok`` or ``failed``; nothing without OpenTelemetry."""
     counter = _counter()
     if counter is not None:
         counter.add(1, {"outcome": "failed" if failed else "ok"})
