@@ -105,6 +105,7 @@ class Following(Generic[T]):
         for key, reading in readings.items():
             if not _differs(known[key].answer, reading.answer):
                 fresh[key] = reading
+                self._held_back.pop(key, None)
             elif isinstance(reading.answer, (Secret, *NOT_FOUND)):
                 changed[key] = reading
             else:
