@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import new_class
 from typing import Any, Final, NamedTuple
@@ -337,6 +337,7 @@ class Given:
         init: Their source, where it is pydantic-settings' own.
         defaults: What the source of defaults gave.
         options: The arguments of ``Settings()`` that are no fields.
+        log: Logs what they gave, once it has come to a load.
     """
 
     def __init__(
@@ -348,9 +349,11 @@ class Given:
         init: InitSettingsSource | None = None,
         defaults: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        log: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings_cls = source.settings_cls
         self.options = options
+        self._log = log
         # Not itself: it holds what it was told of a load, values of the vault among it.
         self._source = source.for_purpose(source._purpose)
         self._rule = source._rule
@@ -413,6 +416,8 @@ class Given:
         if purpose.raises and before is None and replaced:
             told = "; ".join(map(str, replaced))
             logger.warning("taken from .env or the default, not from the vault: %s", told)
+        if before is None:
+            self._log()
         if self._defaults:
             kept, defaults = report.state.items(), self._defaults
             report.state = {k: v for k, v in kept if k not in defaults or defaults[k] != v}
@@ -560,13 +565,18 @@ def gathered(
         variables = _Variables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(_layer_name(source), data, variables)
         layers.append(replace(layer, written=written) if layer.source == DOTENV else layer)
-    _log(settings_cls, states)
     for source in sources:
         if isinstance(source, EnvSettingsSource):  # it is kept, and what it was told is not to be
             source._set_current_state({})
             source._set_settings_sources_data({})
     return Given(
-        ours, layers, init_kwargs=init_kwargs, init=init, defaults=defaults, options=options
+        ours,
+        layers,
+        init_kwargs=init_kwargs,
+        init=init,
+        defaults=defaults,
+        options=options,
+        log=partial(_log, settings_cls, states),
     )
 
 

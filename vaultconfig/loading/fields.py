@@ -142,7 +142,7 @@ class ModelFields:
             return None
         if factory is None:
             return field.info.default
-        if not field.info.default_factory_takes_validated_data:
+        if not getattr(field.info, "default_factory_takes_validated_data", False):
             return cast("Callable[[], Any]", factory)()
         validated: dict[str, Any] = {}
         for earlier in self.all[: self.all.index(field)]:
