@@ -4,10 +4,12 @@ import datetime
 import logging
 import pickle
 import sys
+from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from types import new_class
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -114,6 +116,46 @@ def test_values_deep_inside_are_plain_too() -> None:
     found = [settings.holder.anything, settings.model.anything["token"], settings.pair[0]]
     assert [*found, settings.items[0][0]] == [CANARY] * 4
     assert not any(map(is_masked, [*found, settings.items[0][0]]))
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "expected"),
+    [
+        (dict, '{"k": "v"}', {"k": "v"}),
+        (OrderedDict, '{"k": "v"}', OrderedDict(k="v")),
+        (OrderedDict[Any, Any], '{"k": "v"}', OrderedDict(k="v")),
+        (defaultdict[Any, list[Any]], '{"k": ["v"]}', defaultdict(list, k=["v"])),
+        (Counter, '{"k": 2}', Counter(k=2)),
+        (list, '["v"]', ["v"]),
+        (tuple, '["v"]', ("v",)),
+        (set, '["v"]', {"v"}),
+        (frozenset, '["v"]', frozenset({"v"})),
+        (deque, '["v"]', deque(["v"])),
+        (Pair, '["v", "w"]', Pair("v", "w")),
+    ],
+)
+def test_a_collection_is_plain_and_of_its_kind(
+    app: DevServer, annotation: Any, text: str, expected: Any
+) -> None:
+    """What pydantic makes of a JSON text stays of that kind, with plain values in it."""
+    app.put("json", {"text": text})
+    settings: Any = new_class(
+        "Settings",
+        (VaultSettings,),
+        exec_body=lambda names: names.update(
+            __annotations__={"value": Annotated[annotation, "vault:json#text"]}
+        ),
+    )()
+    assert settings.value == expected
+    assert repr(settings.value) == repr(expected)
+    assert not any(map(is_masked, settings.value))
+    assert getattr(settings.value, "default_factory", list) is list
+    settings.model_dump()  # which would warn of a value of another kind
 
 
 def test_a_traceback_with_locals_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,8 @@ plain values; `unmask` does so for what pydantic hands through untouched (``Any`
 
 from __future__ import annotations
 
+import copy
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from types import NoneType
@@ -117,13 +119,23 @@ def unmask(value: Any) -> Any:
     if plain is not None:
         return plain(value)
     if isinstance(value, dict):
-        return {unmask(key): unmask(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [unmask(item) for item in value]
-    if type(value) is tuple:
-        return tuple(unmask(item) for item in value)
+        return _refilled(value, {unmask(key): unmask(item) for key, item in value.items()})
+    if isinstance(value, (list, deque, set)):
+        return _refilled(value, map(unmask, value))
+    if type(value) in (tuple, frozenset):
+        return type(value)(map(unmask, value))
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(map(unmask, value))
     _unmask_attributes(value)
     return value
+
+
+def _refilled(collection: Any, items: Any) -> Any:
+    """Return a copy with *items* in it: of the same kind, a defaultdict with its factory."""
+    other = copy.copy(collection)
+    other.clear()
+    (other.extend if hasattr(other, "extend") else other.update)(items)
+    return other
 
 
 def _unmask_attributes(value: object) -> None:
