@@ -694,12 +694,16 @@ class _Variables:
         return next((name for name in os.environ if name.lower() == key), key.upper())
 
     def read(self, place: Place, text: str) -> Any:
-        found, source = self._find(place), self._source
+        found = self._find(place)
         if found is None:
             return text
         field, key, is_complex = found
+        source = copy.copy(self._source)
+        source.env_vars = {}  # those of what is inside count for themselves; they may be references
         if len(place) == 1:
             return _prepared(source, field, text, is_complex=is_complex)
+        if text == source.env_parse_none_str:
+            return None
         nested = source.explode_env_vars(field.name, field.info, {key: text})
         return get_at(_in_the_case_of_fields(source, field, nested), place[1:])
 

@@ -106,11 +106,52 @@ def test_nested_variables_lie_over_a_whole_object(monkeypatch: pytest.MonkeyPatc
     assert settings.db == Database(token=SecretStr("<from vault>"), host="env host", port=5432)
 
 
+def test_json_texts_lie_over_each_other(app: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret with the JSON of an object, and one with the JSON of a part of it, are merged."""
+
+    class Outer(BaseModel):
+        name: str
+        db: Database
+
+    class Nested(VaultSettings):
+        model_config = VaultConfigDict(env_nested_delimiter="__")
+        outer: Outer
+
+    app.put("outer", {"json": '{"name": "n", "db": {"token": "hidden", "port": 7}}'})
+    app.put("inner", {"json": '{"token": "from json", "host": "h"}'})
+    monkeypatch.setenv("OUTER", "vault:outer#json")
+    monkeypatch.setenv("OUTER__DB", "vault:inner#json")
+    db = Database(token=SecretStr("from json"), host="h", port=7)
+    assert Nested().outer == Outer(name="n", db=db)
+
+
 def test_a_nested_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reference in a nested variable fills the nested field."""
     monkeypatch.setenv("DB__TOKEN", "vault:app#token")
     db = Settings().db
     assert db == Database(token=SecretStr("from vault"))
+
+
+def test_a_text_that_stands_for_none(app: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``env_parse_none_str`` counts for texts from the vault, nested ones too."""
+
+    class Model(BaseModel):
+        x: str | None = "default"
+        deep: dict[str, Any] | None = None
+
+    class Nested(VaultSettings):
+        model_config = VaultConfigDict(env_nested_delimiter="__", env_parse_none_str="none")
+        top: str | None = "default"
+        model: Model = Model()
+
+    app.put("absent", {"text": "none"})
+    for name in ("TOP", "MODEL__X", "MODEL__DEEP__Z"):
+        monkeypatch.setenv(name, "vault:absent#text")
+    settings = Nested()
+    assert (settings.top, settings.model) == (None, Model(x=None, deep={"z": None}))
+    monkeypatch.delenv("MODEL__DEEP__Z")
+    monkeypatch.setenv("MODEL__DEEP", "vault:absent#text")
+    assert Nested().model.deep is None
 
 
 def test_a_template_as_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
