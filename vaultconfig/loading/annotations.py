@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
@@ -59,7 +59,8 @@ def parts_in(
         yield from parts_in(inner, (*metadata, *more), levels=levels, aliases=aliases)
     else:
         yield Part(annotation, metadata, levels)
-        for inner in get_args(annotation):
+        # The arguments of a generic dataclass are in its fields.
+        for inner in () if is_model(annotation) else get_args(annotation):
             below = levels + (not _is_union(annotation))
             yield from parts_in(inner, levels=below, aliases=aliases)
 
@@ -113,12 +114,40 @@ def tags_in(info: FieldInfo, parts: Sequence[Part]) -> tuple[Discriminant, ...]:
 
 
 def is_model(annotation: object) -> bool:
-    """Whether *annotation* is a class with fields of its own."""
-    if not isinstance(annotation, type) or get_origin(annotation) is not None:
+    """Whether *annotation* is a class with fields of its own, or a generic one with arguments."""
+    kind = class_of(annotation)
+    if not isinstance(kind, type):
         return False
-    if issubclass(annotation, BaseModel):
-        return not issubclass(annotation, RootModel)
-    return is_dataclass(annotation)
+    if issubclass(kind, BaseModel):
+        return not issubclass(kind, RootModel)
+    return is_dataclass(kind)
+
+
+def class_of(model: Any) -> Any:
+    """Return the class that *model* is, or gives arguments to: ``Box`` for ``Box[int]``.
+
+    Only of a dataclass: pydantic makes a class of its own of a generic model with its arguments.
+    """
+    return get_origin(model) or model
+
+
+def is_made_of(instance: object, model: Any) -> bool:
+    """Whether *instance* is of the class *model*, or a generic one with unknown arguments."""
+    generic = getattr(model, "__pydantic_generic_metadata__", {}).get("origin")
+    return type(instance) in (class_of(model), generic)
+
+
+def substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
+    """Return *annotation* with *arguments* in the place of type variables, as pydantic does."""
+    if isinstance(annotation, TypeVar):
+        return arguments.get(annotation, annotation)
+    kind: Any = Union if _is_union(annotation) else get_origin(annotation)
+    inner: tuple[Any, ...] = get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind, inner = annotation, annotation.__pydantic_generic_metadata__["parameters"]
+    changed = tuple(substituted(item, arguments) for item in inner)
+    is_same = all(new is old for new, old in zip(changed, inner, strict=True))
+    return annotation if is_same else kind[changed]
 
 
 def literals_of(info: FieldInfo) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from dataclasses import fields as dataclass_fields
 from difflib import get_close_matches
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, get_args
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, RootModel, SecretStr
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.environment import FallbackMode, check_declared
 from vaultconfig.errors import ConfigurationError, SettingFailure
-from vaultconfig.loading.annotations import Part, declared_in, is_model, parts_in
+from vaultconfig.loading.annotations import Part, class_of, declared_in, is_model, parts_in
 from vaultconfig.loading.fields import ModelField, fields_of, hints_of
 from vaultconfig.loading.places import ABSENT, get_at, parts_of
 from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
@@ -120,8 +120,8 @@ class _Walk:
             self.has_factories |= field.info.default_factory is not None
             _check_default(prefix + field.name, field.info.default)
             self._parts(field.parts, prefix + field.name, within)
-        if is_dataclass(model):
-            self._defaults(model, prefix)
+        if is_dataclass(class_of(model)):
+            self._defaults(class_of(model), prefix)
 
     def _defaults(self, model: type, prefix: str) -> None:
         for field in dataclass_fields(model):
@@ -136,7 +136,7 @@ class _Walk:
                 f"{name}: a reference inside {within} fills nothing: use a model instead"
             )
         for part in parts:
-            kind = get_origin(part.annotation) or part.annotation
+            kind = class_of(part.annotation)
             if is_model(part.annotation):
                 inside = "a list of lists, or the like," if part.levels > 1 else within
                 self.model(part.annotation, f"{name}.", within=within or inside)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, cast, get_type_hints
+from typing import Any, Final, cast, get_args, get_type_hints
 from weakref import WeakKeyDictionary
 
 from pydantic import (
@@ -25,9 +25,11 @@ from pydantic.fields import FieldInfo
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.annotations import (
+    class_of,
     declared_in,
     is_model,
     parts_in,
+    substituted,
     tags_in,
     takes_objects,
     wants_text,
@@ -120,7 +122,8 @@ class ModelFields:
     """
 
     def __init__(self, model: type) -> None:
-        config = getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", {})
+        kind = class_of(model)
+        config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", {})
         self.all = tuple(ModelField(name, info, config) for name, info in _field_infos(model))
         self.by_key: dict[str | int, list[ModelField]] = {}
         places = (place for field in self.all for place in field.places)
@@ -165,7 +168,7 @@ def model_fields(model: type) -> ModelFields:
     if fields is None:
         fields = ModelFields(model)
         # Those of an incomplete class are still going to change.
-        if getattr(model, "__pydantic_complete__", True):
+        if getattr(class_of(model), "__pydantic_complete__", True):
             _kept[model] = fields
     return fields
 
@@ -220,18 +223,20 @@ def _places(name: str, info: FieldInfo, config: Mapping[str, Any]) -> tuple[Plac
 
 
 def _field_infos(model: type) -> list[tuple[str, FieldInfo]]:
-    declared = (
-        model.model_fields
-        if issubclass(model, BaseModel)
-        else getattr(model, "__pydantic_fields__", None)
-    )
-    if declared is not None:
-        return list(declared.items())
-    hints = hints_of(model)
-    return [
-        (field.name, _dataclass_field(hints[field.name], field))
-        for field in dataclass_fields(model)
-    ]
+    kind = class_of(model)
+    if issubclass(kind, BaseModel):
+        return list(kind.model_fields.items())
+    declared: dict[str, FieldInfo] | None = getattr(kind, "__pydantic_fields__", None)
+    if declared is None:
+        hints = hints_of(kind)
+        declared = {f.name: _dataclass_field(hints[f.name], f) for f in dataclass_fields(kind)}
+    infos = list(declared.items())
+    if model is not kind:
+        infos = [(name, copy.copy(info)) for name, info in infos]
+        arguments = dict(zip(kind.__parameters__, get_args(model), strict=True))
+        for _, info in infos:
+            info.annotation = substituted(info.annotation, arguments)
+    return infos
 
 
 def hints_of(model: type) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from vaultconfig.errors import (
     SettingFailure,
     VaultConfigError,
 )
-from vaultconfig.loading.annotations import Discriminant, is_model, literals_of
+from vaultconfig.loading.annotations import Discriminant, is_made_of, is_model, literals_of
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
 from vaultconfig.loading.given import (
@@ -419,7 +419,7 @@ class Merge:
             return ABSENT
         pieces = []
         if is_model(type(default)):
-            pieces = [Piece(Rank.BELOW, None, (), _values_of(default), _FROM_DEFAULT)]
+            pieces = [Piece(Rank.BELOW, None, (), _values_of(default, field.models), _FROM_DEFAULT)]
         model = self._chosen(field, pieces, default, name)
         if model is None:
             return ABSENT
@@ -499,13 +499,14 @@ def _item_of(field: ModelField | None) -> ModelField | None:
     return field.item if field is not None and field.many else None
 
 
-def _values_of(instance: Any) -> dict[str, Any]:
-    """Return the fields of the default of a nested model as input."""
+def _values_of(instance: Any, models: Sequence[type]) -> dict[str, Any]:
+    """Return the fields of the default of a nested model, one of *models*, as input."""
     values: dict[str, Any] = {}
-    for field in fields_of(type(instance)):
+    kinds = (model for model in models if is_made_of(instance, model))
+    for field in fields_of(next(kinds, type(instance))):
         value = getattr(instance, field.name)
         if is_model(type(value)) and field.bears_references:
-            value = _values_of(value)
+            value = _values_of(value, field.models)
         set_at(values, field.places[0], value)
     return values
 
@@ -524,4 +525,4 @@ def _has_tag(
     if member is None:
         return True  # a tag of another level of a nested union
     found = _found_for(member, mappings)
-    return found[0][2] in literals_of(member.info) if found else type(default) is model
+    return found[0][2] in literals_of(member.info) if found else is_made_of(default, model)
