@@ -335,7 +335,7 @@ class Given:
         layers: What the others gave, highest first.
         init_kwargs: The arguments of ``Settings()``.
         init: Their source, where it is pydantic-settings' own.
-        defaults: What the source of defaults gave.
+        defaults: The source of defaults, where it has any.
         options: The arguments of ``Settings()`` that are no fields.
         log: Logs what they gave, once it has come to a load.
     """
@@ -347,7 +347,7 @@ class Given:
         *,
         init_kwargs: Mapping[str, Any] | None = None,
         init: InitSettingsSource | None = None,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: DefaultSettingsSource | None = None,
         options: Mapping[str, Any] | None = None,
         log: Callable[[], None] = lambda: None,
     ) -> None:
@@ -360,13 +360,17 @@ class Given:
         self._layers = layers
         self._init_kwargs = init_kwargs or {}
         self._init = init
-        self._defaults = defaults or {}
+        self._defaults = defaults
+        self._load = self._load_of(layers)
+
+    def _load_of(self, layers: Sequence[Layer]) -> Load:
+        source = self._source
         config: Mapping[str, Any] = source.config
-        self._load = Load(
-            source.settings_cls,
+        return Load(
+            self.settings_cls,
             [source._without_connection(layer) for layer in layers],
             rule=self._rule,
-            read_text=_TextReader(source.settings_cls),
+            read_text=_TextReader(self.settings_cls),
             variables=config.get("vault_variables") or {},
             resolves_values=config.get("vault_resolve_values") is not False,
             extra=config.get("extra") == "allow",
@@ -405,7 +409,16 @@ class Given:
             VaultConfigError: See `vaultconfig.errors`.
         """
         source, purpose = self._source, self._source._purpose
-        report = self._load.run(purpose.ask or self._ask)
+        ask = purpose.ask or self._ask
+        report = self._load.run(ask)
+        if self._defaults is not None and not report.failures:
+            # They go with the tag of a union, which may have come from the vault.
+            *others, given = self._layers
+            fitting = copy.copy(self._defaults)
+            fitting._set_current_state(report.state)
+            data = fitting()
+            if data != given.data:
+                report = self._load_of([*others, replace(given, data=data)]).run(ask)
         known = () if before is None else {failure.field for failure in before.replaced}
         replaced = [failure for failure in report.replaced if failure.field not in known]
         if before is not None and (report.failures or replaced):
@@ -418,8 +431,8 @@ class Given:
             logger.warning("taken from .env or the default, not from the vault: %s", told)
         if before is None:
             self._log()
-        if self._defaults:
-            kept, defaults = report.state.items(), self._defaults
+        if self._defaults is not None:
+            kept, defaults = report.state.items(), self._defaults.defaults
             report.state = {k: v for k, v in kept if k not in defaults or defaults[k] != v}
         # The input leaves as the caller has spelled it.
         self.settings_cls._settings_restore_init_kwarg_names(
@@ -432,7 +445,8 @@ class Given:
 
     def patch(self, before: Report, changed: Collection[SecretKey]) -> Report | None:
         """Return the report *before* with other answers, or None where only `run` can tell it."""
-        return None if self._defaults else self._load.patch(before, changed, self._ask)
+        has_defaults = self._defaults is not None
+        return None if has_defaults else self._load.patch(before, changed, self._ask)
 
     def _ask(self, references: Sequence[VaultRef]) -> Answers:
         rule, loads = self._rule, _loads.get()
@@ -544,7 +558,7 @@ def gathered(
     written = _Written(ours._env_file, ours._encoding)
     state: dict[str, Any] = {}
     states: dict[str, dict[str, Any]] = {}
-    defaults: dict[str, Any] = {}
+    defaults: DefaultSettingsSource | None = None
     layers: list[Layer] = []
     init: InitSettingsSource | None = None
     for source in sources:
@@ -557,11 +571,11 @@ def gathered(
         states[_name_of(source)] = data
         if type(source) is InitSettingsSource:
             init = source
+        elif isinstance(source, DefaultSettingsSource) and source.defaults:
+            defaults = source
         elif not data:
             continue
         state = merged([data, state])
-        if isinstance(source, DefaultSettingsSource):
-            defaults = data
         variables = _Variables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(_layer_name(source), data, variables)
         layers.append(replace(layer, written=written) if layer.source == DOTENV else layer)

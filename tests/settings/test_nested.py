@@ -326,6 +326,51 @@ class TestUnions:
         monkeypatch.setenv("BACKEND__TOPIC", "env")
         assert Settings().backend == PlainQueue(kind="queue", topic="env", password="p")
 
+    @pytest.mark.parametrize(("variable", "part"), [("BACKEND", ""), ("BACKEND__KIND", "#kind")])
+    def test_a_default_goes_with_a_tag_from_the_vault(
+        self, app: DevServer, monkeypatch: pytest.MonkeyPatch, variable: str, part: str
+    ) -> None:
+        """A partial update is one of the default where the vault gives the default's tag."""
+
+        class Left(BaseModel):
+            kind: Literal["left"] = "left"
+            name: str = "from class"
+            host: str = "from class"
+
+        class Right(BaseModel, extra="forbid"):
+            kind: Literal["right"] = "right"
+            host: str = "from class"
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(
+                env_nested_delimiter="__", nested_model_default_partial_update=True
+            )
+            backend: Left | Right = Field(Left(name="from default"), discriminator="kind")
+
+        monkeypatch.setenv("BACKEND__HOST", "env")
+        for tag in ("left", "right"):
+            app.put(tag, {"kind": tag})
+        monkeypatch.setenv(variable, f"vault:left{part}")
+        assert Settings().backend == Left(name="from default", host="env")
+        monkeypatch.setenv(variable, f"vault:right{part}")
+        assert Settings().backend == Right(host="env")
+
+    def test_a_tag_that_is_a_reference(
+        self, app: DevServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Models with references of their own can't wait for a tag that the vault is to give."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            backend: Annotated[Db | Queue, Field(discriminator="kind")]
+
+        app.put("tag", {"kind": "queue"})
+        monkeypatch.setenv("BACKEND__KIND", "vault:tag#kind")
+        monkeypatch.setenv("BACKEND__TOPIC", "t")
+        assert reasons(Settings) == {"backend": "ConfigurationError"}
+        monkeypatch.setenv("BACKEND__PASSWORD", "env")
+        assert reasons(Settings) == {"backend": "ConfigurationError"}
+
     def test_a_nested_union(self) -> None:
         """A union inside a union is chosen by both of its tags."""
 

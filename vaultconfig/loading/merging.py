@@ -435,7 +435,8 @@ class Merge:
         """Return the model that *mappings* are going to be, as far as their tags tell."""
         known = [piece for piece in mappings if piece.origin.source != VAULT]
         model = _model_among(field, known, default)
-        if model is not None or len(known) == len(mappings):
+        is_to_ask = self._resolves_values and _has_tag_to_ask(field, known)
+        if model is not None or (len(known) == len(mappings) and not is_to_ask):
             return model
         if field.tags and any(f.bears_references for m in field.models for f in fields_of(m)):
             problem = ConfigurationError(
@@ -509,6 +510,13 @@ def _values_of(instance: Any, models: Sequence[type]) -> dict[str, Any]:
             value = _values_of(value, field.models)
         set_at(values, field.places[0], value)
     return values
+
+
+def _has_tag_to_ask(field: ModelField, mappings: Sequence[Piece]) -> bool:
+    """Whether a reference stands where the tag is looked for."""
+    members = (inner for m in field.models for inner in fields_of(m) if inner.name in field.tags)
+    found = (item for inner in members for item in _found_for(inner, mappings)[:1])
+    return any(_reference_in(value) is not None for _, _, value in found)
 
 
 def _has_tag(
