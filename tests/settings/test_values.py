@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import NoDecode
 
 from tests.settings.loading import Asked, reasons, unresolved
@@ -152,6 +152,31 @@ def test_a_text_that_stands_for_none(app: DevServer, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("MODEL__DEEP__Z")
     monkeypatch.setenv("MODEL__DEEP", "vault:absent#text")
     assert Nested().model.deep is None
+
+
+def test_the_keys_of_a_secret_match_exactly(
+    app: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without ``case_sensitive`` keys in a JSON text match in any case, those of a secret not."""
+    app.put("case", {"TOKEN": "t", "Host": "h"})
+    app.put("text", {"json": '{"TOKEN": "t", "Host": "h"}'})
+    monkeypatch.setenv("DB", "vault:text#json")
+    assert Settings().db == Database(token=SecretStr("t"), host="h")
+    monkeypatch.setenv("DB", "vault:case")
+    with pytest.raises(ValidationError, match=r"db\.token"):
+        Settings()
+
+
+def test_an_empty_text_is_given(app: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``env_ignore_empty`` ignores empty variables; a secret that is empty is a value."""
+
+    class Ignoring(VaultSettings):
+        model_config = VaultConfigDict(env_ignore_empty=True)
+        token: str = "default"
+
+    app.put("empty", {"text": ""})
+    monkeypatch.setenv("TOKEN", "vault:empty#text")
+    assert Ignoring().token == ""
 
 
 def test_a_template_as_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
