@@ -1,7 +1,7 @@
 # Everything here needs a Python (3.11 or newer), make and the package registries, no more.
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 3
+TEST_PROCESSES ?= 3
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout. Bytecode is kept in any case:
@@ -15,7 +15,7 @@ demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
 
 test: $(VENV)/package
-	$(RUN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(RUN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 # What meets other libraries, against the oldest versions of them that we allow.
 test-oldest: $(VENV)-oldest/package
