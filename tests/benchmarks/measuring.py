@@ -1,13 +1,27 @@
-"""Times two things in one run, turn by turn, so that what disturbs one disturbs the other."""
+"""Times two things in one run, side by side, so that what disturbs one disturbs the other."""
 
 from __future__ import annotations
 
 import gc
+import os
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-Action = Callable[[], object]
+Action: TypeAlias = Callable[[], object]
+Clock: TypeAlias = Callable[[], float]
+
+wall: Clock = time.perf_counter
+cpu: Clock = time.thread_time
+"""Of this thread: what others do on the same machine counts less than on the wall."""
+
+
+def cpu_of_children() -> float:
+    """Return the seconds that the processes started from here have computed."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,52 +31,68 @@ class Result:
     Attributes:
         name: What was measured, and against what.
         target: The most that the measure may be.
-        measured: A ratio, or what *unit* says.
-        ours: Seconds.
-        theirs: Seconds of what it is compared with; None where it is compared with nothing.
-        unit: Of *measured*.
+        measures: One for each pair of runs; none where it could not be measured.
+        ours: Seconds of the fastest run, or what *counted* says.
+        theirs: The same for what it is compared with; None where it is compared with nothing.
+        unit: Of *measures*.
+        counted: What is counted instead of seconds.
     """
 
     name: str
     target: float
-    measured: float
-    ours: float
+    measures: Sequence[float]
+    ours: float | None = None
     theirs: float | None = None
     unit: str = "×"
-
-    @property
-    def verdict(self) -> str:
-        return "ok" if self.measured <= self.target else "over"
+    counted: str | None = None
 
 
 def compare(
-    name: str, target: float, *, ours: Action, theirs: Action, turns: int = 15, repeat: int = 1
+    name: str,
+    target: float,
+    *,
+    ours: Action,
+    theirs: Action,
+    turns: int = 15,
+    repeat: int = 1,
+    clock: Clock = wall,
 ) -> Result:
-    """Return the ratio of the fastest of *turns*; each times *repeat* calls."""
-    best_of_ours, best_of_theirs = fastest(ours, theirs, turns=turns, repeat=repeat)
-    ratio = best_of_ours / best_of_theirs
-    return Result(name, target, ratio, best_of_ours, best_of_theirs)
+    """Return the ratio of *turns* pairs of runs; each times *repeat* calls."""
+    mine, others = pairs(ours, theirs, turns=turns, repeat=repeat, clock=clock)
+    return result(name, target, mine, others)
 
 
-def fastest(*actions: Action, turns: int, repeat: int = 1) -> tuple[float, ...]:
-    """Return the least seconds that a call of each took."""
-    best = [float("inf")] * len(actions)
+def result(name: str, target: float, ours: Sequence[float], theirs: Sequence[float]) -> Result:
+    """Return the ratio of runs that were made side by side."""
+    ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+    return Result(name, target, ratios, min(ours), min(theirs))
+
+
+def pairs(
+    *actions: Action, turns: int, repeat: int = 1, clock: Clock = wall
+) -> tuple[list[float], ...]:
+    """Return the seconds that a call of each took, in each of *turns*."""
     for action in actions:
         action()  # warm
-    for _ in range(turns):
-        for index, action in enumerate(actions):
-            best[index] = min(best[index], timed(action, repeat))
-    return tuple(best)
+    timed = [[_timed(action, repeat, clock) for action in actions] for _ in range(turns)]
+    return tuple(map(list, zip(*timed, strict=True)))
 
 
-def timed(action: Action, repeat: int = 1) -> float:
-    """Return the seconds of one call, of *repeat* of them."""
+def quartiles(measures: Sequence[float]) -> tuple[float, float, float]:
+    """Return the first quartile, the median and the third one."""
+    if len(measures) == 1:
+        return measures[0], measures[0], measures[0]
+    first, median, third = statistics.quantiles(measures, n=4, method="inclusive")
+    return first, median, third
+
+
+def _timed(action: Action, repeat: int, clock: Clock) -> float:
     gc.collect()
     gc.disable()
     try:
-        began = time.perf_counter()
+        began = clock()
         for _ in range(repeat):
             action()
-        return (time.perf_counter() - began) / repeat
+        return (clock() - began) / repeat
     finally:
         gc.enable()

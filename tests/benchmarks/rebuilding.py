@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import create_model
 
-from tests.benchmarks.measuring import Result, compare
+from tests.benchmarks.measuring import Result, compare, cpu
 from tests.benchmarks.subjects import path_of, vault_class, vault_with
 from vaultconfig.live.loader import build
 from vaultconfig.masking.values import mask
@@ -37,4 +37,5 @@ def rebuild() -> Result:
         theirs=lambda: model.model_validate(values),
         turns=40,
         repeat=10,
+        clock=cpu,
     )

@@ -1,48 +1,112 @@
-"""How long it takes until there is anything: imports, and the help of the command line."""
+"""How long it takes until there is anything: a whole process, imports, the command line's help."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.benchmarks.measuring import Result, compare
+from tests.benchmarks.measuring import Result, compare, cpu_of_children
+from tests.benchmarks.subjects import path_of, vault_with
 
+FIELDS, PATHS = 200, 100
 HELP = "import sys; sys.argv[1:] = ['--help']; from vaultconfig.cli import main; main()"
+
+OURS = """\
+from typing import Annotated
+from vaultconfig import VaultSettings
+class Settings(VaultSettings):
+{fields}
+Settings()
+"""
+
+BY_HAND = """\
+import os
+import httpx
+from pydantic_settings import BaseSettings
+class Settings(BaseSettings):
+{fields}
+where = {where}
+headers = {{"Authorization": "Bearer " + os.environ["SCAIVAULT_TOKEN"]}}
+url = os.environ["SCAIVAULT_URL"] + "/v1/secrets/batch"
+with httpx.Client(headers=headers) as client:
+    answer = client.post(url, json={{"paths": sorted({{path for path, _ in where.values()}})}})
+secrets = answer.raise_for_status().json()["secrets"]
+Settings(**{{name: secrets[path]["data"][key] for name, (path, key) in where.items()}})
+"""
+
+
+def cold_process() -> Result:
+    """Both with the same libraries; one asks a vault on loopback for what it needs."""
+    where = {f"field{n}": (path_of(n % PATHS), f"key{n}") for n in range(FIELDS)}
+    annotated = [
+        f"    {name}: Annotated[str, 'vault:{path}#{key}']" for name, (path, key) in where.items()
+    ]
+    plain = [f"    {name}: str" for name in where]
+    # From files, which Python has compiled: what is measured is not the parser.
+    Path("ours.py").write_text(OURS.format(fields="\n".join(annotated)))
+    Path("by_hand.py").write_text(BY_HAND.format(fields="\n".join(plain), where=where))
+    with vault_with(FIELDS, paths=PATHS):
+        return compare(
+            f"a whole cold process, {FIELDS} fields : by hand with pydantic-settings and httpx",
+            1.1,
+            ours=process("import ours"),
+            theirs=process("import by_hand"),
+            turns=9,
+            clock=cpu_of_children,
+        )
+
+
+def importing() -> Result:
+    """In instructions, which do not depend on what else the machine does."""
+    name = "import vaultconfig; VaultSettings : import BaseSettings, instructions"
+    if shutil.which("valgrind") is None:
+        return Result(name, 1.1, [])
+    ours = instructions("import vaultconfig; vaultconfig.VaultSettings")
+    theirs = instructions("from pydantic_settings import BaseSettings")
+    return Result(name, 1.1, [ours / theirs], ours, theirs, counted="M")
+
+
+def helping() -> Result:
+    return compare(
+        "vaultconfig --help : import click",
+        1.2,
+        ours=process(HELP),
+        theirs=process("import click"),
+        clock=cpu_of_children,
+    )
 
 
 def process(code: str) -> Callable[[], None]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has been compiled
-
     def run() -> None:
         subprocess.run(
-            [sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-c", code], env=_environment(), check=True, stdout=subprocess.DEVNULL
         )
 
     return run
 
 
-def importing() -> Result:
-    return compare(
-        "import vaultconfig : import pydantic_settings",
-        1.1,
-        ours=process("import vaultconfig"),
-        theirs=process("import pydantic_settings"),
-    )
+def instructions(code: str) -> float:
+    """Return how many million instructions a Python that runs *code* takes, by callgrind."""
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    # The first one compiles what is imported, and does not count.
+    for tool in ([], command):
+        done = subprocess.run(
+            [*tool, sys.executable, "-c", code],
+            env={**_environment(), "PYTHONHASHSEED": "0"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    (collected,) = re.findall(r"Collected : (\d+)", done.stderr)
+    return int(collected) / 1e6
 
 
-def importing_the_class() -> Result:
-    return compare(
-        "import VaultSettings : import BaseSettings",
-        1.1,
-        ours=process("from vaultconfig import VaultSettings"),
-        theirs=process("from pydantic_settings import BaseSettings"),
-    )
-
-
-def helping() -> Result:
-    return compare(
-        "vaultconfig --help : import click", 1.3, ours=process(HELP), theirs=process("import click")
-    )
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [".", *sys.path]))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has been compiled
+    return environment
