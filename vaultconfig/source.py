@@ -62,6 +62,7 @@ from vaultconfig.connection.stored import (
     unreadable_lines,
 )
 from vaultconfig.errors import SettingFailure, UnresolvedSettingsError, VaultConfigError
+from vaultconfig.forks import import_undisturbed
 from vaultconfig.loading import advice
 from vaultconfig.loading.checks import complete
 from vaultconfig.loading.fields import ModelField, model_fields
@@ -80,7 +81,6 @@ from vaultconfig.loading.places import Place, get_at, merged
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef, is_reference
 from vaultconfig.secret import SecretKey
-from vaultconfig.vaults.shared import resolve
 
 logger = logging.getLogger("vaultconfig")
 
@@ -103,6 +103,10 @@ _KINDS: Final[tuple[type[PydanticBaseSettingsSource], ...]] = (
     SecretsSettingsSource,
     NestedSecretsSettingsSource,
 )
+
+
+_DECODE_NOTHING: Final = (InitSettingsSource, DefaultSettingsSource)
+"""The sources whose values never are texts to be read as JSON."""
 
 
 class Purpose(NamedTuple):
@@ -257,15 +261,18 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
         """When `.env` may stand in; not kept, because a source can outlive a load."""
         rule = fallback_rule(self.config, self._environment)
         mode = self._purpose.fallback
-        return rule if mode is None else replace(rule, mode=mode)
+        return rule if mode is None else rule._replace(mode=mode)
 
-    def connection(self) -> Connection:
+    def connection(self, rule: FallbackRule | None = None) -> Connection:
         """Return the connection settings, in development from `.env` too.
+
+        Args:
+            rule: Where we are, if that is known.
 
         Raises:
             ConfigurationError: There are no credentials, or a setting is wrong.
         """
-        rule = self._rule
+        rule = rule or self._rule
         env_file = self._env_file if rule.environment.is_development else None
         connection = read_connection(os.environ, env_file=env_file, encoding=self._encoding)
         if not connection.has_credentials:
@@ -313,7 +320,7 @@ class VaultSettingsSource(PydanticBaseSettingsSource):
             )()
         except (SettingsError, UnicodeError, OSError):
             return []
-        rule = replace(self._rule, mode="never")
+        rule = self._rule._replace(mode="never")
         load = Load(
             self.settings_cls,
             [Layer(DOTENV, data)],
@@ -452,7 +459,7 @@ class Given:
         rule, loads = self._rule, _loads.get()
         failure: VaultConfigError
         try:
-            connection = (loads and loads.connection) or self._source.connection()
+            connection = (loads and loads.connection) or self._source.connection(rule)
         except (MisplacedCredentialsError, NoCredentialsError) as error:
             failure = error.with_traceback(None)
         else:
@@ -461,6 +468,10 @@ class Given:
             try:
                 if loads is not None:
                     return loads.resolve(connection, references, deadline)
+                # Late, because only a load needs them.
+                import_undisturbed(("vaultconfig.vaults.shared",))
+                from vaultconfig.vaults.shared import resolve
+
                 return resolve(connection, references, deadline=deadline)
             except VaultConfigError as error:
                 failure = error.with_traceback(None)
@@ -555,7 +566,6 @@ def gathered(
     """
     ours = vault_source_in(sources)
     resolves = settings_cls.model_config.get("vault_resolve_values") is not False
-    written = _Written(ours._env_file, ours._encoding)
     state: dict[str, Any] = {}
     states: dict[str, dict[str, Any]] = {}
     defaults: DefaultSettingsSource | None = None
@@ -578,7 +588,9 @@ def gathered(
         state = merged([data, state])
         variables = _Variables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(_layer_name(source), data, variables)
-        layers.append(replace(layer, written=written) if layer.source == DOTENV else layer)
+        if layer.source == DOTENV:
+            layer = replace(layer, written=_Written(ours._env_file, ours._encoding))
+        layers.append(layer)
     for source in sources:
         if isinstance(source, EnvSettingsSource):  # it is kept, and what it was told is not to be
             source._set_current_state({})
@@ -647,11 +659,14 @@ def _called(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str, 
     """Return what *source* gives."""
     if type(source) is DotEnvSettingsSource and not source.env_vars:
         return {}  # it would look for every field in a `.env` that is not there
-    if not resolves or not isinstance(source, PydanticBaseSettingsSource):
+    if not resolves or type(source) in _DECODE_NOTHING:
         return source()
-    values = getattr(source, "env_vars", {"": "vault:"}).values()  # lists too, of a command line
-    may_refer = any("vault:" in (v if isinstance(v, str) else repr(v)) for v in values if v)
-    return _taking_references(source)() if may_refer else source()
+    # One search through all variables, among them the lists of a command line.
+    variables = getattr(source, "env_vars", None)
+    may_refer = variables is None or "vault:" in repr([*variables.values()])
+    if not may_refer or not isinstance(source, PydanticBaseSettingsSource):
+        return source()
+    return _taking_references(source)()
 
 
 def _taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:

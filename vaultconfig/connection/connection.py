@@ -78,7 +78,10 @@ class Connection(BaseModel):
     The names of the variables are ScaiVault's own where its tools have one.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
+    # Built when the first one is read: by then whatever imports us has been imported.
+    model_config = ConfigDict(
+        frozen=True, hide_input_in_errors=True, str_strip_whitespace=True, defer_build=True
+    )
 
     url: Address = Field("https://scaivault.scailabs.ai", alias="SCAIVAULT_URL")
     token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
@@ -125,7 +128,9 @@ def read_connection(
         ConfigurationError: A value is malformed, there are two credentials or half of one,
             or a `.env` would send a credential elsewhere.
     """
-    given = {name: text for name in CONNECTION_VARIABLES if (text := environ.get(name))}
+    # `in` first: to miss a variable costs os.environ.get() two exceptions.
+    present = (name for name in CONNECTION_VARIABLES if name in environ)
+    given = {name: text for name in present if (text := environ[name])}
     stored = _stored_variables(env_file, encoding)
     # Masked, since both stand in the frames of a traceback; as tuples, for the cache.
     return _connection(*(tuple(_absolute(mask(texts)).items()) for texts in (given, stored)))
