@@ -8,7 +8,6 @@ import io
 import traceback
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
-from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Unpack
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
@@ -196,6 +195,8 @@ def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> N
     if unknown:
         unknown -= {str(step) for field in fields_of(settings_cls) for (step, *_) in field.places}
     for name in sorted(unknown):
+        from difflib import get_close_matches  # late, because only a mistake needs it
+
         (close,) = get_close_matches(name, [*_OPTIONS, "_vault_environment"], n=1, cutoff=0.0)
         raise ConfigurationError(f"{settings_cls.__name__} has no argument {name}: write {close}")
 
@@ -220,6 +221,8 @@ def check_arguments(settings_cls: type[BaseSettings], names: Collection[str]) ->
     for name in sorted({*names} - {*known}):
         if name.lower() in map(str.lower, fields):  # which pydantic-settings takes, too
             continue
+        from difflib import get_close_matches
+
         close = get_close_matches(name, known, n=1)
         instead = f"write {close[0]}" if close else f"it has {', '.join(fields)}"
         raise ConfigurationError(f"{settings_cls.__name__} has no field {name}: {instead}")

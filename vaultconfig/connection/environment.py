@@ -6,8 +6,7 @@ In doubt it is production, so that mistakes fail closed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from vaultconfig.errors import (
     ConfigurationError,
@@ -25,8 +24,7 @@ NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundErro
 FallbackMode: TypeAlias = Literal["development", "always", "never"]
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """The environment's name in lower case, or None where it is not set."""
 
     name: str | None
@@ -89,8 +87,7 @@ class NoCredentialsError(ConfigurationError):
     fields: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FallbackRule:
+class FallbackRule(NamedTuple):
     """Whether `.env`, and then the default, serve a field that the vault could not give.
 
     Attributes:

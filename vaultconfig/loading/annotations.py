@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Discriminator, Json, RootModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
@@ -20,8 +20,7 @@ Declared: TypeAlias = VaultRef | Template
 Discriminant: TypeAlias = str | Callable[[Any], Hashable]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A part of an annotation, with the metadata that stands at it.
 
     Attributes:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from dataclasses import fields as dataclass_fields
-from difflib import get_close_matches
 from typing import Any, Final, get_args
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, RootModel, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig.connection.environment import FallbackMode, check_declared
 from vaultconfig.errors import ConfigurationError, SettingFailure
@@ -92,7 +91,11 @@ def failures_of_factories(
 
 def _check_options(config: Mapping[str, Any]) -> None:
     for name in config:
+        if name in SettingsConfigDict.__annotations__:
+            continue
         if name not in OPTIONS:
+            from difflib import get_close_matches  # late, because only a mistake needs it
+
             cutoff = 0.0 if name.startswith("vault_") else 0.85  # such as vautl_fallback
             close = next(iter(get_close_matches(name, OPTIONS, n=1, cutoff=cutoff)), None)
             if close is None:

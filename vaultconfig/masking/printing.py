@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretBytes, SecretStr
@@ -14,11 +14,11 @@ Args: TypeAlias = Iterable[tuple[str | None, Any]]
 _TELLING = 4  # a shorter value would be found in too much that has nothing to do with it
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class _Shown:
     """Has *text* as its `repr`."""
 
-    text: str
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def __repr__(self) -> str:
         return self.text

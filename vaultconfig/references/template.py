@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 from vaultconfig.errors import InvalidReferenceError
@@ -22,8 +22,7 @@ _AROUND = " \t\r\n\"'`“”‘’"  # what a shell, a file or an editor may lea
 _TRANSIT = re.compile(r"vault:v[0-9]+:")  # HashiCorp's ciphertext, which is not ours
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(NamedTuple):
     """A place in a template that a value goes into, percent-encoded or as it is."""
 
     reference: VaultRef

@@ -9,8 +9,7 @@ import copy
 import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import (
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from vaultconfig.client.vault import Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """How long a secret may be served, in seconds since it was read.
 
     Attributes:
