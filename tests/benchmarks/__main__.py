@@ -1,4 +1,4 @@
-"""Measures everything, and prints a table; it takes about a minute."""
+"""Measures everything, and prints a table; it takes a minute or two."""
 
 from __future__ import annotations
 
