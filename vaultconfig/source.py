@@ -670,7 +670,7 @@ def _called(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str, 
 
 
 def _taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
-    """Return *source*, but that a reference for a complex field is not read as JSON.
+    """Return *source*, but that a reference is neither read as JSON nor coerced.
 
     A source can outlive a load and be in use by another thread, so this is an object of its own:
     of a class that is derived from the source's, and with the same attributes.
@@ -685,13 +685,25 @@ def _taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettin
 
 @lru_cache(maxsize=256)
 def _class_taking_references(kind: type[Any]) -> type[PydanticBaseSettingsSource]:
-    def decode_complex_value(self: Any, field_name: str, field: FieldInfo, value: Any) -> Any:
+    module = {"__module__": kind.__module__}
+    return new_class(kind.__name__, (_TakingReferences, kind), exec_body=lambda n: n.update(module))
+
+
+class _TakingReferences(PydanticBaseSettingsSource):
+    """Goes before the class of a source."""
+
+    def __init_subclass__(cls) -> None:
+        """Leave out the source's own, which may want arguments, or keep what is derived."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         if isinstance(value, str) and is_reference(value):
             return {REFERENCE_KEY: value}
-        return kind.decode_complex_value(self, field_name, field, value)
+        return super().decode_complex_value(field_name, field, value)
 
-    changed = {"decode_complex_value": decode_complex_value, "__module__": kind.__module__}
-    return new_class(kind.__name__, (kind,), exec_body=lambda names: names.update(changed))
+    def _coerce_env_val_strict(self, field: FieldInfo | None, value: Any) -> Any:
+        if isinstance(value, str) and is_reference(value):
+            return value  # in a strict class it would itself be the path or the bytes
+        return super()._coerce_env_val_strict(field, value)  # type: ignore[misc]  # of variables
 
 
 def _name_of(source: object) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from pydantic import Field
@@ -176,6 +176,25 @@ def test_a_source_with_slots() -> None:
     source = Slotted(Settings)
     source.host = "slotted"
     assert choosing(source)().host == "slotted"
+
+
+class Registered(EnvSettingsSource):
+    kinds: ClassVar[list[str]] = []
+
+    def __init_subclass__(cls, *, kind: str) -> None:
+        super().__init_subclass__()
+        cls.kinds.append(kind)
+
+
+class Derived(Registered, kind="derived"):
+    pass
+
+
+def test_a_source_that_says_how_to_derive_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load derives nothing that the class would hear of."""
+    monkeypatch.setenv("ITEMS", "vault:app#items")
+    assert choosing(Derived(Settings))().items == ["x", "y"]
+    assert Registered.kinds == ["derived"]
 
 
 def test_a_source_sees_what_those_before_it_gave() -> None:

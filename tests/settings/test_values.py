@@ -372,6 +372,29 @@ def test_literals(monkeypatch: pytest.MonkeyPatch, app: DevServer) -> None:
     assert not app.requests
 
 
+def test_a_strict_class_coerces_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fits a field as it is, a path or bytes, is resolved under ``strict=True`` as well."""
+
+    class Inner(BaseModel):
+        path: Path
+
+    class Strict(VaultSettings):
+        model_config = VaultConfigDict(strict=True, env_nested_delimiter="__")
+        secret: SecretStr
+        raw: bytes
+        template: bytes
+        inner: Inner
+
+    monkeypatch.setenv("SECRET", "vault:app#token")
+    monkeypatch.setenv("RAW", "vault:app#token")
+    monkeypatch.setenv("TEMPLATE", "at ${vault:app#host}")
+    monkeypatch.setenv("INNER__PATH", "vault:app#host")
+    settings = Strict()
+    assert settings.secret == SecretStr("from vault")
+    assert (settings.raw, settings.template) == (b"from vault", b"at vault host")
+    assert settings.inner.path == Path("vault host")
+
+
 def test_the_switch(monkeypatch: pytest.MonkeyPatch, app: DevServer) -> None:
     """With ``vault_resolve_values=False`` values are texts, annotations still count."""
 
