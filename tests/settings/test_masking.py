@@ -188,6 +188,18 @@ def test_computed_fields_and_copies_of_a_value_are_masked() -> None:
     assert "plain='plain'" in text
 
 
+def test_keys_with_dots() -> None:
+    """A key of a mapping may look like the name of something inside another."""
+
+    class Hosts(VaultSettings):
+        hosts: dict[str, Database]
+
+    hosts: Any = {"db.example.com": {}, "db": {"host": "plain"}}
+    shown = repr(Hosts(hosts=hosts))
+    assert CANARY not in shown
+    assert "host='plain'" in shown
+
+
 def test_what_others_gave_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """A field that was to come from the vault and did not is printed as pydantic does."""
 

@@ -91,8 +91,9 @@ def _by_head(names: Collection[str]) -> Callable[[str | None], frozenset[str]]:
         return lambda _: frozenset({""})
     heads: dict[str | None, set[str]] = {}
     for name in names:
-        head, _, rest = name.partition(".")
-        heads.setdefault(head, set()).add(rest)
+        steps = name.split(".")
+        for end in range(1, len(steps) + 1):  # a key may have dots, as the name of a host has
+            heads.setdefault(".".join(steps[:end]), set()).add(".".join(steps[end:]))
     return lambda name: frozenset(heads.get(name, ()))
 
 
