@@ -12,12 +12,13 @@ from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AliasPath, BaseModel, Field, ValidationError, model_validator
 
 from tests.settings.loading import unresolved
 from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.loading.needs import REFERENCE_KEY
 from vaultconfig.masking.values import mask
 
 CANARY = "kq7Zp-pL4in-Xw93mVtR"
@@ -201,6 +202,24 @@ def test_a_model_that_requires_itself(app: DevServer) -> None:
 
     with pytest.raises(ValidationError, match="Field required"):
         Holder()
+
+
+@pytest.mark.parametrize("reference", [{REFERENCE_KEY: "vault:app#token"}, {REFERENCE_KEY: 5}])
+def test_our_own_key_in_the_vault(
+    app: DevServer, monkeypatch: pytest.MonkeyPatch, reference: dict[str, Any]
+) -> None:
+    """Who may write one secret can't read another by it, where a value refers to the first."""
+
+    class Held(VaultSettings):
+        whole: dict[str, Any]
+        inside: Annotated[dict[str, Any], Field(validation_alias=AliasPath("holder", "odd"))]
+
+    app.put("odd", {"odd": reference})
+    monkeypatch.setenv("WHOLE", "vault:odd")
+    monkeypatch.setenv("HOLDER", "vault:odd")
+    held = Held()
+    assert held.whole == {"odd": reference}
+    assert held.inside == reference
 
 
 def test_names_that_are_no_text(app: DevServer) -> None:

@@ -490,10 +490,10 @@ def _below(prefix: str, key: object) -> str:
 
 
 def _reference_in(value: Any) -> str | None:
+    if type(value) is dict:
+        value = value.get(REFERENCE_KEY)
     # Exactly str: what came from the vault (a nested settings class hands it on) stays as it is.
-    if type(value) is str:
-        return value if is_reference(value) else None
-    return value.get(REFERENCE_KEY) if type(value) is dict else None
+    return value if type(value) is str and is_reference(value) else None
 
 
 def _item_of(field: ModelField | None) -> ModelField | None:
