@@ -204,6 +204,21 @@ def test_a_model_that_requires_itself(app: DevServer) -> None:
         Holder()
 
 
+class Branching(BaseModel):
+    value: Annotated[str, "vault:app#token"]
+    left: Branching = None  # type: ignore[assignment]  # which many write
+    right: Branching = None  # type: ignore[assignment]
+
+
+def test_a_model_that_contains_itself_twice(app: DevServer) -> None:
+    """What no source mentions ends there: doubled at each level, it would take for ever."""
+
+    class Holder(VaultSettings):
+        tree: Branching
+
+    assert Holder().tree.value == CANARY
+
+
 @pytest.mark.parametrize("reference", [{REFERENCE_KEY: "vault:app#token"}, {REFERENCE_KEY: 5}])
 def test_our_own_key_in_the_vault(
     app: DevServer, monkeypatch: pytest.MonkeyPatch, reference: dict[str, Any]

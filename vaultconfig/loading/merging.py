@@ -38,8 +38,6 @@ from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import is_masked
 from vaultconfig.references import Resolved, VaultRef, is_reference
 
-# Levels of models that no source mentions: one that requires itself has no end.
-_DEEPEST: Final = 32
 _FROM_DEFAULT: Final = Provenance(DEFAULT)
 _ANNOTATION: Final = Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT)
 
@@ -94,7 +92,7 @@ class Merge:
         self._fill_placeholders = fill_placeholders
         self._read_text = read_text
         self._resolves_values = resolves_values
-        self._levels = 0  # of models that no source mentions
+        self._unmentioned_models: list[type] = []  # that the walk is inside of
         self._landed = 0  # values that the vault gave
         self._open: list[tuple[Need, dict[Any, Any]]] = []
         self.unanswered: dict[VaultRef, None] = {}
@@ -142,7 +140,7 @@ class Merge:
 
         The usual case, by a short way: nothing but the vault gives it, and that has to be asked.
         """
-        if field.declared is None or field.key is None or field.models or self._levels:
+        if field.declared is None or field.key is None or field.models or self._unmentioned_models:
             return False
         need = annotated(name, field, self._fill_placeholders)
         if isinstance(need.filled, VaultConfigError):
@@ -415,17 +413,19 @@ class Merge:
     def _unmentioned(self, field: ModelField, name: str, default: Any) -> Any:
         """Return what the vault gives inside a nested model that no source mentions."""
         is_left_out = default is None and field.nullable and field.declared is None
-        if field.many or is_left_out or self._levels == _DEEPEST:
+        if field.many or is_left_out:
             return ABSENT
         pieces = []
         if is_model(type(default)):
             pieces = [Piece(Rank.BELOW, None, (), _values_of(default, field.models), _FROM_DEFAULT)]
         model = self._chosen(field, pieces, default, name)
-        if model is None:
+        # One that contains itself, and has no default to end with, would have no end.
+        if model is None or (not pieces and model in self._unmentioned_models):
             return ABSENT
-        self._levels, before = self._levels + 1, self._landed
+        before = self._landed
+        self._unmentioned_models.append(model)
         data = self._model(model, pieces, f"{name}.")
-        self._levels -= 1
+        self._unmentioned_models.pop()
         # Its defaults do where the vault has nothing for it; they are not complete by themselves.
         return data if self._landed > before or field.info.is_required() else ABSENT
 
