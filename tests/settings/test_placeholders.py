@@ -192,3 +192,16 @@ def test_values_in_the_environment_are_filled(
     monkeypatch.setenv("TOKEN", "vault:{region}/app#token")
     assert Plain().token == "of eu/app"
     assert asked() == [("GET", ("eu/app",))]
+
+
+def test_a_default_factory_that_takes_other_fields(app: DevServer) -> None:
+    """What it would make is not known yet: another value would be another path."""
+
+    class Regional(VaultSettings):
+        zone: str = "us-1"
+        region: str = Field(default_factory=lambda data: data["zone"][:2])
+        token: Annotated[str, "vault:{region}/app#token"]
+
+    assert "from a default factory" in str(unresolved(lambda: Regional(zone="eu-1")))
+    assert not app.requests
+    assert Regional(region="eu").token == "of eu/app"

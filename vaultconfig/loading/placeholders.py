@@ -86,6 +86,11 @@ class Placeholders:
             raise ConfigurationError(
                 f"{{{name}}} would come from the vault itself: give it elsewhere"
             )
+        if layer is None and field.info.default_factory_takes_validated_data:
+            raise ConfigurationError(
+                f"{{{name}}} would come from a default factory that takes other fields: name it in"
+                " vault_variables, or give it a value"
+            )
         if layer is None:
             return DEFAULT, _segment(fields.default_of(field, {}))
         as_written = layer.written(value) if isinstance(value, str) else None
