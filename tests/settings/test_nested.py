@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 
 from tests.settings.loading import Asked, reasons
 from vaultconfig import VaultConfigDict, VaultSettings
@@ -107,6 +107,27 @@ class TestDefaults:
         settings = Settings()
         assert settings.db == Db(host="from factory", password="db password")
         assert settings.other == Db(password="db password")
+
+    def test_a_default_factory_takes_what_the_vault_says(self, asked: Asked) -> None:
+        """It is called once that is there, and validated as the class says."""
+
+        class Settings(VaultSettings):
+            host: Annotated[str, AfterValidator(str.upper), "vault:db#password"]
+            db: Db = Field(default_factory=lambda d: Db(host=d["host"], password=""))
+            other: Db | None = Field(default_factory=lambda d: Db(host=d["host"], password=""))
+
+        settings = Settings()
+        assert settings.db == settings.other == Db(host="DB PASSWORD", password="db password")
+        assert len(asked()) == 1
+
+    def test_a_default_factory_is_not_called_without_what_it_takes(self) -> None:
+        """What is missing is told as such, and not by an exception of the factory's."""
+
+        class Settings(VaultSettings):
+            host: Annotated[str, "vault:nowhere#host"]
+            db: Db = Field(default_factory=lambda d: Db(host=d["host"].lower(), password=""))
+
+        assert reasons(Settings) == {"host": "SecretNotFoundError"}
 
     def test_partial_updates_by_pydantic_settings_itself(
         self, monkeypatch: pytest.MonkeyPatch

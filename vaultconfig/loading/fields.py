@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, cast, get_args, get_type_hints
 from weakref import WeakKeyDictionary
 
 from pydantic import (
@@ -149,15 +149,19 @@ class ModelFields:
             return cast("Callable[[], Any]", factory)()
         validated: dict[str, Any] = {}
         for earlier in self.all[: self.all.index(field)]:
-            value = earlier.find(data)[1]
-            if value is ABSENT:
-                value = self.default_of(earlier, data)
-            else:
-                adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", earlier.info.annotation))
+            value, info = earlier.find(data)[1], earlier.info
+            if value is not ABSENT:
+                mark = FieldInfo(discriminator=info.discriminator)
+                kind = cast("Any", Annotated[info.annotation, mark, *info.metadata])
+                adapter: TypeAdapter[Any] = TypeAdapter(kind)
                 try:
                     value = adapter.validate_python(value)
                 except ValidationError:  # which is going to be told of anyway
                     return None
+            elif info.is_required():  # so is this
+                return None
+            else:
+                value = self.default_of(earlier, data)
             validated[earlier.name] = value
         return cast("Callable[[dict[str, Any]], Any]", factory)(validated)
 

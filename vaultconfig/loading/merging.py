@@ -218,7 +218,7 @@ class Merge:
             value = self._leaf(field, taken.leaf, name)
         elif field is not None and field.models and not taken.is_stopped:
             self._report.has_called_factories |= field.info.default_factory is not None
-            value = self._unmentioned(field, name, default())
+            value = self._unmentioned(field, name, default)
         if taken.failure is None:
             return place, value
         has_default = field is not None and not field.info.is_required()
@@ -410,10 +410,16 @@ class Merge:
             return first  # type: ignore[no-any-return]
         return data
 
-    def _unmentioned(self, field: ModelField, name: str, default: Any) -> Any:
+    def _unmentioned(self, field: ModelField, name: str, make_default: Callable[[], Any]) -> Any:
         """Return what the vault gives inside a nested model that no source mentions."""
-        is_left_out = default is None and field.nullable and field.declared is None
-        if field.many or is_left_out:
+        if field.many:
+            return ABSENT
+        default: Any = None
+        if self.unanswered and field.info.default_factory_takes_validated_data:
+            self.is_over = False  # it may take what the vault has yet to say
+        else:
+            default = make_default()
+        if default is None and field.nullable and field.declared is None:
             return ABSENT
         pieces = []
         if is_model(type(default)):
