@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tests.settings.loading import reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
@@ -171,6 +171,51 @@ def test_plain_siblings_are_read_from_a_named_file_in_production(
         "db.password": "vault",
         "debug": ".env",
     }
+
+
+class Queue(BaseModel):
+    topic: str = "all"
+    database: Database = Database(password="default")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"host": "h", "password": "stale"}',
+        '[{"host": "h", "password": "stale"}]',
+        '{"topic": "t", "database": {"password": "stale"}}',
+    ],
+)
+@pytest.mark.parametrize("kind", [Database | list[Database], Database | Queue | list[Database]])
+def test_no_member_of_a_union_comes_from_a_file_in_production(
+    credentials: DevServer, env_file: Any, kind: Any, value: str
+) -> None:
+    """Whichever of its members a value is, alone or in a list, `.env` gives the vault's no part."""
+
+    class Named(VaultSettings):
+        model_config = VaultConfigDict(env_file=".env")
+        either: kind
+
+    env_file(f"EITHER='{value}'")
+    try:
+        shown = str(Named().model_dump())
+    except ValidationError as error:  # a union without a tag is not filled
+        shown = str(error)
+    assert "stale" not in shown
+
+
+def test_a_model_or_a_list_of_it_is_filled(
+    credentials: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one model is all that a value is made of, no tag is needed to tell."""
+
+    class Either(VaultSettings):
+        either: Database | list[Database]
+
+    filled = Database(password="from vault")
+    assert Either().either == filled
+    monkeypatch.setenv("EITHER", "[{}]")
+    assert Either().either == [filled]
 
 
 def test_the_vault_is_asked_first(credentials: DevServer, env_file: Any, development: None) -> None:

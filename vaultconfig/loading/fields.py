@@ -50,7 +50,8 @@ class ModelField:
         key: The place, where there is only one, and of one step.
         declared: The reference or template in its annotation, or what is wrong with it.
         models: What its value is made of: one model, several in a union, mostly none.
-        many: Whether those are the items of a list or the values of a mapping.
+        models_inside: Those that may be the items of a list or the values of a mapping.
+        many: Whether all of them are, and its value is no model itself.
         nullable: Whether None may stand in their place.
         tags: What tells the members of a union apart: the names of fields, or functions.
         labels: What such a function returns for each of them.
@@ -69,7 +70,8 @@ class ModelField:
         self.key = first[0] if not others and len(first) == 1 else None
         self.declared = declared_in(parts)
         self.models: tuple[type, ...] = tuple(dict.fromkeys(m.annotation for m in models))
-        self.many = any(part.contained for part in models)
+        self.models_inside = tuple(dict.fromkeys(m.annotation for m in models if m.contained))
+        self.many = bool(models) and all(part.contained for part in models)
         self.nullable = any(part.annotation is NoneType and not part.contained for part in parts)
         self.tags = tags_in(info, parts)
         self.labels = {
@@ -97,6 +99,7 @@ class ModelField:
         if self._item is None:
             self._item = copy.copy(self)
             self._item.many, self._item.declared, self._item.info = False, None, FieldInfo()
+            self._item.models, self._item.models_inside = self.models_inside, ()
             self._item.wants_text, self._item.takes_objects = False, True
         return self._item
 

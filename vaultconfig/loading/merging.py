@@ -398,12 +398,17 @@ class Merge:
             mappings = [
                 p._replace(rank=Rank.ABOVE) if p.origin.source == VAULT else p for p in mappings
             ]
+        # Which one it is going to be, pydantic says: the vault fills what is its in any of them.
+        members = field.models if field is not None and not field.many else ()
         data: dict[Any, Any] = {}
         for key in dict.fromkeys(key for piece in mappings for key in piece.data):
-            found = [(p, (key,), p.data[key]) for p in mappings if key in p.data]
-            _, value = self._value(item, found, _below(f"{name}.", key))
-            if value is not ABSENT:
-                data[key] = value
+            found: list[Found] = [(p, (key,), p.data[key]) for p in mappings if key in p.data]
+            inner = [f for m in members for f in model_fields(m).by_key.get(key, ())]
+            if any(f.bears_references for f in inner):
+                found = self._allowed(found, _below(f"{name}.", key))
+            if found:
+                _, value = self._value(item, found, _below(f"{name}.", key))
+                data |= {} if value is ABSENT else {key: value}
         first = mappings[0].data
         is_same = len(mappings) == 1 and mappings[0].origin.source != VAULT
         if is_same and data.keys() == first.keys() and all(data[k] is first[k] for k in first):
@@ -503,7 +508,7 @@ def _reference_in(value: Any) -> str | None:
 
 
 def _item_of(field: ModelField | None) -> ModelField | None:
-    return field.item if field is not None and field.many else None
+    return field.item if field is not None and field.models_inside else None
 
 
 def _values_of(instance: Any, models: Sequence[type]) -> dict[str, Any]:
