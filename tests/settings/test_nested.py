@@ -120,6 +120,21 @@ class TestDefaults:
         assert settings.db == settings.other == Db(host="DB PASSWORD", password="db password")
         assert len(asked()) == 1
 
+    def test_a_default_factory_beside_a_class_that_pydantic_does_not_know(self) -> None:
+        """What is given for that goes to the factory as it is."""
+
+        class Thing:
+            pass
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(arbitrary_types_allowed=True)
+            thing: Thing
+            db: Db = Field(
+                default_factory=lambda d: Db(host=type(d["thing"]).__name__, password="")
+            )
+
+        assert Settings(thing=Thing()).db.host == "Thing"
+
     def test_a_default_factory_is_not_called_without_what_it_takes(self) -> None:
         """What is missing is told as such, and not by an exception of the factory's."""
 

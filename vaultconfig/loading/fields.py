@@ -15,6 +15,7 @@ from pydantic import (
     AliasChoices,
     AliasPath,
     BaseModel,
+    PydanticSchemaGenerationError,
     SecretBytes,
     SecretStr,
     Tag,
@@ -156,9 +157,10 @@ class ModelFields:
             if value is not ABSENT:
                 mark = FieldInfo(discriminator=info.discriminator)
                 kind = cast("Any", Annotated[info.annotation, mark, *info.metadata])
-                adapter: TypeAdapter[Any] = TypeAdapter(kind)
                 try:
-                    value = adapter.validate_python(value)
+                    value = TypeAdapter(kind).validate_python(value)
+                except PydanticSchemaGenerationError:
+                    pass  # of a class that pydantic does not know, there are instances alone
                 except ValidationError:  # which is going to be told of anyway
                     return None
             elif info.is_required():  # so is this
