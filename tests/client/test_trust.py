@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+from contextlib import closing
 
 import pytest
 import trustme
@@ -213,5 +214,6 @@ def test_the_environment_may_change_afterwards(tls, connect, bundle, monkeypatch
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.chdir("/")
     assert client.read("a/b").version == 1
-    monkeypatch.setattr(client, "_wire", client._wire.twin())
-    assert client.read("a/b").version == 1
+    with monkeypatch.context() as patch, closing(client._wire.twin()) as twin:
+        patch.setattr(client, "_wire", twin)
+        assert client.read("a/b").version == 1
