@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
+from inspect import signature
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Final, cast, get_args, get_type_hints
@@ -58,6 +59,7 @@ class ModelField:
         labels: What such a function returns for each of them.
         wants_text: Whether a number in the vault stands for its digits.
         takes_objects: Whether a whole object can be its value.
+        factory_takes_data: Whether its default is made from the fields before it.
         takes_text_as_it_is: Whether pydantic-settings hands the text of a variable on to it.
     """
 
@@ -80,6 +82,7 @@ class ModelField:
         }
         self.wants_text = wants_text(parts)
         self.takes_objects = takes_objects(parts)
+        self.factory_takes_data = _factory_takes_data(info)
         self.takes_text_as_it_is = any(info.annotation is kind for kind in _SCALARS)
         self._bears_references: bool | None = None
         self._item: ModelField | None = None
@@ -149,7 +152,7 @@ class ModelFields:
             return None
         if factory is None:
             return field.info.default
-        if not getattr(field.info, "default_factory_takes_validated_data", False):
+        if not field.factory_takes_data:
             return cast("Callable[[], Any]", factory)()
         validated: dict[str, Any] = {}
         for earlier in self.all[: self.all.index(field)]:
@@ -169,6 +172,18 @@ class ModelFields:
                 value = self.default_of(earlier, data)
             validated[earlier.name] = value
         return cast("Callable[[dict[str, Any]], Any]", factory)(validated)
+
+
+def _factory_takes_data(info: FieldInfo) -> bool:
+    factory: Any = info.default_factory
+    if factory is None or hasattr(info, "default_factory_takes_validated_data"):
+        return bool(getattr(info, "default_factory_takes_validated_data", False))
+    try:
+        parameters = signature(factory).parameters.values()  # as pydantic 2.10 looks at it
+    except ValueError:  # of what is built in, such as dict
+        return False
+    needed = [p for p in parameters if p.kind < p.VAR_POSITIONAL and p.default is p.empty]
+    return len(needed) == 1
 
 
 def model_fields(model: type) -> ModelFields:

@@ -420,7 +420,7 @@ class Merge:
         if field.many:
             return ABSENT
         default: Any = None
-        if self.unanswered and field.info.default_factory_takes_validated_data:
+        if self.unanswered and field.factory_takes_data:
             self.is_over = False  # it may take what the vault has yet to say
         else:
             default = make_default()

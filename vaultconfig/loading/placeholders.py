@@ -86,7 +86,7 @@ class Placeholders:
             raise ConfigurationError(
                 f"{{{name}}} would come from the vault itself: give it elsewhere"
             )
-        if layer is None and field.info.default_factory_takes_validated_data:
+        if layer is None and field.factory_takes_data:
             raise ConfigurationError(
                 f"{{{name}}} would come from a default factory that takes other fields: name it in"
                 " vault_variables, or give it a value"
