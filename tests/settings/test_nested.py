@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal
 
+import pydantic_settings
 import pytest
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 
@@ -367,6 +368,8 @@ class TestUnions:
         self, app: DevServer, monkeypatch: pytest.MonkeyPatch, variable: str, part: str
     ) -> None:
         """A partial update is one of the default where the vault gives the default's tag."""
+        if pydantic_settings.__version__.startswith("2.15."):
+            pytest.skip("this pydantic-settings does not look at the tag of a default")
 
         class Left(BaseModel):
             kind: Literal["left"] = "left"
