@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
+from pydantic_settings import BaseSettings, SettingsError
 
 from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.load import Ask
 from vaultconfig.loading.report import Report
-from vaultconfig.settings import VaultSettings
-from vaultconfig.source import Purpose, VaultSettingsSource, gathered, vault_source_in
+from vaultconfig.source.meeting import Purpose
+from vaultconfig.source.upstream import OwnSources, Sources, run_as_usual, sources_of
+from vaultconfig.source.vault import VaultSettingsSource, given_by, vault_source_in
 
 _NO_FALLBACK: Final = (
     "render and run take values from the vault alone: .env is not used instead, in development "
@@ -49,25 +50,23 @@ def survey(settings_cls: type[BaseSettings], ask: Ask) -> Report:
 
 
 def _load(settings_cls: type[BaseSettings], purpose: Purpose) -> Report:
-    sources, found = sources_of(settings_cls)
-    ours = found.for_purpose(purpose)
+    sources, found = sources_for(settings_cls)
+    reports: list[Report] = []
+    ours = found.for_purpose(purpose._replace(look=reports.append))
     sources = tuple(ours if source is found else source for source in sources)
-    problem = ""
+    problem = "the class does not run the source that it has for the vault"
     try:
-        if issubclass(settings_cls, VaultSettings):
-            return gathered(settings_cls, sources, {}).run()
-        settings_cls._settings_build_values(sources, {})
+        if issubclass(settings_cls, OwnSources):
+            return given_by(settings_cls, sources, {}).run()
+        run_as_usual(settings_cls, sources)
     except SettingsError as error:
         problem = str(error)  # its cause holds what could not be decoded
-    if ours.report is None:
-        problem = problem or "the class does not run the source that it has for the vault"
+    if not reports:
         raise ConfigurationError(problem)
-    return ours.report
+    return reports[0]
 
 
-def sources_of(
-    settings_cls: type[BaseSettings],
-) -> tuple[tuple[PydanticBaseSettingsSource, ...], VaultSettingsSource]:
+def sources_for(settings_cls: type[BaseSettings]) -> tuple[Sources, VaultSettingsSource]:
     """Return all sources of *settings_cls*, and the one for the vault among them.
 
     Raises:
@@ -75,11 +74,10 @@ def sources_of(
     """
     # Not the class's own command line: the one there is was for us.
     parses = False if settings_cls.model_config.get("cli_parse_args") else None
-    sources, _ = settings_cls._settings_init_sources(_cli_parse_args=parses)
-    try:
-        return sources, vault_source_in(sources)
-    except StopIteration:
-        pass
+    sources, _ = sources_of(settings_cls, _cli_parse_args=parses)
+    found = vault_source_in(sources)
+    if found is not None:
+        return sources, found
     raise ConfigurationError(
         f"{settings_cls.__name__} has no source for the vault: derive it from VaultSettings, "
         "or return a VaultSettingsSource from its settings_customise_sources"

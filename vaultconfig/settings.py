@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import codecs
 import inspect
-import io
-import traceback
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final, Unpack
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig.connection.environment import FallbackMode
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
-from vaultconfig.loading.checks import check_class, complete, failures_of_factories
+from vaultconfig.loading.checks import check_class, failures_of_factories
 from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.given import Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts
 from vaultconfig.masking.values import PLAIN_TYPES, mask, unmask
-from vaultconfig.source import DEFAULT_ENV_FILE, arranged, fallback_rule, gathered, run
+from vaultconfig.source.asking import DEFAULT_ENV_FILE
+from vaultconfig.source.upstream import OwnSources, Sources
+from vaultconfig.source.vault import arranged, given_by, run
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -51,7 +50,7 @@ class VaultConfigDict(SettingsConfigDict, total=False):
     """Whether references that stand as values of fields are resolved; True by default."""
 
 
-class VaultSettings(BaseSettings):
+class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its options differ
     """Settings whose annotated fields are filled from the vault, all in one round trip.
 
     A field says where its value is: ``Annotated[SecretStr, "vault:path#field"]``. Precedence,
@@ -81,7 +80,7 @@ class VaultSettings(BaseSettings):
         self,
         *,
         _vault_environment: str | None = None,
-        _build_sources: tuple[tuple[PydanticBaseSettingsSource, ...], dict[str, Any]] | None = None,
+        _build_sources: tuple[Sources, dict[str, Any]] | None = None,
         **values: Any,
     ) -> None:
         """Load the settings; the arguments are pydantic-settings' own, and one of ours.
@@ -101,7 +100,7 @@ class VaultSettings(BaseSettings):
                 options["_vault_environment"] = _vault_environment
                 report = run(type(self), values, options)
             else:
-                report = gathered(type(self), *_build_sources).run()
+                report = given_by(type(self), *_build_sources).run()
             token = _loading.set(report)
             try:
                 super(BaseSettings, self).__init__(**report.state)
@@ -136,24 +135,13 @@ class VaultSettings(BaseSettings):
         check_class(cls)
 
     @classmethod
-    def _settings_init_sources(  # type: ignore[override]  # its arguments differ by version
-        cls, *, _vault_environment: str | None = None, **options: Any
-    ) -> tuple[tuple[PydanticBaseSettingsSource, ...], dict[str, Any]]:
-        """Put our source last, whatever ``settings_customise_sources`` of a subclass says."""
-        complete(cls)
-        env_file = options.get("_env_file", cls.model_config.get("env_file"))
-        if env_file is DEFAULT_ENV_FILE:
-            rule = fallback_rule(cls.model_config, _vault_environment)
-            options["_env_file"] = env_file if rule.is_possible else None
-        problem = ""
-        try:
-            sources, init_kwargs = super()._settings_init_sources(**options)
-        except UnicodeDecodeError as error:
-            problem = f"{_file_read_in(error)} at byte {error.start}"
-        if problem:  # out here, because the exception holds the whole file
-            raise ConfigurationError(f"{problem}: convert it, or name the encoding that it has")
-        arrangement = arranged(cls, sources, environment=_vault_environment, env_file=env_file)
-        return arrangement, init_kwargs
+    def _vaultconfig_sources(
+        cls,
+        make: Callable[..., tuple[Sources, dict[str, Any]]],
+        environment: str | None,
+        options: Mapping[str, Any],
+    ) -> tuple[Sources, dict[str, Any]]:
+        return arranged(cls, make, environment, options)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a field; where the class validates that, its error holds no input either."""
@@ -184,9 +172,9 @@ def provenance(settings: VaultSettings) -> dict[str, Provenance]:
     return settings._vaultconfig_origins.provenance(type(settings))
 
 
-def fixed_fields(settings: VaultSettings) -> list[str]:
+def overridden_fields(settings: VaultSettings) -> list[str]:
     """Name the fields with a reference in their annotation that a higher source has given."""
-    return sorted(settings._vaultconfig_origins.fixed)
+    return sorted(settings._vaultconfig_origins.overridden)
 
 
 def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> None:
@@ -230,16 +218,6 @@ def check_arguments(settings_cls: type[BaseSettings], names: Collection[str]) ->
 
 def _origins(report: Report | None) -> Origins:
     return Origins() if report is None else report.kept()
-
-
-def _file_read_in(error: UnicodeDecodeError) -> str:
-    """Say which file is not in which encoding; only the frames of *error* know the file."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    held = [item for frame in frames for item in frame.f_locals.values()]
-    files = [item for item in held if isinstance(item, io.IOBase) and hasattr(item, "name")]
-    file = files[-1] if files else None
-    name, encoding = getattr(file, "name", "a file"), getattr(file, "encoding", error.encoding)
-    return f"{name} is not {codecs.lookup(encoding).name}"
 
 
 def _unmask_fields(settings: BaseModel, origins: Origins) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from tests.client.scripted import TOKEN, Reply, envelope, secret
 from vaultconfig import errors
-from vaultconfig.client import StaticToken, codes
+from vaultconfig.client import StaticToken, codes, failures
 from vaultconfig.client.codes import Retry
 from vaultconfig.client.wire import failure_of
 from vaultconfig.devserver.answers import STATUS
@@ -85,6 +86,25 @@ def test_codes_that_are_final(vault, client, status, code, kind):
     assert caught.value.request_id == "req_1"
     assert "CANARY" not in str(caught.value)
     assert len(vault.asked) == 1
+
+
+# What does not exist says so, and there is nothing to do about it.
+WITH_ADVICE = sorted(
+    code
+    for code, meaning in codes.CODES.items()
+    if meaning.kind not in (codes.Kind.NOT_FOUND, codes.Kind.VERSION_NOT_FOUND)
+)
+
+
+@pytest.mark.parametrize("code", WITH_ADVICE)
+def test_the_advice_of_each_code(vault, client, monkeypatch, code):
+    """What the table says to do about a code reaches the user, whatever kind of code it is."""
+    meaning = dataclasses.replace(codes.CODES[code], advice="do as I say")
+    monkeypatch.setattr(failures, "CODES", {code: meaning})
+    status = {"token_invalid": 401, "rate_limited": 429}.get(code, STATUS.get(code, 400))
+    vault.script(*[envelope(code, status=status)] * 20)
+    with pytest.raises(errors.VaultConfigError, match="do as I say"):
+        client.read("a/b")
 
 
 @pytest.mark.parametrize("said", [TOKEN, f"req-{TOKEN}", TOKEN[:8], "x" * 65, "a b", "a:b", 7])

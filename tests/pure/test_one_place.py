@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pydantic_settings
 import pytest
 
 import vaultconfig
@@ -133,3 +136,34 @@ def test_the_formats() -> None:
     """The command line, the renderer and the page about them have the same formats."""
     page = (ROOT / "docs/dialects.md").read_text(encoding="utf-8")
     assert set(dialects.FORMATS) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+def private_names_of_pydantic_settings() -> set[str]:
+    """Return the private methods of its classes, and the attribute that its sources share."""
+    classes = (getattr(pydantic_settings, name) for name in pydantic_settings.__all__)
+    kinds = {kind for found in classes if isinstance(found, type) for kind in found.__mro__}
+    ours = (kind for kind in kinds if kind.__module__.startswith("pydantic_settings"))
+    names = {name for kind in ours for name in vars(kind) if name.startswith("_")}
+    return {"_init_state"} | {name for name in names if not name.endswith("__")}
+
+
+def used_names(file: Path) -> Iterator[str]:
+    """Yield attributes and methods in *file*, and what it takes from pydantic-settings."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(attr=name) | ast.FunctionDef(name=name):
+                yield name
+            case ast.ImportFrom(module=str(module)) if module.startswith("pydantic_settings"):
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def test_private_names_of_pydantic_settings() -> None:
+    """They stand in one file."""
+    private = private_names_of_pydantic_settings()
+    files = {
+        str(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*.py")
+        for name in used_names(file)
+        if name in private or "._" in name
+    }
+    assert files == {"source/upstream.py"}

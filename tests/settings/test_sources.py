@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +22,14 @@ from pydantic_settings import (
 )
 
 from tests.settings.loading import reasons
-from vaultconfig import VaultConfigDict, VaultSettings, VaultSettingsSource, provenance
+from vaultconfig import (
+    VaultConfigDict,
+    VaultSettings,
+    VaultSettingsSource,
+    provenance,
+)
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +95,31 @@ def test_our_own_source_in_the_middle(env_file: Any) -> None:
 
     settings = choosing(choose)()
     assert (settings.token, settings.host) == ("from vault", "vault host")
+
+
+def test_arguments_of_our_own_source(
+    env_file: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class that gives our source arguments has them count, but for one of ``Settings()``."""
+    env_file("HOST='of development'")
+    file = tmp_path / "connection.env"
+    for name in ("SCAIVAULT_URL", "SCAIVAULT_TOKEN"):
+        with file.open("a") as out:
+            out.write(f"{name}={os.environ[name]}\n")
+        monkeypatch.delenv(name)
+
+    class Model(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            ours = VaultSettingsSource(settings_cls, environment="dev", env_file=file)
+            return (ours, *sources.values())
+
+    settings = Model()
+    assert (settings.token, settings.host) == ("from vault", "of development")
+    with pytest.raises(ConfigurationError, match="no credentials"):
+        Model(_vault_environment="production")
 
 
 @pytest.mark.parametrize("kind", ["yaml", "toml", "json"])

@@ -32,7 +32,7 @@ from vaultconfig.cli.target import load_target
 from vaultconfig.connection.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
 from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.inspection import sources_of, survey
+from vaultconfig.inspection import sources_for, survey
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
@@ -110,7 +110,7 @@ class _Checking:
 
     def _connect(self, now: datetime) -> None:
         try:
-            found = sources_of(self.settings_cls)[1].connection()
+            found = sources_for(self.settings_cls)[1].asking().connection()
             usual = DEVELOPMENT_DEADLINE if environment_here().is_development else DEADLINE
             deadline = found.deadline or usual
             self.connection = found.model_copy(update={"deadline": deadline})
@@ -159,8 +159,8 @@ class _Checking:
         for clash in clashes_in(self.settings_cls, found.state, vault=found.kept().from_vault()):
             self.code = CONFIGURATION
             yield Problem("error", "variables", clash)
-        if found.fixed:
-            names = ", ".join(sorted(found.fixed))
+        if found.overridden:
+            names = ", ".join(sorted(found.overridden))
             yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
         for file, is_read in env_files(self.settings_cls).items():
             yield from problems_of_file(file)

@@ -12,9 +12,9 @@ import click
 
 from vaultconfig.cli.connecting import open_vault, reference_from
 from vaultconfig.cli.options import common
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.masking.values import mask
-from vaultconfig.references import VaultRef, as_text, pick
+from vaultconfig.references import VaultRef, as_text, picked
 from vaultconfig.render import files
 
 
@@ -49,7 +49,10 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
         )
     wanted = reference_from(reference)
     with open_vault() as client:
-        content = _encoded(pick(client.read(wanted.path, wanted.version), wanted.field))
+        found = picked(client.read(*wanted.key), wanted)
+    if isinstance(found, VaultConfigError):
+        raise found
+    content = _encoded(found.value)
     if is_base64:
         content = _decoded(content, wanted)
     if output is None:

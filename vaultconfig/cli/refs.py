@@ -53,9 +53,9 @@ def refs(*, target: str | None, as_json_: bool) -> None:
     needed, is_wrong = [], False
     for need, _ in sorted(survey(settings_cls, not_asking).outcomes, key=lambda item: item[0].name):
         place = "annotation" if need.layer is None else "value"
-        problem = str(need.filled) if isinstance(need.filled, VaultConfigError) else None
+        problem = str(need.wanted) if isinstance(need.wanted, VaultConfigError) else None
         needed.append(Needed(need.name, need.shown or "", place, problem))
-        is_wrong |= isinstance(need.filled, InvalidReferenceError)
+        is_wrong |= isinstance(need.wanted, InvalidReferenceError)
     if as_json_:
         click.echo(as_json(needed))
     else:

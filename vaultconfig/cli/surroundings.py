@@ -18,13 +18,13 @@ from vaultconfig.connection.environment import Environment
 from vaultconfig.connection.stored import files_of
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inspection import sources_of
+from vaultconfig.inspection import sources_for
 from vaultconfig.loading.report import Report
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refers
-from vaultconfig.source import DEFAULT_ENV_FILE
+from vaultconfig.source.asking import DEFAULT_ENV_FILE
 
 if TYPE_CHECKING:
     from vaultconfig.client import Identity, VaultHealth
@@ -97,7 +97,7 @@ def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:
 
     The one in the working directory is among them: `render` would write it.
     """
-    sources, _ = sources_of(settings_cls)
+    sources, _ = sources_for(settings_cls)
     found = {DEFAULT_ENV_FILE: False}
     for source in sources:
         if isinstance(source, DotEnvSettingsSource) and source.env_file is not None:

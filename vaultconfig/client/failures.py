@@ -68,7 +68,7 @@ def failure_of_secret(report: ErrorReport, *, path: str, version: int | None = N
     if is_rejected and 400 <= (report.status or 400) < 500:
         if report.code is None and report.status is not None:
             return Failure(foreign(report))
-        message = f"the vault rejected the request for {path} ({report.said})"
+        message = f"the vault rejected the request for {path} ({report.said}){_advice(report)}"
         return Failure(SecretError(message, path=path, request_id=request_id))
     return failure_of_request(report, what=path)
 
@@ -80,8 +80,8 @@ def failure_of_request(report: ErrorReport, *, what: str) -> Failure:
         case (Kind.TOKEN | Kind.DENIED) as kind:
             verdict = f"denied {what} to" if kind is Kind.DENIED else "rejected"
             said = f"{report.answer.credential} ({report.code}){_at(report)}"
-            advice = meaning.advice or "check the credentials, scopes and tenant"
-            message = f"the vault {verdict} {said}: {advice}"
+            advice = _advice(report) or ": check the credentials, scopes and tenant"
+            message = f"the vault {verdict} {said}{advice}"
             return Failure(
                 AuthenticationError(message, code=report.code, request_id=report.request_id)
             )
@@ -147,7 +147,7 @@ def rate_limited(report: ErrorReport) -> RateLimitedError:
     pause = report.answer.retry_after
     when = "" if pause is None else f" for {pause:g} s"
     return RateLimitedError(
-        f"{report.answer.peer} asks us to wait{when} ({report.said})",
+        f"{report.answer.peer} asks us to wait{when} ({report.said}){_advice(report)}",
         retry_after=pause,
         request_id=report.request_id,
     )
@@ -156,13 +156,19 @@ def rate_limited(report: ErrorReport) -> RateLimitedError:
 def unavailable(report: ErrorReport) -> VaultUnavailableError:
     """Return an error that says that the server is up and can't serve."""
     return VaultUnavailableError(
-        f"{report.answer.peer} is unavailable ({report.said})", request_id=report.request_id
+        f"{report.answer.peer} is unavailable ({report.said}){_advice(report)}",
+        request_id=report.request_id,
     )
 
 
 def _denied(report: ErrorReport, path: str) -> Failure:
     code, advice = report.code or "access_denied", meaning_of(report).advice
     return Failure(AccessDeniedError(path, code=code, advice=advice, request_id=report.request_id))
+
+
+def _advice(report: ErrorReport) -> str:
+    advice = meaning_of(report).advice
+    return f": {advice}" if advice else ""
 
 
 def _at(report: ErrorReport) -> str:

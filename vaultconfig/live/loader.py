@@ -18,7 +18,8 @@ from vaultconfig.loading.places import own_containers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.source import Given, Loads
+from vaultconfig.source.meeting import Given, Loads
+from vaultconfig.source.upstream import made_of
 from vaultconfig.vaults.cache import Reading
 from vaultconfig.vaults.shared import vault_for
 from vaultconfig.vaults.vault import Lifetime, Vault
@@ -165,8 +166,7 @@ class _Build(Loads):
                 def kept() -> dict[str, Any]:
                     return self._again(done).state
 
-                sources: Any = (kept,)  # in place of all of them; a function will do
-                return settings_cls(_build_sources=(sources, dict(arguments)))
+                return made_of(settings_cls, kept, arguments)
             return settings_cls(**arguments)
 
     def load(

@@ -13,7 +13,7 @@ from vaultconfig.live.metrics import count_refresh
 from vaultconfig.live.schedule import STATES, State
 from vaultconfig.loading.mistakes import described
 from vaultconfig.log import say
-from vaultconfig.settings import VaultSettings, fixed_fields
+from vaultconfig.settings import VaultSettings, overridden_fields
 
 
 class Teller:
@@ -25,9 +25,9 @@ class Teller:
     def tell_loaded(self, settings: BaseSettings) -> None:
         """Count the first load, and name the fields that the environment holds fixed."""
         _count(failed=False)
-        fixed = fixed_fields(settings) if isinstance(settings, VaultSettings) else []
-        if fixed:
-            names = ", ".join(fixed)
+        overridden = overridden_fields(settings) if isinstance(settings, VaultSettings) else []
+        if overridden:
+            names = ", ".join(overridden)
             say(logging.WARNING, "not from the vault, so they will not rotate: %s", names)
 
     def tell(self, outcome: Outcome[Any]) -> None:

@@ -28,7 +28,7 @@ def fill(need: Need, answers: Answers, read_text: ReadText) -> Any:
         answers: One for each reference in *need*.
         read_text: See `ReadText`.
     """
-    declared, field = need.filled, need.field
+    declared, field = need.wanted, need.field
     if not isinstance(declared, (VaultRef, Template)):
         return declared
     resolved: list[Resolved] = []

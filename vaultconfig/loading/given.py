@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from vaultconfig.loading.places import Place
 
 ARGUMENT, COMMAND_LINE, ENVIRONMENT, DOTENV = "argument", "command line", "environment", ".env"
-VAULT, DEFAULT = "vault", "default"
+VAULT, SECRETS_DIRECTORY, DEFAULT = "vault", "secrets directory", "default"
 
 
 class Rank(IntEnum):
@@ -70,13 +70,14 @@ class Layer:
         source: Its name for `provenance`.
         data: By the keys that pydantic knows.
         variables: What it has read; None where it reads no variables.
-        written: Returns how a text stands in a `.env` that has expanded variables in it, else None.
+        as_written: Returns how a text stands in a `.env` that has expanded variables in it, else
+            None.
     """
 
     source: str
     data: Mapping[str, Any] = field(repr=False)
     variables: Variables | None = None
-    written: Callable[[str], str | None] = lambda _: None
+    as_written: Callable[[str], str | None] = lambda _: None
 
     @property
     def rank(self) -> Rank:

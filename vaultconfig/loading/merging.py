@@ -2,8 +2,8 @@
 
 One walk down the fields of a class. Where several layers give one field, whatever they call it, the
 highest counts; mappings are merged. What is left to the vault becomes a `Need`, and is filled at
-once where the vault's answer is there already. So a load walks twice: the first walk finds the
-references, the second has their answers.
+once where the vault's answer is there already. Else the field is left open and filled by `finish`,
+the usual case; or, where an object from the vault may bring in more, a second walk has the answers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vaultconfig.loading.given import (
     Rank,
     piece_of,
 )
-from vaultconfig.loading.needs import REFERENCE_KEY, Fill, Need, annotated, written
+from vaultconfig.loading.needs import REFERENCE_KEY, FillPlaceholders, Need, of_annotation, of_value
 from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, remove_at, set_at
 from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import is_masked
@@ -68,7 +68,7 @@ class Merge:
     Args:
         report: Has what the vault has said so far, and takes what becomes of each field.
         rule: When `.env` may stand in.
-        fill_placeholders: See `Fill`.
+        fill_placeholders: See `FillPlaceholders`.
         read_text: See `ReadText`.
         resolves_values: Whether values that are references are resolved.
 
@@ -83,7 +83,7 @@ class Merge:
         report: Report,
         *,
         rule: FallbackRule,
-        fill_placeholders: Fill,
+        fill_placeholders: FillPlaceholders,
         read_text: ReadText,
         resolves_values: bool = True,
     ) -> None:
@@ -142,8 +142,8 @@ class Merge:
         """
         if field.declared is None or field.key is None or field.models or self._unmentioned_models:
             return False
-        need = annotated(name, field, self._fill_placeholders)
-        if isinstance(need.filled, VaultConfigError):
+        need = of_annotation(name, field, self._fill_placeholders)
+        if isinstance(need.wanted, VaultConfigError):
             return False
         if not self._waits(need):
             return False
@@ -161,7 +161,7 @@ class Merge:
     def finish(self) -> None:
         """Put what the vault has answered where it was left open."""
         for need, data in self._open:
-            filled = self._filled(need, _ANNOTATION)
+            filled = self._answered(need, _ANNOTATION)
             field = need.field
             if field is None or field.key is None:
                 continue
@@ -225,7 +225,7 @@ class Merge:
         if taken.is_stopped or (value is ABSENT and not has_default):
             self._report.failures.append(taken.failure)
         elif not taken.is_expected:
-            self._report.replaced.append(taken.failure)
+            self._report.fell_back.append(taken.failure)
         if value is ABSENT and has_default:
             self._report.origins[name] = _FROM_DEFAULT
         return place, value
@@ -234,12 +234,12 @@ class Merge:
         """Go through what may give a value, the highest first, until there is one."""
         taken = _Taken()
         for candidate, need in self._candidates(field, found, name, taken.mappings):
-            filled = candidate if need is None else self._filled(need, candidate)
+            filled = candidate if need is None else self._answered(need, candidate)
             if need is not None and filled is None:  # the vault has not been asked
-                if self._decides(need):
+                if self._hides_the_rest(need):
                     break
             elif need is not None and isinstance(filled, VaultConfigError):
-                if not self._passes(need, filled, taken):
+                if not self._lets_others_in(need, filled, taken):
                     break
             elif isinstance(filled, Piece) and isinstance(filled.data, dict):
                 taken.mappings.append(filled)
@@ -272,7 +272,7 @@ class Merge:
             text = _reference_in(value) if self._resolves_values and piece.layer else None
             if text is None:
                 if is_due and piece.origin.source != VAULT and not isinstance(value, dict):
-                    self._report.fixed.append(name)
+                    self._report.overridden.append(name)
                 yield here, None
                 continue
             siblings = (
@@ -281,7 +281,7 @@ class Merge:
             if siblings:
                 yield here._replace(data=siblings), None
             fill_in = self._fill_placeholders
-            yield here, written(text, here, name=name, field=field, fill=fill_in)
+            yield here, of_value(text, here, name=name, field=field, fill=fill_in)
         if field is not None and is_due:
             yield from self._annotated(field, name, mappings)
 
@@ -289,9 +289,9 @@ class Merge:
         self, field: ModelField, name: str, mappings: Sequence[Piece]
     ) -> Iterator[tuple[Piece, Need]]:
         if mappings and not self._leaves_something(field, mappings):
-            self._report.fixed.append(name)
+            self._report.overridden.append(name)
         else:
-            need = annotated(name, field, self._fill_placeholders)
+            need = of_annotation(name, field, self._fill_placeholders)
             yield _ANNOTATION, need
 
     def _leaves_something(self, field: ModelField, mappings: Sequence[Piece]) -> bool:
@@ -319,14 +319,14 @@ class Merge:
             self._report.shut_out.append(name)
         return allowed
 
-    def _filled(self, need: Need, piece: Piece) -> Piece | VaultConfigError | None:
+    def _answered(self, need: Need, piece: Piece) -> Piece | VaultConfigError | None:
         """Return *piece* with what fills *need*, or what stands in its way, or None until asked."""
-        if isinstance(need.filled, str):
-            return piece._replace(data=need.filled)
-        if isinstance(need.filled, VaultConfigError):
-            self._report.outcomes.append((need, need.filled))
+        if isinstance(need.wanted, str):
+            return piece._replace(data=need.wanted)
+        if isinstance(need.wanted, VaultConfigError):
+            self._report.outcomes.append((need, need.wanted))
             self.needed.append(need.name)
-            return need.filled
+            return need.wanted
         if self._waits(need):
             self.is_over = False
             self._report.outcomes.append((need, None))
@@ -340,12 +340,12 @@ class Merge:
         self._report.filled.append((need, value))
         return piece._replace(data=value, origin=self._report.origin_of(need))
 
-    def _decides(self, need: Need) -> bool:
+    def _hides_the_rest(self, need: Need) -> bool:
         """Whether nothing below *need* matters, whatever the vault is going to say."""
         merges = need.field is None or need.field.takes_objects
         return not (merges or self._rule.is_possible or any(r.optional for r in need.references))
 
-    def _passes(self, need: Need, error: VaultConfigError, taken: _Taken) -> bool:
+    def _lets_others_in(self, need: Need, error: VaultConfigError, taken: _Taken) -> bool:
         """Note *error* in *taken*, and return whether something else may stand in."""
         answers = self._report.answers
         failed = [ref for ref in need.references if not isinstance(answers.get(ref), Resolved)]

@@ -20,7 +20,7 @@ from vaultconfig.references import Template, VaultRef, expanded_in, parse
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
 
-Fill: TypeAlias = Callable[[Declared], Declared]
+FillPlaceholders: TypeAlias = Callable[[Declared], Declared]
 """Returns a reference without placeholders, or raises what is wrong with them."""
 
 
@@ -30,7 +30,7 @@ class Need(NamedTuple):
     Attributes:
         name: The field, dotted, as its class spells it.
         field: The field; None is a part of a list or mapping.
-        filled: What fills it, without placeholders; or what is wrong with that; or a literal.
+        wanted: What fills it, without placeholders; or what is wrong with that; or a literal.
         references: Those in it, for messages; their placeholders may be unfilled.
         layer: Whose value the reference stands as; None is an annotation.
         place: Where it stands there.
@@ -38,7 +38,7 @@ class Need(NamedTuple):
 
     name: str
     field: ModelField | None
-    filled: Declared | VaultConfigError | str
+    wanted: Declared | VaultConfigError | str
     references: tuple[VaultRef, ...] = ()
     layer: Layer | None = None
     place: Place = ()
@@ -48,7 +48,7 @@ class Need(NamedTuple):
         """The references as text: what is around them in a template may be secret."""
         if self.references:
             return ", ".join(map(str, self.references))
-        return getattr(self.filled, "reference", None)
+        return getattr(self.wanted, "reference", None)
 
     def failed(self, error: VaultConfigError) -> SettingFailure:
         """Return *error* as the failure of this setting, with the variable that it came from."""
@@ -57,12 +57,14 @@ class Need(NamedTuple):
         return SettingFailure(self.name, shown, error, variable)
 
 
-def annotated(name: str, field: ModelField, fill: Fill) -> Need:
+def of_annotation(name: str, field: ModelField, fill: FillPlaceholders) -> Need:
     """Return the need of a field whose annotation carries a reference."""
-    return Need(name, field, *_filled(field.declared, fill))
+    return Need(name, field, *_without_placeholders(field.declared, fill))
 
 
-def written(text: str, piece: Piece, *, name: str, field: ModelField | None, fill: Fill) -> Need:
+def of_value(
+    text: str, piece: Piece, *, name: str, field: ModelField | None, fill: FillPlaceholders
+) -> Need:
     """Return the need of a value that is a reference, or nearly one.
 
     Args:
@@ -70,21 +72,21 @@ def written(text: str, piece: Piece, *, name: str, field: ModelField | None, fil
         piece: Where it stands.
         name: The field, dotted.
         field: See `Need`.
-        fill: See `Fill`.
+        fill: See `FillPlaceholders`.
     """
     layer, place = piece.layer, piece.place
-    problem = _expanded(text, layer.written(text)) if layer else None
+    problem = _expanded(text, layer.as_written(text)) if layer else None
     if problem is not None:
         return Need(name, field, problem, (), layer, place)
     try:
         declared: Declared | ConfigurationError | str = parse(text)
     except InvalidReferenceError as error:
         declared = error.with_traceback(None)
-    return Need(name, field, *_filled(declared, fill), layer, place)
+    return Need(name, field, *_without_placeholders(declared, fill), layer, place)
 
 
-def _filled(
-    declared: Declared | ConfigurationError | str | None, fill: Fill
+def _without_placeholders(
+    declared: Declared | ConfigurationError | str | None, fill: FillPlaceholders
 ) -> tuple[Declared | VaultConfigError | str, tuple[VaultRef, ...]]:
     if not isinstance(declared, (VaultRef, Template)):
         return declared or "", ()

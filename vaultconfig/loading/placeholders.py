@@ -93,7 +93,7 @@ class Placeholders:
             )
         if layer is None:
             return DEFAULT, _segment(fields.default_of(field, {}))
-        as_written = layer.written(value) if isinstance(value, str) else None
+        as_written = layer.as_written(value) if isinstance(value, str) else None
         if as_written is not None:  # it may be a token of the process
             raise ConfigurationError(
                 f"{{{name}}} would come from {expanded_in(as_written)}, which .env expands in the"

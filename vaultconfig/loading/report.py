@@ -43,14 +43,14 @@ class Report:
         answers: What the vault said to each reference.
         outcomes: What was left to the vault, and what stood in the way; None is a value.
         failures: The settings that nothing fills, in the order of the class.
-        replaced: Those that something else fills, though the vault should have.
+        fell_back: Those that something else fills, though the vault should have.
         origins: Where each value came from, by dotted name.
         filled: What the vault has filled, with the value.
         handed_on: Values from the vault that came by another settings class, masked.
         nulls: The names of those that are null there.
         has_called_factories: Whether default factories had a part in the input.
         spots: Where the vault's values stand in the input, once that has been looked up.
-        fixed: The annotated fields that a higher source gives, which never rotate.
+        overridden: The annotated fields that a higher source gives, which never rotate.
         shut_out: The annotated fields that a `.env` has, and may not provide.
     """
 
@@ -60,14 +60,14 @@ class Report:
         self.state: dict[str, Any] = {}
         self.outcomes: list[tuple[Need, VaultConfigError | None]] = []
         self.failures: list[SettingFailure] = []
-        self.replaced: list[SettingFailure] = []
+        self.fell_back: list[SettingFailure] = []
         self.origins: dict[str, Provenance] = {}
         self.filled: list[tuple[Need, Any]] = []
         self.handed_on: list[Any] = []
         self.nulls: set[str] = set()
         self.has_called_factories = False
         self.spots: Spots | None = None
-        self.fixed: list[str] = []
+        self.overridden: list[str] = []
         self.shut_out: list[str] = []
 
     @property
@@ -96,7 +96,7 @@ class Report:
 
     def kept(self) -> Origins:
         """Return what settings keep of it."""
-        return Origins(self.origins, tuple(self.fixed))
+        return Origins(self.origins, tuple(self.overridden))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,11 @@ class Origins:
 
     Attributes:
         by_name: By dotted name.
-        fixed: The annotated fields that a higher source gave.
+        overridden: The annotated fields that a higher source gave.
     """
 
     by_name: dict[str, Provenance] = field(default_factory=dict, compare=False)
-    fixed: tuple[str, ...] = field(default=(), compare=False)
+    overridden: tuple[str, ...] = field(default=(), compare=False)
 
     def from_vault(self) -> frozenset[str]:
         """Return the dotted names of the fields that hold something from the vault."""

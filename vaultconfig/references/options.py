@@ -1,18 +1,16 @@
-"""The values that the options of a reference take, as text and as Python values. Pure."""
+"""The options of a reference: their values as text and as Python values. Pure.
+
+An option stands in `OPTIONS`, and as an attribute and argument of `vaultconfig.VaultRef`.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from vaultconfig.errors import ConfigurationError
-
-EXPECTED: Final = {
-    "version": "a whole number from 1",
-    "ttl": "a duration above 0, such as 90, 5m, 12h or 7d",
-    "max_stale": "a duration, such as 0, 90, 5m, 12h or 7d",
-}
-"""What each option that has a value is set to."""
 
 # Outside of this a float prints with an exponent, or is more than a platform's clock can wait.
 _SHORTEST: Final = 0.001
@@ -21,32 +19,6 @@ _LONGEST: Final = 36_500 * 86_400.0
 _UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "": 1}
 _DURATION = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,20}))?([smhd]?)")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
-
-
-def parse_option(name: str, text: str) -> float | None:
-    """Return what *text* sets the option *name* to, or None where it makes no sense."""
-    if name == "version":
-        return int(text) if _VERSION.fullmatch(text) else None
-    seconds = parse_duration(text)
-    return None if name == "ttl" and seconds == 0 else seconds
-
-
-def check_option(name: str, value: float) -> float:
-    """Return *value*, durations as float seconds.
-
-    Raises:
-        ConfigurationError: It is not what the option *name* can be.
-    """
-    is_duration = name != "version"
-    if not isinstance(value, (int, float) if is_duration else int) or isinstance(value, bool):
-        fits = False
-    elif is_duration:
-        fits = _SHORTEST <= value <= _LONGEST or (value == 0 and name == "max_stale")
-    else:
-        fits = 1 <= value < 10**9
-    if not fits:
-        raise ConfigurationError(f"{name} is {value!r}: expected {EXPECTED[name]}")
-    return float(value) if is_duration else value
 
 
 def parse_duration(text: str) -> float | None:
@@ -66,3 +38,87 @@ def print_duration(seconds: float) -> str:
         if seconds and seconds % _UNITS[unit] == 0:
             return f"{int(seconds // _UNITS[unit])}{unit}"
     return repr(seconds).removesuffix(".0")
+
+
+def _parse_version(text: str) -> int | None:
+    return int(text) if _VERSION.fullmatch(text) else None
+
+
+def _check_version(value: Any) -> int | None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 1 <= value < 10**9 else None
+
+
+def _check_duration(value: Any, *, or_zero: bool) -> float | None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    fits = _SHORTEST <= value <= _LONGEST or (or_zero and value == 0)
+    return float(value) if fits else None
+
+
+def _check_flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+class Option(NamedTuple):
+    """What an option of a reference can be.
+
+    Attributes:
+        expected: The same in words, for errors.
+        check: Returns a value as it is kept, or None where it makes no sense.
+        parse: Returns the value that a text stands for, or None; None is an option without one.
+        show: Returns the text that stands for a value.
+    """
+
+    expected: str
+    check: Callable[[Any], Any]
+    parse: Callable[[str], Any] | None = None
+    show: Callable[[Any], str] = str
+
+    @property
+    def unset(self) -> Any:
+        """Its value where a reference does not have it."""
+        return False if self.parse is None else None
+
+
+OPTIONS: Final[Mapping[str, Option]] = {
+    "version": Option("a whole number from 1", _check_version, _parse_version),
+    "ttl": Option(
+        "a duration above 0, such as 90, 5m, 12h or 7d",
+        partial(_check_duration, or_zero=False),
+        lambda text: parse_duration(text) or None,
+        print_duration,
+    ),
+    "max_stale": Option(
+        "a duration, such as 0, 90, 5m, 12h or 7d",
+        partial(_check_duration, or_zero=True),
+        parse_duration,
+        print_duration,
+    ),
+    "optional": Option("True or False", _check_flag),
+}
+"""In the order in which they are printed."""
+
+UNSET: Final = {name: option.unset for name, option in OPTIONS.items()}
+
+
+def checked(name: str, value: object) -> Any:
+    """Return *value* of the option *name* as it is kept, durations as float seconds.
+
+    Raises:
+        ConfigurationError: It is not what the option can be.
+    """
+    result = OPTIONS[name].check(value)
+    if result is None:
+        raise ConfigurationError(f"{name} is {value!r}: expected {OPTIONS[name].expected}")
+    return result
+
+
+def query(values: Mapping[str, Any]) -> str:
+    """Return the text of the options that are set among *values*, with the question mark."""
+    texts = [
+        f"{name}={option.show(values[name])}" if option.parse else name
+        for name, option in OPTIONS.items()
+        if values[name] is not option.unset
+    ]
+    return f"?{'&'.join(texts)}" if texts else ""

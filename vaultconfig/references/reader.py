@@ -6,10 +6,11 @@ In linear time, whatever the text: it may come from anybody's environment.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from vaultconfig.errors import InvalidReferenceError
-from vaultconfig.references.options import EXPECTED, parse_option
+from vaultconfig.references.options import OPTIONS
 from vaultconfig.references.paths import CONTROL, MAX_LENGTH, PATH, find_flaw
 
 # In a template a bar or a brace ends what comes before it.
@@ -20,15 +21,12 @@ _FIELD_INSIDE = re.compile(rf"[^{CONTROL}|}}]*")
 _WRONG_ESCAPE = re.compile("~(?![01])")
 
 
-class Reading(NamedTuple):
+class Parts(NamedTuple):
     """The parts of a reference, as `vaultconfig.VaultRef` describes them."""
 
     path: str
-    field: str | None = None
-    version: int | None = None
-    ttl: float | None = None
-    max_stale: float | None = None
-    optional: bool = False
+    field: str | None
+    options: Mapping[str, Any]
 
 
 class Reader:
@@ -39,7 +37,7 @@ class Reader:
         self.text, self.at = text, at
         self._start, self._inside = at, inside
 
-    def read(self) -> Reading:
+    def read(self) -> Parts:
         """Read a reference, which ends with the text or, inside a template, at a bar or brace.
 
         Raises:
@@ -50,7 +48,7 @@ class Reader:
         path = self._path()
         options = self._options() if self._skip("?") else {}
         field = self._field() if self._skip("#") else None
-        return Reading(path, field, **options)
+        return Parts(path, field, options)
 
     def read_filter(self) -> bool:
         """Read the end of an insert, and return whether it says ``|urlquote``.
@@ -90,20 +88,22 @@ class Reader:
             if not self._skip("&"):
                 return options
 
-    def _option(self, text: str, *, start: int) -> float:
+    def _option(self, text: str, *, start: int) -> Any:
         name, equals, value = text.partition("=")
-        if name == "optional":
+        option = OPTIONS.get(name)
+        if option is None:
+            *names, last = (f"'{n}{'=' if OPTIONS[n].parse else ''}'" for n in OPTIONS)
+            self._fail(f"{', '.join(names)} or {last}", at=start)
+        if option.parse is None:
             if equals:
-                self._fail("'optional' without a value", at=start + len(name))
+                self._fail(f"'{name}' without a value", at=start + len(name))
             return True
-        if name not in EXPECTED:
-            self._fail("'version=', 'ttl=', 'max_stale=' or 'optional'", at=start)
         if not equals:
-            self._fail(f"'=' and {EXPECTED[name]}", at=start + len(name))
-        number = parse_option(name, value)
-        if number is None:
-            self._fail(EXPECTED[name], at=start + len(name) + 1)
-        return number
+            self._fail(f"'=' and {option.expected}", at=start + len(name))
+        parsed = option.parse(value)
+        if parsed is None:
+            self._fail(option.expected, at=start + len(name) + 1)
+        return parsed
 
     def _field(self) -> str:
         start = self.at

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from vaultconfig.references import paths
-from vaultconfig.references.options import check_option, print_duration
-from vaultconfig.references.reader import Reader, Reading
+from vaultconfig.references.options import OPTIONS, UNSET, checked, query
+from vaultconfig.references.reader import Parts, Reader
 from vaultconfig.secret import SecretKey
 
 
@@ -52,14 +52,10 @@ class VaultRef:
             InvalidReferenceError: The text does not follow the grammar.
             ConfigurationError: A keyword makes no sense.
         """
-        given: dict[str, Any] = {
-            name: check_option(name, value)
-            for name, value in {"version": version, "ttl": ttl, "max_stale": max_stale}.items()
-            if value is not None
-        }
-        if optional is not None:
-            given["optional"] = optional
-        self._set(Reader(text).read()._replace(**given))
+        given = {"version": version, "ttl": ttl, "max_stale": max_stale, "optional": optional}
+        options = {name: checked(name, v) for name, v in given.items() if v is not None}
+        parts = Reader(text).read()
+        self._set(parts._replace(options={**parts.options, **options}))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -71,22 +67,15 @@ class VaultRef:
         return cls(text)
 
     @classmethod
-    def of(cls, reading: Reading) -> Self:
-        """Return the reference with the parts that were read."""
+    def of(cls, parts: Parts) -> Self:
+        """Return the reference with these parts."""
         self = cls.__new__(cls)
-        self._set(reading)
+        self._set(parts)
         return self
 
     def __str__(self) -> str:
-        options = [
-            "" if self.version is None else f"version={self.version}",
-            "" if self.ttl is None else f"ttl={print_duration(self.ttl)}",
-            "" if self.max_stale is None else f"max_stale={print_duration(self.max_stale)}",
-            "optional" if self.optional else "",
-        ]
-        query = "&".join(filter(None, options))
         field = "" if self.field is None else f"#{self.field}"
-        return f"vault:{self.path}{query and '?'}{query}{field}"
+        return f"vault:{self.path}{query(self._options)}{field}"
 
     def __hash__(self) -> int:
         # References are looked up often, and differ in their path or field: no need for the rest.
@@ -110,11 +99,14 @@ class VaultRef:
         if not self.placeholders:
             return self
         path = paths.fill(self.path, variables)
-        return self.of(
-            Reading(path, self.field, self.version, self.ttl, self.max_stale, self.optional)
-        )
+        return self.of(Parts(path, self.field, self._options))
 
-    def _set(self, reading: Reading) -> None:
-        for name, value in reading._asdict().items():
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in OPTIONS}
+
+    def _set(self, parts: Parts) -> None:
+        values = {"path": parts.path, "field": parts.field, **UNSET, **parts.options}
+        for name, value in values.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "key", SecretKey(self.path, self.version))

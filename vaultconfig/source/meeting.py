@@ -1,0 +1,245 @@
+"""One load of what the sources of a class gave: the load and the vault meet here."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pydantic_settings import BaseSettings, InitSettingsSource
+
+from vaultconfig.connection.connection import (
+    CONNECTION_VARIABLES,
+    DEADLINE,
+    DEVELOPMENT_DEADLINE,
+    Connection,
+    MisplacedCredentialsError,
+)
+from vaultconfig.connection.environment import VARIABLE, FallbackMode, NoCredentialsError
+from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
+from vaultconfig.forks import import_undisturbed
+from vaultconfig.loading.fields import model_fields
+from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.given import ARGUMENT, DOTENV, Layer
+from vaultconfig.loading.load import Ask, Load
+from vaultconfig.loading.report import Report
+from vaultconfig.references import VaultRef
+from vaultconfig.secret import SecretKey
+from vaultconfig.source.asking import Asking
+from vaultconfig.source.running import Gathered
+from vaultconfig.source.texts import TextReader
+from vaultconfig.source.upstream import defaults_beside, log_what_came, restore_names
+
+logger = logging.getLogger("vaultconfig")
+
+
+class Purpose(NamedTuple):
+    """What a load is for: to have settings, or to look at what becomes of them.
+
+    Attributes:
+        ask: Reads references in the place of our own way to do it.
+        fallback: A rule over that of the class.
+        raises: Whether settings that fail are raised, not only reported.
+        look: Called with what came of it, where pydantic-settings runs the sources.
+    """
+
+    ask: Ask | None = None
+    fallback: FallbackMode | None = None
+    raises: bool = True
+    look: Callable[[Report], None] | None = None
+
+
+class Given:
+    """What the sources of a class gave to one load, which can be run again without them.
+
+    Args:
+        asking: Where it asks.
+        purpose: What it is for.
+        gathered: What the sources gave.
+        init_kwargs: The arguments of ``Settings()`` that are fields.
+        options: The others.
+    """
+
+    def __init__(
+        self,
+        asking: Asking,
+        purpose: Purpose,
+        gathered: Gathered,
+        *,
+        init_kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings_cls = asking.settings_cls
+        self.options = options
+        self._asking = asking
+        self._purpose = purpose
+        self._gathered = gathered
+        self._init_kwargs = init_kwargs or {}
+        self._load = self._load_of(gathered.layers)
+
+    def _load_of(self, layers: Sequence[Layer]) -> Load:
+        config: Mapping[str, Any] = self.settings_cls.model_config
+        return Load(
+            self.settings_cls,
+            [_without_connection(layer, self.settings_cls) for layer in layers],
+            rule=self._asking.rule,
+            read_text=TextReader(self.settings_cls),
+            variables=config.get("vault_variables") or {},
+            resolves_values=config.get("vault_resolve_values") is not False,
+            extra=config.get("extra") == "allow",
+        )
+
+    def with_arguments(self, init_kwargs: Mapping[str, Any]) -> Given:
+        """Return the same with other arguments, as an outer class gives them to a nested one."""
+        before, init = self._init_kwargs, self._gathered.init
+        if init is None or (
+            init_kwargs.keys() == before.keys()
+            and all(value is before[name] for name, value in init_kwargs.items())
+        ):
+            return self
+        partial_update = init.nested_model_default_partial_update
+        init = InitSettingsSource(
+            self.settings_cls, dict(init_kwargs), nested_model_default_partial_update=partial_update
+        )
+        data, layers = init(), self._gathered.layers
+        layers = [replace(x, data=data) if x.source == ARGUMENT else x for x in layers]
+        gathered = self._gathered._replace(layers=layers, init=init)
+        return Given(
+            self._asking, self._purpose, gathered, init_kwargs=init_kwargs, options=self.options
+        )
+
+    def run(self, before: Report | None = None) -> Report:
+        """Resolve what the sources leave to the vault.
+
+        Args:
+            before: The report of the same load before; then what the vault has filled once is not
+                given back to `.env`, and nothing is logged.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`.
+        """
+        gathered, purpose = self._gathered, self._purpose
+        ask = purpose.ask or self._ask
+        report = self._load.run(ask)
+        if gathered.defaults is not None and not report.failures:
+            # They go with the tag of a union, which may have come from the vault.
+            *others, given = gathered.layers
+            data = defaults_beside(gathered.defaults, report.state)
+            if data != given.data:
+                report = self._load_of([*others, replace(given, data=data)]).run(ask)
+        known = () if before is None else {failure.field for failure in before.fell_back}
+        fell_back = [failure for failure in report.fell_back if failure.field not in known]
+        if before is not None and (report.failures or fell_back):
+            raise UnresolvedSettingsError(report.failures or fell_back)
+        if purpose.raises and report.failures:
+            hint = None if purpose.fallback else self._asking.hint(report.failures)
+            raise UnresolvedSettingsError(report.failures, hint=hint)
+        if purpose.raises and before is None and fell_back:
+            told = "; ".join(map(str, fell_back))
+            logger.warning("taken from .env or the default, not from the vault: %s", told)
+        if before is None and gathered.states is not None:
+            log_what_came(self.settings_cls, gathered.states)
+        if gathered.defaults is not None:
+            kept, defaults = report.state.items(), gathered.defaults.defaults
+            report.state = {k: v for k, v in kept if k not in defaults or defaults[k] != v}
+        # The input leaves as the caller has spelled it.
+        restore_names(self.settings_cls, self._init_kwargs, report.state, gathered.init)
+        return report
+
+    def patch(self, before: Report, changed: Collection[SecretKey]) -> Report | None:
+        """Return the report *before* with other answers, or None where only `run` can tell it."""
+        has_defaults = self._gathered.defaults is not None
+        return None if has_defaults else self._load.patch(before, changed, self._ask)
+
+    def _ask(self, references: Sequence[VaultRef]) -> Answers:
+        rule, loads = self._asking.rule, surrounding_loads()
+        failure: VaultConfigError
+        try:
+            connection = (loads and loads.connection) or self._asking.connection()
+        except (MisplacedCredentialsError, NoCredentialsError) as error:
+            failure = error.with_traceback(None)
+        else:
+            usual = DEVELOPMENT_DEADLINE if rule.environment.is_development else DEADLINE
+            deadline = connection.deadline or usual
+            try:
+                if loads is not None:
+                    return loads.resolve(connection, references, deadline)
+                # Late, because only a load needs them.
+                import_undisturbed(("vaultconfig.vaults.shared",))
+                from vaultconfig.vaults.shared import resolve
+
+                return resolve(connection, references, deadline=deadline)
+            except VaultConfigError as error:
+                failure = error.with_traceback(None)
+        if not rule.covers(failure):
+            raise failure
+        return {reference: copy.copy(failure) for reference in references}
+
+
+def _without_connection(layer: Layer, settings_cls: type[BaseSettings]) -> Layer:
+    """Take away what a `.env` says of the connection, where extra keys count."""
+    config = settings_cls.model_config
+    if layer.source != DOTENV or config.get("extra") == "ignore":
+        return layer
+    fields = model_fields(settings_cls).by_key
+    names = {VARIABLE, *CONNECTION_VARIABLES}
+    if not config.get("case_sensitive"):
+        names = {name.lower() for name in names}
+    kept = {key: v for key, v in layer.data.items() if key in fields or key not in names}
+    return replace(layer, data=kept)
+
+
+class Loads(ABC):
+    """What live settings put around the loads of one build: that of their class, and nested ones.
+
+    Attributes:
+        connection: Where to ask, whatever the environment says by now; None until that is known.
+    """
+
+    connection: Connection | None
+
+    @abstractmethod
+    def load(
+        self,
+        settings_cls: type[BaseSettings],
+        init_kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+        gather: Callable[[], Given],
+    ) -> Report:
+        """Return what comes of a load of *settings_cls*; *gather* runs its sources, if need be.
+
+        Raises:
+            VaultConfigError: See `vaultconfig.errors`.
+        """
+
+    @abstractmethod
+    def first(self, given: Given) -> Report:
+        """Return what comes of *given*, whose sources have just run."""
+
+    @abstractmethod
+    def resolve(
+        self, connection: Connection, references: Sequence[VaultRef], deadline: float
+    ) -> Answers:
+        """Resolve *references*; see `Vault.resolve`."""
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Stand around what loads inside."""
+        token = _loads.set(self)
+        try:
+            yield
+        finally:
+            _loads.reset(token)
+
+
+_loads: ContextVar[Loads | None] = ContextVar("vaultconfig_loads", default=None)
+
+
+def surrounding_loads() -> Loads | None:
+    """Return the live settings inside of whose build this runs, if any."""
+    return _loads.get()

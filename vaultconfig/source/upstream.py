@@ -1,0 +1,212 @@
+"""What we use of pydantic-settings beyond what it promises: no other file has its private names.
+
+A new version of it that changes one of them is met here alone, and `make test-pydantic-settings`
+runs its own tests against what we make of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from types import new_class
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+)
+from pydantic_settings.sources import DefaultSettingsSource
+from pydantic_settings.utils import _settings_debug_enabled
+
+from vaultconfig.loading.needs import REFERENCE_KEY
+from vaultconfig.references import is_reference
+
+T = TypeVar("T", bound=BaseSettings)
+
+Sources: TypeAlias = tuple[PydanticBaseSettingsSource, ...]
+States: TypeAlias = dict[str, dict[str, Any]]
+"""What each source gave, by its name."""
+
+
+class OwnSources:
+    """Goes before ``BaseSettings`` among the bases of a class that arranges its sources itself."""
+
+    @classmethod
+    def _settings_init_sources(
+        cls, *, _vault_environment: str | None = None, **options: Any
+    ) -> tuple[Sources, dict[str, Any]]:
+        make = super()._settings_init_sources  # type: ignore[misc]  # of BaseSettings
+        return cls._vaultconfig_sources(make, _vault_environment, options)
+
+    @classmethod
+    def _vaultconfig_sources(
+        cls,
+        make: Callable[..., tuple[Sources, dict[str, Any]]],
+        environment: str | None,
+        options: Mapping[str, Any],
+    ) -> tuple[Sources, dict[str, Any]]:
+        """Return what *make* makes of *options*, arranged; and the arguments that are fields."""
+        raise NotImplementedError
+
+
+def sources_of(settings_cls: type[BaseSettings], **options: Any) -> tuple[Sources, dict[str, Any]]:
+    """Return the sources of *settings_cls*, and the arguments that are fields."""
+    return settings_cls._settings_init_sources(**options)
+
+
+def run_as_usual(settings_cls: type[BaseSettings], sources: Sources) -> None:
+    """Run *sources* as those of a plain ``BaseSettings``."""
+    settings_cls._settings_build_values(sources, {})
+
+
+def made_of(settings_cls: type[T], state: Callable[[], Any], arguments: Mapping[str, Any]) -> T:
+    """Return ``settings_cls(**arguments)`` with *state* in the place of all sources."""
+    sources: Any = (state,)  # a function will do
+    return settings_cls(_build_sources=(sources, dict(arguments)))
+
+
+def tell(source: object, state: dict[str, Any], states: States) -> None:
+    """Tell *source* what those before it gave: merged, and by source."""
+    if isinstance(source, PydanticBaseSettingsSource):
+        source._set_current_state(state)
+        source._set_settings_sources_data(states)
+
+
+def restore_names(
+    settings_cls: type[BaseSettings],
+    init_kwargs: Mapping[str, Any],
+    state: dict[str, Any],
+    source: PydanticBaseSettingsSource | None,
+) -> None:
+    """Spell *state* as the caller of ``Settings()`` has spelled *init_kwargs*.
+
+    Args:
+        source: Of the arguments; it remembers which warnings have been given.
+    """
+    if init_kwargs:
+        warned = {} if source is None else source._init_state
+        settings_cls._settings_restore_init_kwarg_names(
+            settings_cls, dict(init_kwargs), state, warned
+        )
+
+
+def log_what_came(settings_cls: type[BaseSettings], states: States) -> None:
+    """Log what the sources gave, where ``PYDANTIC_SETTINGS_DEBUG`` asks for it."""
+    if _settings_debug_enabled() and logging.getLogger("pydantic_settings").isEnabledFor(
+        logging.DEBUG
+    ):
+        settings_cls._settings_log_debug(states)
+
+
+class SharedSource(PydanticBaseSettingsSource):
+    """A source that may serve several loads at a time: each thread has been told of its own."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self._told = _Told()
+
+    def _set_current_state(self, state: dict[str, Any]) -> None:
+        self._told.state = state
+
+    def _set_settings_sources_data(self, states: States) -> None:
+        self._told.states = states
+
+    @property
+    def current_state(self) -> dict[str, Any]:
+        """What the sources before this one gave to the load of this thread, merged."""
+        return self._told.state
+
+    @property
+    def settings_sources_data(self) -> States:
+        """The same, by source."""
+        return self._told.states
+
+    def forget(self) -> None:
+        """Let go of both, which hold values."""
+        self._told.state, self._told.states = {}, {}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return nothing: fields are filled together, not one by one."""
+        return None, field_name, False
+
+
+class _Told(threading.local):
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        self.states: States = {}
+
+
+def taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
+    """Return *source*, but that a reference is neither read as JSON nor coerced.
+
+    A source can outlive a load and be in use by another thread, so this is an object of its own:
+    of a class that is derived from the source's, and with the same attributes.
+    """
+    kind = type(source)
+    if kind.__basicsize__ != PydanticBaseSettingsSource.__basicsize__:
+        return source  # it has attributes elsewhere than in its `__dict__`
+    view = object.__new__(_class_taking_references(kind))
+    view.__dict__ = vars(source)
+    return view
+
+
+@lru_cache(maxsize=256)
+def _class_taking_references(kind: type[Any]) -> type[PydanticBaseSettingsSource]:
+    module = {"__module__": kind.__module__}
+    return new_class(kind.__name__, (_TakingReferences, kind), exec_body=lambda n: n.update(module))
+
+
+class _TakingReferences(PydanticBaseSettingsSource):
+    """Goes before the class of a source."""
+
+    def __init_subclass__(cls) -> None:
+        """Leave out the source's own, which may want arguments, or keep what is derived."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if isinstance(value, str) and is_reference(value):
+            return {REFERENCE_KEY: value}
+        return super().decode_complex_value(field_name, field, value)
+
+    def _coerce_env_val_strict(self, field: FieldInfo | None, value: Any) -> Any:
+        if isinstance(value, str) and is_reference(value):
+            return value  # in a strict class it would itself be the path or the bytes
+        return super()._coerce_env_val_strict(field, value)  # type: ignore[misc]  # of variables
+
+
+class WithoutVariables(EnvSettingsSource):
+    """Reads texts as the environment's source does, and has none of its own."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {}
+
+
+def reads_environment(kind: type[EnvSettingsSource]) -> bool:
+    """Whether *kind* reads the environment of the process: cloud vaults derive from it, too."""
+    return kind._load_env_vars is EnvSettingsSource._load_env_vars
+
+
+def names_in(
+    source: EnvSettingsSource, field_name: str, field: FieldInfo
+) -> Iterator[tuple[str, bool]]:
+    """Yield the names that *source* looks for, each with whether its text is read as JSON."""
+    for _, name, is_complex in source._extract_field_info(field, field_name):
+        yield name, is_complex
+
+
+def in_the_case_of_fields(source: EnvSettingsSource, field: FieldInfo, value: Any) -> Any:
+    """Return *value*, whose keys may be spelled in any case where *source* lets them."""
+    if source.case_sensitive or not isinstance(value, dict):
+        return value
+    return source._replace_field_names_case_insensitively(field, value)
+
+
+def defaults_beside(source: DefaultSettingsSource, state: dict[str, Any]) -> dict[str, Any]:
+    """Return what *source* gives beside *state*: defaults go with the tag of a union in it."""
+    fitting = copy.copy(source)
+    fitting._set_current_state(state)
+    return fitting()
