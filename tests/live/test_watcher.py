@@ -49,7 +49,8 @@ def asked(vault: DevServer, method: str, ending: str) -> int:
 def subscribe(live: LiveSettings[Settings], vault: DevServer) -> None:
     """Start, and wait until the read that follows the subscription is over."""
     live.start()
-    eventually(lambda: asked(vault, "POST", "/batch") == 2)
+    eventually(lambda: live._refresher.attempts == 1)
+    assert asked(vault, "POST", "/batch") == 2
 
 
 def test_a_rotation_shows_within_a_second(vault: DevServer, live: LiveSettings[Settings]) -> None:

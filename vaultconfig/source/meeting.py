@@ -108,7 +108,7 @@ class Given:
         )
         data, layers = init(), self._gathered.layers
         layers = [replace(x, data=data) if x.source == ARGUMENT else x for x in layers]
-        gathered = self._gathered._replace(layers=layers, init=init)
+        gathered = Gathered(layers, init, self._gathered.defaults)  # nothing to log: it is no start
         return Given(
             self._asking, self._purpose, gathered, init_kwargs=init_kwargs, options=self.options
         )
