@@ -19,7 +19,7 @@ from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts
 from vaultconfig.masking.values import PLAIN_TYPES, mask, unmask
-from vaultconfig.source.asking import DEFAULT_ENV_FILE
+from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.source.upstream import OwnSources, Sources
 from vaultconfig.source.vault import arranged, given_by, run
 
@@ -217,7 +217,7 @@ def check_arguments(settings_cls: type[BaseSettings], names: Collection[str]) ->
 
 
 def _origins(report: Report | None) -> Origins:
-    return Origins() if report is None else report.kept()
+    return Origins({}, ()) if report is None else report.kept()
 
 
 def _unmask_fields(settings: BaseModel, origins: Origins) -> None:

@@ -29,7 +29,7 @@ from vaultconfig.cli.surroundings import (
 from vaultconfig.cli.survey import expiries_in, findings_about_fields, not_asking, quiet
 from vaultconfig.cli.tables import as_json, printable, show
 from vaultconfig.cli.target import load_target
-from vaultconfig.connection.connection import DEADLINE, DEVELOPMENT_DEADLINE, Connection
+from vaultconfig.connection.connection import DEADLINE, Connection
 from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.inspection import sources_for, survey
@@ -37,6 +37,7 @@ from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 from vaultconfig.render.variables import clashes_in
+from vaultconfig.source.asking import connection_for
 from vaultconfig.vaults.shared import connect, resolve
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
@@ -110,9 +111,9 @@ class _Checking:
 
     def _connect(self, now: datetime) -> None:
         try:
-            found = sources_for(self.settings_cls)[1].asking().connection()
-            usual = DEVELOPMENT_DEADLINE if environment_here().is_development else DEADLINE
-            deadline = found.deadline or usual
+            situation = sources_for(self.settings_cls)[1].situation()
+            found = connection_for(situation)
+            deadline = found.deadline_in(situation.rule.environment)
             self.connection = found.model_copy(update={"deadline": deadline})
             self.problems += problems_of_connection(self.connection)
             if not self.offline:
@@ -134,7 +135,7 @@ class _Checking:
         try:
             if self.failure is None and self.connection is not None:
                 deadline = self.connection.deadline or DEADLINE
-                return resolve(self.connection, references, deadline=deadline)
+                return resolve(self.connection, references, deadline)
         except VaultConfigError as error:
             self._fail(error)
         if isinstance(self.failure, NoCredentialsError) and not self.code:

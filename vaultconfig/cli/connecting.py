@@ -23,7 +23,7 @@ from vaultconfig.errors import (
 )
 from vaultconfig.references import VaultRef
 from vaultconfig.references.paths import MAX_LENGTH, MAX_LEVELS
-from vaultconfig.source.asking import DEFAULT_ENV_FILE
+from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.vaults.shared import connect
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from vaultconfig.render import files
 from vaultconfig.render.dialects import FORMATS, Dialect, Document, dialect
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import ForeignFileError
-from vaultconfig.source.asking import fallback_rule
+from vaultconfig.source.situation import fallback_rule
 
 _STDOUT: Final = "-"
 _DIFFERS: Final = 1

@@ -24,7 +24,7 @@ from vaultconfig.render import dotenv, files
 from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refers
-from vaultconfig.source.asking import DEFAULT_ENV_FILE
+from vaultconfig.source.situation import DEFAULT_ENV_FILE
 
 if TYPE_CHECKING:
     from vaultconfig.client import Identity, VaultHealth

@@ -19,7 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
-from vaultconfig.connection.environment import VARIABLE
+from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.connection.stored import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError
@@ -104,6 +104,11 @@ class Connection(BaseModel):
     def has_credentials(self) -> bool:
         """Whether a credential is set."""
         return any((self.token, self.token_file, self.client_id))
+
+    def deadline_in(self, environment: Environment) -> float:
+        """Return the seconds that a load may take there, retries included."""
+        usual = DEVELOPMENT_DEADLINE if environment.is_development else DEADLINE
+        return self.deadline or usual
 
     def source_of(self, variable: str) -> str:
         """Return *variable* for a message, with the `.env` if its value came from there."""

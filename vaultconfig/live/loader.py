@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import SecretError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef, picked
@@ -203,7 +204,9 @@ class _Build(Loads):
 
     def _again(self, done: Done, init_kwargs: Mapping[str, Any] | None = None) -> Report:
         given = done.given if init_kwargs is None else done.given.with_arguments(init_kwargs)
-        report = given.patch(done.report, self._changed) if given is done.given else None
+        report: Report | None = None
+        if given is done.given and not given.has_defaults:
+            report = patched(done.report, self._changed, given.ask, given.read_text)
         self.is_patched &= report is not None
         return self._noted(given, report or given.run(done.report))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -62,8 +62,7 @@ class Variables(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class Layer(NamedTuple):
     """What one source gave.
 
     Attributes:
@@ -75,9 +74,12 @@ class Layer:
     """
 
     source: str
-    data: Mapping[str, Any] = field(repr=False)
+    data: Mapping[str, Any]
     variables: Variables | None = None
     as_written: Callable[[str], str | None] = lambda _: None
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.source}>"
 
     @property
     def rank(self) -> Rank:

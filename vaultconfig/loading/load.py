@@ -6,7 +6,7 @@ pydantic-settings, nor the vault: both meet in `source`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
@@ -14,11 +14,9 @@ from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.filling import Answers, ReadText
 from vaultconfig.loading.given import Layer
 from vaultconfig.loading.merging import Merge
-from vaultconfig.loading.patching import patched
 from vaultconfig.loading.placeholders import Placeholders
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
-from vaultconfig.secret import SecretKey
 
 Ask: TypeAlias = Callable[[Sequence[VaultRef]], Answers]
 """Reads references from the vault: returns an answer to each."""
@@ -90,16 +88,3 @@ class Load:
             order = {field.name: n for n, field in enumerate(fields_of(self.model))}
             report.failures.sort(key=lambda f: order.get(f.field.partition(".")[0], len(order)))
             return report
-
-    def patch(self, before: Report, changed: Collection[SecretKey], ask: Ask) -> Report | None:
-        """Return *before* with other answers, as `run` would; None where only a run can tell.
-
-        Args:
-            before: A report of this load, to the same answers but for those that have changed.
-            changed: What they are from.
-            ask: See `run`.
-
-        Raises:
-            VaultConfigError: Whatever *ask* raises.
-        """
-        return patched(before, changed, ask, self._read_text)

@@ -26,7 +26,17 @@ def patched(
     ask: Callable[[Sequence[VaultRef]], Answers],
     read_text: ReadText,
 ) -> Report | None:
-    """See `Load.patch`."""
+    """Return *before* with other answers, as a load would; None where only a load can tell.
+
+    Args:
+        before: To the same answers but for those that have changed.
+        changed: What they are from.
+        ask: See `load.Load.run`.
+        read_text: See `ReadText`.
+
+    Raises:
+        VaultConfigError: Whatever *ask* raises.
+    """
     if before.has_called_factories:  # another value may make another default
         return None
     if before.spots is None:

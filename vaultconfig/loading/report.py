@@ -6,7 +6,6 @@ Provenance, the warnings in the log, ``check``, ``refs`` and the errors read it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from vaultconfig.errors import SettingFailure, VaultConfigError
@@ -99,7 +98,6 @@ class Report:
         return Origins(self.origins, tuple(self.overridden))
 
 
-@dataclass(frozen=True, slots=True)
 class Origins:
     """Where the values of one settings object came from.
 
@@ -110,8 +108,15 @@ class Origins:
         overridden: The annotated fields that a higher source gave.
     """
 
-    by_name: dict[str, Provenance] = field(default_factory=dict, compare=False)
-    overridden: tuple[str, ...] = field(default=(), compare=False)
+    def __init__(self, by_name: Mapping[str, Provenance], overridden: Sequence[str]) -> None:
+        self.by_name = by_name
+        self.overridden = overridden
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origins)
+
+    def __hash__(self) -> int:
+        return hash(Origins)
 
     def from_vault(self) -> frozenset[str]:
         """Return the dotted names of the fields that hold something from the vault."""
@@ -121,4 +126,4 @@ class Origins:
         """Return where each field of a settings class came from, by dotted name."""
         roots = {name.partition(".")[0] for name in self.by_name}
         defaults = {f.name: Provenance(DEFAULT) for f in fields_of(model) if f.name not in roots}
-        return dict(sorted((self.by_name | defaults).items()))
+        return dict(sorted({**self.by_name, **defaults}.items()))

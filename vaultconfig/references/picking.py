@@ -6,9 +6,8 @@ import copy
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from vaultconfig.errors import FieldNotFoundError, VaultConfigError
 from vaultconfig.references.reference import VaultRef
@@ -18,12 +17,14 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _MISSING: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """The value of a reference, and which secret it is from."""
 
-    value: Any = field(repr=False)
+    value: Any
     secret: Secret
+
+    def __repr__(self) -> str:
+        return f"Resolved({self.secret!r})"
 
 
 def picked(answer: SecretOrError, reference: VaultRef) -> Resolved | VaultConfigError:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from vaultconfig.errors import InvalidReferenceError
 from vaultconfig.references.options import OPTIONS
-from vaultconfig.references.paths import CONTROL, MAX_LENGTH, PATH, find_flaw
+from vaultconfig.references.paths import CONTROL, MAX_LENGTH, PATH, find_flaw, lone_surrogate
 
 # In a template a bar or a brace ends what comes before it.
 _OPTION = re.compile(r"[^&#]*")
@@ -35,6 +35,7 @@ class Reader:
     def __init__(self, text: str, *, at: int = 0, inside: bool = False) -> None:
         """Stand before the ``vault:`` at offset *at*, *inside* the braces of a template or not."""
         self.text, self.at = text, at
+        self._end = lone_surrogate(text)  # which nothing may go beyond
         self._start, self._inside = at, inside
 
     def read(self) -> Parts:
@@ -123,7 +124,8 @@ class Reader:
 
     def _take(self, pattern: re.Pattern[str]) -> str:
         start = self.at
-        match = pattern.match(self.text, start)
+        end = len(self.text) if self._end is None else self._end
+        match = pattern.match(self.text, start, end)
         self.at = match.end() if match else start
         return self.text[start : self.at]
 

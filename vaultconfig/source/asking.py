@@ -1,129 +1,147 @@
-"""Where a settings class asks the vault, and what to say and do about `.env` where that fails."""
+"""Asks the vault, and says what to do about `.env` where that fails.
+
+Imported by the first load that asks: the connection's settings take a fifth of our import.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
 
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsError
 
 from vaultconfig.connection.connection import (
+    CONNECTION_VARIABLES,
     Connection,
+    MisplacedCredentialsError,
     read_connection,
     stored_connection_variables,
 )
-from vaultconfig.connection.environment import (
-    VARIABLE,
-    FallbackRule,
-    NoCredentialsError,
-    current_environment,
-)
+from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
 from vaultconfig.connection.stored import (
-    DotEnvFiles,
     dotenv_variables,
     files_of,
     regular_files,
     unreadable_lines,
 )
-from vaultconfig.errors import SettingFailure
+from vaultconfig.errors import SettingFailure, VaultConfigError
 from vaultconfig.loading import advice
+from vaultconfig.loading.fields import model_fields
+from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.given import DOTENV, Layer
 from vaultconfig.loading.load import Load
+from vaultconfig.references import VaultRef
+from vaultconfig.source.situation import DEFAULT_ENV_FILE, Situation
 from vaultconfig.source.texts import TextReader
-
-DEFAULT_ENV_FILE: Final = Path(".env")
-"""Where no class and no argument names a file; compared by identity, since one may name `.env`."""
+from vaultconfig.vaults.shared import resolve
 
 
-def fallback_rule(config: Mapping[str, Any], environment: str | None) -> FallbackRule:
-    """Return where we are, and when `.env` may stand in for the vault there.
+def ask(
+    situation: Situation,
+    references: Sequence[VaultRef],
+    connection: Connection | None = None,
+    resolve: Callable[[Connection, Sequence[VaultRef], float], Answers] = resolve,
+) -> Answers:
+    """Resolve *references*; an error that `.env` may cover is the answer to each of them.
 
     Args:
-        config: The ``model_config`` of a settings class.
-        environment: The environment's name, over the variable and the class.
+        connection: To ask over, where that is known already.
+        resolve: Asks, within so many seconds.
+
+    Raises:
+        VaultConfigError: Any other.
     """
-    current = current_environment(
-        environment, declared=config.get("vault_environment"), environ=os.environ
-    )
-    return FallbackRule(config.get("vault_fallback") or "development", current)
-
-
-class Asking(NamedTuple):
-    """Where one load of *settings_cls* asks the vault.
-
-    Attributes:
-        settings_cls: The class.
-        rule: When `.env` may stand in.
-        env_file: The `.env` that does, and that may hold the connection in development.
-        encoding: Of that file.
-    """
-
-    settings_cls: type[BaseSettings]
-    rule: FallbackRule
-    env_file: DotEnvFiles
-    encoding: str | None
-
-    def connection(self) -> Connection:
-        """Return the connection settings, in development from `.env` too.
-
-        Raises:
-            ConfigurationError: There are no credentials, or a setting is wrong.
-        """
-        env_file = self.env_file if self.rule.environment.is_development else None
-        connection = read_connection(os.environ, env_file=env_file, encoding=self.encoding)
-        if connection.has_credentials:
-            return connection
-        ignored = [] if self.rule.is_possible else self._ignored_names()
-        raise NoCredentialsError(
-            advice.no_credentials(connection.url, self.rule, files=self._files(), ignored=ignored)
-        )
-
-    def hint(self, failures: Sequence[SettingFailure]) -> str | None:
-        """Say what to do about `.env`: fill it, or that it has what it may not provide here."""
-        if self.rule.is_possible:
-            absent = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
-            files = [str(file.absolute()) for file in files_of(self.env_file)]
-            if not absent or not files:
-                return None
-            cls, config = self.settings_cls, self.settings_cls.model_config
-            names = [advice.variable_name(cls, config, field) for field in absent]
-            unreadable = unreadable_lines(self.env_file, self.encoding)
-            return advice.values_to_add(names, files, unreadable)
-        failed = {failure.field for failure in failures}
-        stray = [name for name in self._shut_out() if name in failed]
-        if not stray:
-            return None
-        is_default = self.env_file is DEFAULT_ENV_FILE
-        return advice.values_ignored(stray, self.rule, files=self._files(), is_default=is_default)
-
-    def _files(self) -> str:
-        """Name the files that stand in for the vault, or would."""
-        return ", ".join(map(str, files_of(self.env_file))) or ".env"
-
-    def _ignored_names(self) -> list[str]:
-        """Name what `.env` has for the vault's part, and may provide in development only."""
-        is_named = VARIABLE in map(str.upper, dotenv_variables(self.env_file, self.encoding))
-        stored = stored_connection_variables(self.env_file, self.encoding)
-        return stored + [VARIABLE] * is_named + self._shut_out()
-
-    def _shut_out(self) -> list[str]:
-        """Name the annotated fields that `.env` has; in production it has not been read yet."""
-        cls = self.settings_cls
-        files, encoding = regular_files(self.env_file), self.encoding
+    rule = situation.rule
+    failure: VaultConfigError
+    try:
+        connection = connection or connection_for(situation)
+    except (MisplacedCredentialsError, NoCredentialsError) as error:
+        failure = error.with_traceback(None)
+    else:
         try:
-            data = DotEnvSettingsSource(cls, env_file=files, env_file_encoding=encoding)()
-        except (SettingsError, UnicodeError, OSError):
-            return []
-        load = Load(
-            cls,
-            [Layer(DOTENV, data)],
-            rule=self.rule._replace(mode="never"),
-            read_text=TextReader(cls),
-            variables={},
-            resolves_values=False,
-            extra=False,
-        )
-        unasked = NoCredentialsError("not asked")
-        return load.run(lambda references: dict.fromkeys(references, unasked)).shut_out
+            return resolve(connection, references, connection.deadline_in(rule.environment))
+        except VaultConfigError as error:
+            failure = error.with_traceback(None)
+    if not rule.covers(failure):
+        raise failure
+    return {reference: copy.copy(failure) for reference in references}
+
+
+def connection_for(situation: Situation) -> Connection:
+    """Return the connection settings, in development from `.env` too.
+
+    Raises:
+        ConfigurationError: There are no credentials, or a setting is wrong.
+    """
+    rule, encoding = situation.rule, situation.encoding
+    env_file = situation.env_file if rule.environment.is_development else None
+    connection = read_connection(os.environ, env_file=env_file, encoding=encoding)
+    if connection.has_credentials:
+        return connection
+    files, ignored = _files_in(situation), [] if rule.is_possible else _ignored_in(situation)
+    raise NoCredentialsError(
+        advice.no_credentials(connection.url, rule, files=files, ignored=ignored)
+    )
+
+
+def hint(situation: Situation, failures: Sequence[SettingFailure]) -> str | None:
+    """Say what to do about `.env`: fill it, or that it has what it may not provide here."""
+    rule, env_file = situation.rule, situation.env_file
+    if rule.is_possible:
+        absent = [f.field for f in failures if isinstance(f.error, NoCredentialsError)]
+        files = [str(file.absolute()) for file in files_of(env_file)]
+        if not absent or not files:
+            return None
+        cls, config = situation.settings_cls, situation.settings_cls.model_config
+        names = [advice.variable_name(cls, config, field) for field in absent]
+        return advice.values_to_add(names, files, unreadable_lines(env_file, situation.encoding))
+    failed = {failure.field for failure in failures}
+    stray = [name for name in _shut_out_in(situation) if name in failed]
+    if not stray:
+        return None
+    is_default = env_file is DEFAULT_ENV_FILE
+    return advice.values_ignored(stray, rule, files=_files_in(situation), is_default=is_default)
+
+
+def _files_in(situation: Situation) -> str:
+    """Name the files that stand in for the vault, or would."""
+    return ", ".join(map(str, files_of(situation.env_file))) or ".env"
+
+
+def _ignored_in(situation: Situation) -> list[str]:
+    """Name what `.env` has for the vault's part, and may provide in development only."""
+    file, encoding = situation.env_file, situation.encoding
+    is_named = VARIABLE in map(str.upper, dotenv_variables(file, encoding))
+    stored = stored_connection_variables(file, encoding)
+    return stored + [VARIABLE] * is_named + _shut_out_in(situation)
+
+
+def _shut_out_in(situation: Situation) -> list[str]:
+    """Name the annotated fields that `.env` has; in production it has not been read yet."""
+    cls, files = situation.settings_cls, regular_files(situation.env_file)
+    try:
+        data = DotEnvSettingsSource(cls, env_file=files, env_file_encoding=situation.encoding)()
+    except (SettingsError, UnicodeError, OSError):
+        return []
+    load = Load(
+        cls,
+        [Layer(DOTENV, data)],
+        rule=situation.rule._replace(mode="never"),
+        read_text=TextReader(cls),
+        variables={},
+        resolves_values=False,
+        extra=False,
+    )
+    unasked = NoCredentialsError("not asked")
+    return load.run(lambda references: dict.fromkeys(references, unasked)).shut_out
+
+
+def without_connection(layer: Layer, settings_cls: type[BaseSettings]) -> Layer:
+    """Take away what *layer*, a `.env`, says of the connection, but for fields of the class."""
+    fields = model_fields(settings_cls).by_key
+    names = {VARIABLE, *CONNECTION_VARIABLES}
+    if not settings_cls.model_config.get("case_sensitive"):
+        names = {name.lower() for name in names}
+    kept = {key: v for key, v in layer.data.items() if key in fields or key not in names}
+    return layer._replace(data=kept)

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic_settings import BaseSettings, InitSettingsSource
 
-from vaultconfig.connection.connection import (
-    CONNECTION_VARIABLES,
-    DEADLINE,
-    DEVELOPMENT_DEADLINE,
-    Connection,
-    MisplacedCredentialsError,
-)
-from vaultconfig.connection.environment import VARIABLE, FallbackMode, NoCredentialsError
-from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
+from vaultconfig.connection.environment import FallbackMode
+from vaultconfig.errors import UnresolvedSettingsError
 from vaultconfig.forks import import_undisturbed
-from vaultconfig.loading.fields import model_fields
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.given import ARGUMENT, DOTENV, Layer
 from vaultconfig.loading.load import Ask, Load
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
-from vaultconfig.secret import SecretKey
-from vaultconfig.source.asking import Asking
 from vaultconfig.source.running import Gathered
+from vaultconfig.source.situation import Situation
 from vaultconfig.source.texts import TextReader
 from vaultconfig.source.upstream import defaults_beside, log_what_came, restore_names
+
+if TYPE_CHECKING:
+    from vaultconfig.connection.connection import Connection
+
+_LATE: Final = ("vaultconfig.source.asking",)
+"""What is not imported before it is needed: the settings of the connection, and the vaults."""
 
 logger = logging.getLogger("vaultconfig")
 
@@ -58,27 +53,33 @@ class Given:
     """What the sources of a class gave to one load, which can be run again without them.
 
     Args:
-        asking: Where it asks.
+        situation: Where it runs.
         purpose: What it is for.
         gathered: What the sources gave.
         init_kwargs: The arguments of ``Settings()`` that are fields.
         options: The others.
+
+    Attributes:
+        read_text: Reads a text from the vault as that of a variable.
+        has_defaults: Whether one of the sources gives the defaults of the class.
     """
 
     def __init__(
         self,
-        asking: Asking,
+        situation: Situation,
         purpose: Purpose,
         gathered: Gathered,
         *,
         init_kwargs: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.settings_cls = asking.settings_cls
+        self.settings_cls = situation.settings_cls
         self.options = options
-        self._asking = asking
+        self._situation = situation
         self._purpose = purpose
+        self.read_text = TextReader(situation.settings_cls)
         self._gathered = gathered
+        self.has_defaults = gathered.defaults is not None
         self._init_kwargs = init_kwargs or {}
         self._load = self._load_of(gathered.layers)
 
@@ -86,13 +87,29 @@ class Given:
         config: Mapping[str, Any] = self.settings_cls.model_config
         return Load(
             self.settings_cls,
-            [_without_connection(layer, self.settings_cls) for layer in layers],
-            rule=self._asking.rule,
-            read_text=TextReader(self.settings_cls),
+            [self._without_connection(layer) for layer in layers],
+            rule=self._situation.rule,
+            read_text=self.read_text,
             variables=config.get("vault_variables") or {},
             resolves_values=config.get("vault_resolve_values") is not False,
             extra=config.get("extra") == "allow",
         )
+
+    def _hint(self, report: Report) -> str | None:
+        if self._purpose.fallback:
+            return None
+        import_undisturbed(_LATE)
+        from vaultconfig.source.asking import hint
+
+        return hint(self._situation, report.failures)
+
+    def _without_connection(self, layer: Layer) -> Layer:
+        if layer.source != DOTENV or self.settings_cls.model_config.get("extra") == "ignore":
+            return layer  # keys that are no field's do not count
+        import_undisturbed(_LATE)
+        from vaultconfig.source.asking import without_connection
+
+        return without_connection(layer, self.settings_cls)
 
     def with_arguments(self, init_kwargs: Mapping[str, Any]) -> Given:
         """Return the same with other arguments, as an outer class gives them to a nested one."""
@@ -107,10 +124,10 @@ class Given:
             self.settings_cls, dict(init_kwargs), nested_model_default_partial_update=partial_update
         )
         data, layers = init(), self._gathered.layers
-        layers = [replace(x, data=data) if x.source == ARGUMENT else x for x in layers]
+        layers = [x._replace(data=data) if x.source == ARGUMENT else x for x in layers]
         gathered = Gathered(layers, init, self._gathered.defaults)  # nothing to log: it is no start
         return Given(
-            self._asking, self._purpose, gathered, init_kwargs=init_kwargs, options=self.options
+            self._situation, self._purpose, gathered, init_kwargs=init_kwargs, options=self.options
         )
 
     def run(self, before: Report | None = None) -> Report:
@@ -124,21 +141,20 @@ class Given:
             VaultConfigError: See `vaultconfig.errors`.
         """
         gathered, purpose = self._gathered, self._purpose
-        ask = purpose.ask or self._ask
+        ask = purpose.ask or self.ask
         report = self._load.run(ask)
         if gathered.defaults is not None and not report.failures:
             # They go with the tag of a union, which may have come from the vault.
             *others, given = gathered.layers
             data = defaults_beside(gathered.defaults, report.state)
             if data != given.data:
-                report = self._load_of([*others, replace(given, data=data)]).run(ask)
+                report = self._load_of([*others, given._replace(data=data)]).run(ask)
         known = () if before is None else {failure.field for failure in before.fell_back}
         fell_back = [failure for failure in report.fell_back if failure.field not in known]
         if before is not None and (report.failures or fell_back):
             raise UnresolvedSettingsError(report.failures or fell_back)
         if purpose.raises and report.failures:
-            hint = None if purpose.fallback else self._asking.hint(report.failures)
-            raise UnresolvedSettingsError(report.failures, hint=hint)
+            raise UnresolvedSettingsError(report.failures, hint=self._hint(report))
         if purpose.raises and before is None and fell_back:
             told = "; ".join(map(str, fell_back))
             logger.warning("taken from .env or the default, not from the vault: %s", told)
@@ -151,47 +167,15 @@ class Given:
         restore_names(self.settings_cls, self._init_kwargs, report.state, gathered.init)
         return report
 
-    def patch(self, before: Report, changed: Collection[SecretKey]) -> Report | None:
-        """Return the report *before* with other answers, or None where only `run` can tell it."""
-        has_defaults = self._gathered.defaults is not None
-        return None if has_defaults else self._load.patch(before, changed, self._ask)
+    def ask(self, references: Sequence[VaultRef]) -> Answers:
+        """Resolve *references*; see `asking.ask`."""
+        import_undisturbed(_LATE)
+        from vaultconfig.source.asking import ask
 
-    def _ask(self, references: Sequence[VaultRef]) -> Answers:
-        rule, loads = self._asking.rule, surrounding_loads()
-        failure: VaultConfigError
-        try:
-            connection = (loads and loads.connection) or self._asking.connection()
-        except (MisplacedCredentialsError, NoCredentialsError) as error:
-            failure = error.with_traceback(None)
-        else:
-            usual = DEVELOPMENT_DEADLINE if rule.environment.is_development else DEADLINE
-            deadline = connection.deadline or usual
-            try:
-                if loads is not None:
-                    return loads.resolve(connection, references, deadline)
-                # Late, because only a load needs them.
-                import_undisturbed(("vaultconfig.vaults.shared",))
-                from vaultconfig.vaults.shared import resolve
-
-                return resolve(connection, references, deadline=deadline)
-            except VaultConfigError as error:
-                failure = error.with_traceback(None)
-        if not rule.covers(failure):
-            raise failure
-        return {reference: copy.copy(failure) for reference in references}
-
-
-def _without_connection(layer: Layer, settings_cls: type[BaseSettings]) -> Layer:
-    """Take away what a `.env` says of the connection, where extra keys count."""
-    config = settings_cls.model_config
-    if layer.source != DOTENV or config.get("extra") == "ignore":
-        return layer
-    fields = model_fields(settings_cls).by_key
-    names = {VARIABLE, *CONNECTION_VARIABLES}
-    if not config.get("case_sensitive"):
-        names = {name.lower() for name in names}
-    kept = {key: v for key, v in layer.data.items() if key in fields or key not in names}
-    return replace(layer, data=kept)
+        loads = surrounding_loads()
+        if loads is None:
+            return ask(self._situation, references)
+        return ask(self._situation, references, loads.connection, loads.resolve)
 
 
 class Loads(ABC):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from pydantic_settings import (
@@ -90,7 +89,7 @@ def gather(
         name = _layer_name(source)
         variables = Variables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(name, data, variables)
-        layers.append(replace(layer, as_written=as_written) if name == DOTENV else layer)
+        layers.append(layer._replace(as_written=as_written) if name == DOTENV else layer)
     for source in sources:
         if isinstance(source, EnvSettingsSource):  # it is kept, and what it was told is not to be
             tell(source, {}, {})

@@ -13,7 +13,6 @@ import io
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from vaultconfig.loading.checks import complete
 from vaultconfig.loading.given import DOTENV, Layer
 from vaultconfig.loading.places import merged
 from vaultconfig.loading.report import Report
-from vaultconfig.source.asking import DEFAULT_ENV_FILE, Asking, fallback_rule
 from vaultconfig.source.meeting import Given, Purpose, surrounding_loads
 from vaultconfig.source.running import LAYER_NAMES, Gathered, gather
+from vaultconfig.source.situation import DEFAULT_ENV_FILE, Situation, fallback_rule
 from vaultconfig.source.texts import AsWritten
 from vaultconfig.source.upstream import SharedSource, Sources, sources_of
 
@@ -79,15 +78,15 @@ class VaultSettingsSource(SharedSource):
         other._encoding = self._encoding or encoding
         return other
 
-    def asking(self) -> Asking:
-        """Return where a load asks now; a source can outlive it, and the environment change."""
+    def situation(self) -> Situation:
+        """Return where a load runs now; a source can outlive it, and the environment change."""
         env_file, encoding = self._env_file, self._encoding
         if env_file is None:
             env_file = self.config.get("env_file") or DEFAULT_ENV_FILE
         rule = fallback_rule(self.config, self._environment)
         rule = rule._replace(mode=self._purpose.fallback or rule.mode)
         encoding = encoding or self.config.get("env_file_encoding")
-        return Asking(self.settings_cls, rule, env_file, encoding)
+        return Situation(self.settings_cls, rule, env_file, encoding)
 
     def __call__(self) -> dict[str, Any]:
         """Fill the vault's fields in; nothing is returned.
@@ -99,8 +98,8 @@ class VaultSettingsSource(SharedSource):
         failure: VaultConfigError | None = None
         state, loads = self.current_state, surrounding_loads()
         try:
-            asking = self.asking()
-            given = Given(asking, self._purpose, Gathered(self._layers(asking)))
+            situation = self.situation()
+            given = Given(situation, self._purpose, Gathered(self._layers(situation)))
             report = given.run() if loads is None else loads.first(given)
         except VaultConfigError as error:
             failure = error.with_traceback(None)
@@ -114,12 +113,12 @@ class VaultSettingsSource(SharedSource):
             raise failure
         return {}
 
-    def _layers(self, asking: Asking) -> list[Layer]:
+    def _layers(self, situation: Situation) -> list[Layer]:
         """Return what pydantic-settings has kept of the other sources of a plain class."""
         states = self.settings_sources_data.items()
         layers = [Layer(LAYER_NAMES.get(name, name), data) for name, data in states]
-        as_written = AsWritten(asking.env_file, asking.encoding)
-        layers = [replace(x, as_written=as_written) if x.source == DOTENV else x for x in layers]
+        as_written = AsWritten(situation.env_file, situation.encoding)
+        layers = [x._replace(as_written=as_written) if x.source == DOTENV else x for x in layers]
         # It keeps the data of one source a class; what another one gave is in the state alone.
         if merged([{}, *(layer.data for layer in reversed(layers))]) != self.current_state:
             above = [layer for layer in layers if layer.is_above]
@@ -163,13 +162,13 @@ def given_by(
 ) -> Given:
     """Run *sources*, those of *settings_cls*; see `run`."""
     ours = vault_source_in(sources) or VaultSettingsSource(settings_cls)
-    asking = ours.asking()
+    situation = ours.situation()
     gathered = gather(
         [source for source in sources if source is not ours],
-        as_written=AsWritten(asking.env_file, asking.encoding),
+        as_written=AsWritten(situation.env_file, situation.encoding),
         resolves=ours.config.get("vault_resolve_values") is not False,
     )
-    return Given(asking, ours._purpose, gathered, init_kwargs=init_kwargs, options=options)
+    return Given(situation, ours._purpose, gathered, init_kwargs=init_kwargs, options=options)
 
 
 def arranged(

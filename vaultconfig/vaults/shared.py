@@ -20,7 +20,7 @@ _NEEDED: Final = ("vaultconfig.client", "certifi", "encodings.idna")
 
 
 def resolve(
-    connection: Connection, references: Collection[VaultRef], *, deadline: float
+    connection: Connection, references: Collection[VaultRef], deadline: float
 ) -> Mapping[VaultRef, Resolved | VaultConfigError]:
     """Resolve *references* with the vault of *connection*.
 
