@@ -27,7 +27,13 @@ from vaultconfig.loading.given import (
 )
 from vaultconfig.loading.places import merged
 from vaultconfig.source.texts import AsWritten, Variables
-from vaultconfig.source.upstream import States, reads_environment, taking_references, tell
+from vaultconfig.source.upstream import (
+    States,
+    passing_over_absent,
+    reads_environment,
+    taking_references,
+    tell,
+)
 
 _ALSO_DERIVED: Final[tuple[tuple[type[PydanticBaseSettingsSource], str], ...]] = (
     (CliSettingsSource, COMMAND_LINE),
@@ -98,8 +104,11 @@ def gather(
 
 def _called(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str, Any]:
     """Return what *source* gives."""
-    if type(source) is DotEnvSettingsSource and not source.env_vars:
-        return {}  # it would look for every field in a `.env` that is not there
+    if isinstance(source, EnvSettingsSource) and type(source) in (
+        EnvSettingsSource,
+        DotEnvSettingsSource,
+    ):
+        source = passing_over_absent(source)
     if not resolves or type(source) in (InitSettingsSource, DefaultSettingsSource):
         return source()  # they decode nothing
     # One search through all variables, among them the lists of a command line.
