@@ -26,6 +26,7 @@ from vaultconfig.loading.given import (
     Layer,
 )
 from vaultconfig.loading.places import merged
+from vaultconfig.source.situation import Situation
 from vaultconfig.source.texts import AsWritten, Variables
 from vaultconfig.source.upstream import (
     States,
@@ -67,13 +68,13 @@ class Gathered(NamedTuple):
 
 
 def gather(
-    sources: Sequence[PydanticBaseSettingsSource], *, as_written: AsWritten, resolves: bool
+    sources: Sequence[PydanticBaseSettingsSource], situation: Situation, *, resolves: bool
 ) -> Gathered:
     """Run *sources*, those of a class without ours.
 
     Args:
         sources: The highest first.
-        as_written: Of the `.env` among them.
+        situation: Which `.env` is among them.
         resolves: Whether references that stand as values count.
     """
     state: dict[str, Any] = {}
@@ -95,7 +96,9 @@ def gather(
         name = _layer_name(source)
         variables = Variables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(name, data, variables)
-        layers.append(layer._replace(as_written=as_written) if name == DOTENV else layer)
+        if name == DOTENV:
+            layer = layer._replace(as_written=AsWritten(situation.env_file, situation.encoding))
+        layers.append(layer)
     for source in sources:
         if isinstance(source, EnvSettingsSource):  # it is kept, and what it was told is not to be
             tell(source, {}, {})

@@ -165,7 +165,7 @@ def given_by(
     situation = ours.situation()
     gathered = gather(
         [source for source in sources if source is not ours],
-        as_written=AsWritten(situation.env_file, situation.encoding),
+        situation,
         resolves=ours.config.get("vault_resolve_values") is not False,
     )
     return Given(situation, ours._purpose, gathered, init_kwargs=init_kwargs, options=options)
