@@ -19,7 +19,7 @@ from vaultconfig.loading.given import ARGUMENT, DOTENV, Layer
 from vaultconfig.loading.load import Ask, Load
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
-from vaultconfig.source.running import Gathered
+from vaultconfig.source.layers import Gathered
 from vaultconfig.source.situation import Situation
 from vaultconfig.source.texts import TextReader
 from vaultconfig.source.upstream import defaults_beside, log_what_came, restore_names
@@ -172,7 +172,7 @@ class Given:
         import_undisturbed(_LATE)
         from vaultconfig.source.asking import ask
 
-        loads = surrounding_loads()
+        loads = surrounding.get()
         if loads is None:
             return ask(self._situation, references)
         return ask(self._situation, references, loads.connection, loads.resolve)
@@ -214,16 +214,12 @@ class Loads(ABC):
     @contextmanager
     def around(self) -> Iterator[None]:
         """Stand around what loads inside."""
-        token = _loads.set(self)
+        token = surrounding.set(self)
         try:
             yield
         finally:
-            _loads.reset(token)
+            surrounding.reset(token)
 
 
-_loads: ContextVar[Loads | None] = ContextVar("vaultconfig_loads", default=None)
-
-
-def surrounding_loads() -> Loads | None:
-    """Return the live settings inside of whose build this runs, if any."""
-    return _loads.get()
+surrounding: ContextVar[Loads | None] = ContextVar("vaultconfig_loads", default=None)
+"""The live settings inside of whose build this runs, if any."""

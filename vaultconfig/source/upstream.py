@@ -9,16 +9,18 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import new_class
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
 )
 from pydantic_settings.sources import DefaultSettingsSource
@@ -26,6 +28,7 @@ from pydantic_settings.utils import _settings_debug_enabled
 
 from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.needs import REFERENCE_KEY
+from vaultconfig.loading.places import merged
 from vaultconfig.references import is_reference
 
 T = TypeVar("T", bound=BaseSettings)
@@ -33,6 +36,9 @@ T = TypeVar("T", bound=BaseSettings)
 Sources: TypeAlias = tuple[PydanticBaseSettingsSource, ...]
 States: TypeAlias = dict[str, dict[str, Any]]
 """What each source gave, by its name."""
+
+_OF_VARIABLES: Final = (EnvSettingsSource, DotEnvSettingsSource)
+"""The sources that look for a variable of each field; exactly these, and no class of a user's."""
 
 
 class OwnSources:
@@ -72,11 +78,55 @@ def made_of(settings_cls: type[T], state: Callable[[], Any], arguments: Mapping[
     return settings_cls(_build_sources=(sources, dict(arguments)))
 
 
-def tell(source: object, state: dict[str, Any], states: States) -> None:
+def call_all(
+    sources: Iterable[PydanticBaseSettingsSource], *, resolves: bool
+) -> tuple[list[tuple[PydanticBaseSettingsSource, dict[str, Any]]], States]:
+    """Run *sources*, the highest first, as ``BaseSettings`` does.
+
+    Args:
+        resolves: Whether a reference that stands as a value is to come through.
+
+    Returns:
+        Each with what it gives; and the same by name, which pydantic-settings would log.
+    """
+    state: dict[str, Any] = {}
+    states: States = {}
+    given: list[tuple[PydanticBaseSettingsSource, dict[str, Any]]] = []
+    for source in sources:
+        if isinstance(source, PydanticBaseSettingsSource):
+            _tell(source, state, states)
+            data = _view_of(source, resolves=resolves)()
+        else:
+            data = source()
+        given.append((source, data))
+        states[name_of(source)] = data
+        state = merged([data, state]) if data else state
+    for source, _ in given:
+        if isinstance(source, EnvSettingsSource):  # it is kept, and what it was told is not to be
+            _tell(source, {}, {})
+    return given, states
+
+
+def name_of(source: object) -> str:
+    """Return the name that pydantic-settings has for *source*, which may be a function."""
+    return str(getattr(source, "__name__", type(source).__name__))
+
+
+def _view_of(source: PydanticBaseSettingsSource, *, resolves: bool) -> PydanticBaseSettingsSource:
+    if isinstance(source, EnvSettingsSource) and type(source) in _OF_VARIABLES:
+        source = _passing_over_absent(source)
+    if not resolves or type(source) in (InitSettingsSource, DefaultSettingsSource):
+        return source  # they decode nothing
+    # One search through all variables, among them the lists of a command line.
+    variables = getattr(source, "env_vars", None)
+    may_refer = variables is None or "vault:" in repr([*variables.values()])
+    return _taking_references(source) if may_refer else source
+
+
+def _tell(source: PydanticBaseSettingsSource, state: dict[str, Any], states: States) -> None:
     """Tell *source* what those before it gave: merged, and by source."""
-    if isinstance(source, PydanticBaseSettingsSource):
-        source._set_current_state(state)
-        source._set_settings_sources_data(states)
+    source._set_current_state(state)
+    source._set_settings_sources_data(states)
 
 
 def restore_names(
@@ -143,7 +193,7 @@ class _Told(threading.local):
         self.states: States = {}
 
 
-def taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
+def _taking_references(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
     """Return *source*, but that a reference is neither read as JSON nor coerced.
 
     A source can outlive a load and be in use by another thread, so this is an object of its own:
@@ -180,7 +230,7 @@ class _TakingReferences(PydanticBaseSettingsSource):
         return super()._coerce_env_val_strict(field, value)  # type: ignore[misc]  # of variables
 
 
-def passing_over_absent(source: EnvSettingsSource) -> EnvSettingsSource:
+def _passing_over_absent(source: EnvSettingsSource) -> EnvSettingsSource:
     """Return *source*, but that it passes over single values whose variables are not set.
 
     It finds out that they give nothing, too, but takes 20 µs for each: with most values in the

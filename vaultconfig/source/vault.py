@@ -25,8 +25,8 @@ from vaultconfig.loading.checks import complete
 from vaultconfig.loading.given import DOTENV, Layer
 from vaultconfig.loading.places import merged
 from vaultconfig.loading.report import Report
-from vaultconfig.source.meeting import Given, Purpose, surrounding_loads
-from vaultconfig.source.running import LAYER_NAMES, Gathered, gather
+from vaultconfig.source.layers import LAYER_NAMES, Gathered, gather
+from vaultconfig.source.meeting import Given, Purpose, surrounding
 from vaultconfig.source.situation import DEFAULT_ENV_FILE, Situation, fallback_rule
 from vaultconfig.source.texts import AsWritten
 from vaultconfig.source.upstream import SharedSource, Sources, sources_of
@@ -56,7 +56,6 @@ class VaultSettingsSource(SharedSource):
         encoding: str | None = None,
     ) -> None:
         super().__init__(settings_cls)
-        complete(settings_cls)
         self._environment = environment
         self._env_file = env_file
         self._encoding = encoding
@@ -95,8 +94,9 @@ class VaultSettingsSource(SharedSource):
             VaultConfigError: See `vaultconfig.errors`. Without a traceback of its own: the
                 frames below hold tokens.
         """
+        complete(self.settings_cls)
         failure: VaultConfigError | None = None
-        state, loads = self.current_state, surrounding_loads()
+        state, loads = self.current_state, surrounding.get()
         try:
             situation = self.situation()
             given = Given(situation, self._purpose, Gathered(self._layers(situation)))
@@ -150,7 +150,7 @@ def run(
         sources, _ = sources_of(settings_cls, _init_kwargs=init_kwargs, **options)
         return given_by(settings_cls, sources, init_kwargs, options)
 
-    loads = surrounding_loads()
+    loads = surrounding.get()
     return give().run() if loads is None else loads.load(settings_cls, init_kwargs, options, give)
 
 
