@@ -4,11 +4,12 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -30,6 +31,7 @@ from vaultconfig import (
 )
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.source.upstream import call_all
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +122,66 @@ def test_arguments_of_our_own_source(
     assert (settings.token, settings.host) == ("from vault", "of development")
     with pytest.raises(ConfigurationError, match="no credentials"):
         Model(_vault_environment="production")
+
+
+class Mode(Enum):
+    FAST = "fast"
+
+
+class Inner(BaseModel):
+    text: str = ""
+
+
+class Spelled(BaseSettings):
+    """One field of each kind that variables are looked up in differently."""
+
+    text: str = ""
+    number: int = 0
+    path: Path = Path()
+    secret: SecretStr = SecretStr("")
+    aliased: str = Field("", alias="other")
+    chosen: str = Field("", validation_alias=AliasChoices("first", "second"))
+    item: str = Field("", validation_alias=AliasPath("items", 0))
+    maybe: str | None = None
+    mode: Mode | None = None
+    names: list[str] = []
+    inner: Inner = Inner()
+
+
+OPTIONS_OF_VARIABLES = [
+    SettingsConfigDict(),
+    SettingsConfigDict(env_prefix="APP_"),
+    SettingsConfigDict(env_prefix="app_", env_prefix_target="all", case_sensitive=True),
+    SettingsConfigDict(env_nested_delimiter="__", populate_by_name=True),
+    SettingsConfigDict(strict=True, env_parse_none_str="null", env_parse_enums=True),
+    SettingsConfigDict(env_ignore_empty=True, validate_by_alias=False, validate_by_name=True),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS_OF_VARIABLES, ids=repr)
+@pytest.mark.parametrize("prefix", ["", "APP_", "app_"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        (),
+        ("TEXT", "NUMBER", "PATH", "SECRET"),
+        ("OTHER", "SECOND"),
+        ("INNER__TEXT", "MAYBE"),
+        ("aliased", "first", "text"),
+        ("NAMES", "ITEMS", "MODE", "INNER"),
+    ],
+    ids=" ".join,
+)
+def test_fields_whose_variables_are_not_set(
+    monkeypatch: pytest.MonkeyPatch, options: Any, prefix: str, names: tuple[str, ...]
+) -> None:
+    """To pass over them changes nothing of what the environment gives."""
+    texts = {"NUMBER": "7", "NAMES": '["a"]', "ITEMS": '["b"]', "INNER": '{"text": "c"}'}
+    for name in names:
+        monkeypatch.setenv(prefix + name, texts.get(name, "null" if name == "MAYBE" else "FAST"))
+    model = type("Model", (Spelled,), {"model_config": options, "__module__": __name__})
+    given, _ = call_all([EnvSettingsSource(model)], resolves=True)
+    assert given[0][1] == EnvSettingsSource(model)()
 
 
 @pytest.mark.parametrize("kind", ["yaml", "toml", "json"])

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import new_class
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from pydantic.fields import FieldInfo
@@ -36,9 +36,6 @@ T = TypeVar("T", bound=BaseSettings)
 Sources: TypeAlias = tuple[PydanticBaseSettingsSource, ...]
 States: TypeAlias = dict[str, dict[str, Any]]
 """What each source gave, by its name."""
-
-_OF_VARIABLES: Final = (EnvSettingsSource, DotEnvSettingsSource)
-"""The sources that look for a variable of each field; exactly these, and no class of a user's."""
 
 
 class OwnSources:
@@ -113,8 +110,9 @@ def name_of(source: object) -> str:
 
 
 def _view_of(source: PydanticBaseSettingsSource, *, resolves: bool) -> PydanticBaseSettingsSource:
-    if isinstance(source, EnvSettingsSource) and type(source) in _OF_VARIABLES:
-        source = _passing_over_absent(source)
+    is_empty = type(source) is DotEnvSettingsSource and not source.env_vars
+    if type(source) is EnvSettingsSource or is_empty:  # with keys it asks all fields for the extra
+        source = _passing_over_absent(cast("EnvSettingsSource", source))
     if not resolves or type(source) in (InitSettingsSource, DefaultSettingsSource):
         return source  # they decode nothing
     # One search through all variables, among them the lists of a command line.

@@ -56,6 +56,7 @@ class VaultSettingsSource(SharedSource):
         encoding: str | None = None,
     ) -> None:
         super().__init__(settings_cls)
+        complete(settings_cls)
         self._environment = environment
         self._env_file = env_file
         self._encoding = encoding
@@ -94,7 +95,6 @@ class VaultSettingsSource(SharedSource):
             VaultConfigError: See `vaultconfig.errors`. Without a traceback of its own: the
                 frames below hold tokens.
         """
-        complete(self.settings_cls)
         failure: VaultConfigError | None = None
         state, loads = self.current_state, surrounding.get()
         try:
