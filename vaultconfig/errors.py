@@ -263,6 +263,13 @@ class SettingsExpiredError(VaultConfigError):
     """The last good snapshot is older than ``max_stale`` allows."""
 
 
+def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the one of *known* that may be meant by *name*, or None if none is similar enough."""
+    from difflib import get_close_matches  # late, because only a mistake needs it
+
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)
+
+
 def _is_for_a_traceback() -> bool:
     """Whether `str` was called by the code that prints tracebacks, which prints all errors below.
 

@@ -11,7 +11,12 @@ from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig.connection.environment import FallbackMode
-from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
+from vaultconfig.errors import (
+    ConfigurationError,
+    UnresolvedSettingsError,
+    VaultConfigError,
+    closest,
+)
 from vaultconfig.loading.checks import check_class, failures_of_factories
 from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.given import Provenance
@@ -183,9 +188,7 @@ def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> N
     if unknown:
         unknown -= {str(step) for field in fields_of(settings_cls) for (step, *_) in field.places}
     for name in sorted(unknown):
-        from difflib import get_close_matches  # late, because only a mistake needs it
-
-        (close,) = get_close_matches(name, [*_OPTIONS, "_vault_environment"], n=1, cutoff=0.0)
+        close = closest(name, [*_OPTIONS, "_vault_environment"], cutoff=0.0)
         raise ConfigurationError(f"{settings_cls.__name__} has no argument {name}: write {close}")
 
 
@@ -209,10 +212,8 @@ def check_arguments(settings_cls: type[BaseSettings], names: Collection[str]) ->
     for name in sorted({*names} - {*known}):
         if name.lower() in map(str.lower, fields):  # which pydantic-settings takes, too
             continue
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, known, n=1)
-        instead = f"write {close[0]}" if close else f"it has {', '.join(fields)}"
+        close = closest(name, known)
+        instead = f"write {close}" if close else f"it has {', '.join(fields)}"
         raise ConfigurationError(f"{settings_cls.__name__} has no field {name}: {instead}")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from vaultconfig.errors import closest
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about *name*: what else may have been meant, or nothing."""
-    close = get_close_matches(name, list(known), n=1)
-    return f": did you mean {close[0]}?" if close else ""
+    close = closest(name, known)
+    return f": did you mean {close}?" if close else ""
 
 
 def count(number: int, noun: str) -> str:

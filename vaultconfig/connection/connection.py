@@ -22,7 +22,7 @@ from pydantic import (
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.connection.stored import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.urls import url_problem
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, closest
 from vaultconfig.masking.values import mask
 from vaultconfig.references import parse_duration, without_quotes
 
@@ -165,16 +165,16 @@ OWN_VARIABLES: Final = (
 
 def misspelt_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each variable that is not ours but close to one of ours, and that one's name."""
-    from difflib import get_close_matches  # late, because only `check` needs it
-
     # Without the prefix: it makes all of our names similar, and users often take another of them.
     ours = {name.partition("_")[2]: name for name in OWN_VARIABLES}
     for name in environ:
         prefix, _, rest = name.upper().partition("_")
         if name not in OWN_VARIABLES and prefix in {"SCAIVAULT", "SCAIKEY", "VAULTCONFIG"}:
-            near = get_close_matches(rest, ours, n=1, cutoff=0.75)
-            near += [known for known in ours if len(rest) > 2 and known.startswith(rest)]
-            yield from ((name, ours[known]) for known in near[:1])
+            near = closest(rest, ours, cutoff=0.75) or next(
+                (known for known in ours if len(rest) > 2 and known.startswith(rest)), None
+            )
+            if near is not None:
+                yield name, ours[near]
 
 
 def _stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, RootModel, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig.connection.environment import FallbackMode, check_declared
-from vaultconfig.errors import ConfigurationError, SettingFailure
+from vaultconfig.errors import ConfigurationError, SettingFailure, closest
 from vaultconfig.loading.annotations import Part, class_of, declared_in, is_model, parts_in
 from vaultconfig.loading.fields import ModelField, fields_of, hints_of
 from vaultconfig.loading.places import ABSENT, get_at, parts_of
@@ -94,10 +94,8 @@ def _check_options(config: Mapping[str, Any]) -> None:
         if name in SettingsConfigDict.__annotations__:
             continue
         if name not in OPTIONS:
-            from difflib import get_close_matches  # late, because only a mistake needs it
-
             cutoff = 0.0 if name.startswith("vault_") else 0.85  # such as vautl_fallback
-            close = next(iter(get_close_matches(name, OPTIONS, n=1, cutoff=cutoff)), None)
+            close = closest(name, OPTIONS, cutoff=cutoff)
             if close is None:
                 continue
             raise ConfigurationError(f"{name} is not a key of VaultConfigDict: write {close}")
