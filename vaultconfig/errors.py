@@ -2,7 +2,8 @@
 
 VaultConfigError
 ├── ConfigurationError
-│   └── InvalidReferenceError
+│   ├── InvalidReferenceError
+│   └── MissingExtraError (a ModuleNotFoundError)
 ├── SecretError
 │   ├── SecretNotFoundError
 │   ├── VersionNotFoundError
@@ -64,6 +65,19 @@ class InvalidReferenceError(ConfigurationError):
         self.reference = reference
         self.column = column
         self.expected = expected
+
+
+class MissingExtraError(ConfigurationError, ModuleNotFoundError):
+    """A module that an extra of this package installs is missing.
+
+    Attributes:
+        name: The first of them, as each `ImportError` has it.
+    """
+
+    def __init__(self, purpose: str, *, missing: Sequence[str], extra: str) -> None:
+        needs = " and ".join(missing)
+        super().__init__(f"{purpose} needs {needs}: pip install 'scaivault-config[{extra}]'")
+        self.name = missing[0]
 
 
 class SecretError(VaultConfigError):

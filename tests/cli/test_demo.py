@@ -54,7 +54,7 @@ def test_without_the_extra(project: Project, monkeypatch: pytest.MonkeyPatch) ->
         ended = project.run(command)
         assert (ended.code, ended.err) == (
             3,
-            "Error: the dev server needs starlette: install scaivault-config[dev-server]\n",
+            "Error: the dev server needs starlette: pip install 'scaivault-config[dev-server]'\n",
         )
 
 

@@ -120,5 +120,5 @@ def test_without_the_extra(tmp_path: Path, missing: str) -> None:
         f"importlib.util.find_spec = lambda n, p=None: None if n == {missing!r} else find(n, p)\n"
     )
     done = run_pytest(tmp_path, "def test_it(vault): ...\n")
-    assert f"needs {missing}: install scaivault-config[dev-server]" in done.stdout
+    assert f"needs {missing}: pip install 'scaivault-config[dev-server]'" in done.stdout
     assert "Traceback" not in done.stdout

@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from vaultconfig.cli import debug_option
 from vaultconfig.connection.connection import read_connection
-from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import gather
 from vaultconfig.live import LiveSettings
 from vaultconfig.masking.values import MASK
@@ -50,10 +49,8 @@ def demo() -> None:
     Example:
       vaultconfig demo
     """
-    try:
-        from vaultconfig.devserver import DevServer
-    except ModuleNotFoundError as exc:
-        raise ConfigurationError(str(exc)) from exc
+    from vaultconfig.devserver import DevServer  # an extra
+
     with _alone(), DevServer() as vault:
         os.environ |= {"SCAIVAULT_URL": vault.url, "SCAIVAULT_TOKEN": vault.token}
         _say("A local ScaiVault is running", f"at {vault.url}")

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from vaultconfig.connection.urls import is_loopback
-from vaultconfig.errors import ConfigurationError
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,10 +50,8 @@ def dev_server(
             f"{host} is not a loopback address: use 127.0.0.1, or add --allow-remote if other"
             " machines may reach the server"
         )
-    try:
-        from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer
-    except ModuleNotFoundError as exc:
-        raise ConfigurationError(str(exc)) from exc
+    from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer  # an extra
+
     with _endings_wait():
         limits = None if no_rate_limits else DOCUMENTED_LIMITS
         server = DevServer(host=host, limits=limits, subscriptions=not no_subscriptions, **options)

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import importlib.util
 
+from vaultconfig.errors import MissingExtraError
+
 _MISSING = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
 if _MISSING:
-    raise ModuleNotFoundError(
-        f"the dev server needs {' and '.join(_MISSING)}: install scaivault-config[dev-server]",
-        name=_MISSING[0],
-    )
+    raise MissingExtraError("the dev server", missing=_MISSING, extra="dev-server")
 
 from vaultconfig.devserver.faults import Fault, LoggedRequest  # noqa: E402 -- once the extra is there
 from vaultconfig.devserver.identities import Identity  # noqa: E402 -- once the extra is there

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, MissingExtraError
 from vaultconfig.render.rules import Difference, ForeignFileError
 
 # What YAML 1.1 and 1.2 agree to be printable and no line break; all else is escaped.
@@ -67,7 +67,7 @@ def parse_yaml(text: str) -> dict[str, str | None]:
 
     Raises:
         ForeignFileError: It is something else.
-        ConfigurationError: Others wrote it, and PyYAML is not installed.
+        MissingExtraError: Others wrote it, and PyYAML is not installed.
     """
     own = _own_entries([] if text == "{}\n" else text.removesuffix("\n").split("\n"))
     return _texts(_tree_of(text)) if own is None else own
@@ -122,7 +122,7 @@ def parse_k8s(text: str, *, manifest: Manifest) -> dict[str, str | None]:
 
     Raises:
         ForeignFileError: It is not that of *manifest*, or has more than that.
-        ConfigurationError: Others wrote it, and PyYAML is not installed.
+        MissingExtraError: Others wrote it, and PyYAML is not installed.
     """
     own = _own_data(text, manifest)
     data = _texts(_foreign_secret(text, manifest)["data"]) if own is None else own
@@ -185,10 +185,8 @@ def _tree_of(text: str) -> dict[str, Any]:
         pass
     else:
         return tree_of(text)
-    raise ConfigurationError(
-        "the file is not written as vaultconfig writes it, and what it means takes PyYAML to "
-        "read: pip install 'scaivault-config[yaml]'"
-    )
+    purpose = "reading a YAML file that vaultconfig did not write"
+    raise MissingExtraError(purpose, missing=["yaml"], extra="yaml")
 
 
 def _texts(tree: Any) -> dict[str, str | None]:
