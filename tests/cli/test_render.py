@@ -120,6 +120,7 @@ def test_a_file_that_is_not_ours_is_kept(shop: Project, form: str, text: str) ->
     ("form", "text"),
     [
         ("json", '{"PASSWORD": "old", "USER":"app"}'),
+        ("json", '\ufeff{"PASSWORD": "old", "USER": "app"}'),
         ("yaml", "# of the team\nUSER: app # ours\nPASSWORD: old\n"),
         (
             "k8s",

@@ -43,7 +43,8 @@ def parse_json(text: str) -> dict[str, str | None]:
         ForeignFileError: It is something else, or has a key twice.
     """
     try:
-        data = json.loads(text, object_pairs_hook=_once_each)
+        # Editors on Windows begin a file with a byte order mark.
+        data = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once_each)
     except (ValueError, RecursionError):
         data = None
     if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()):
