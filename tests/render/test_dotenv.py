@@ -336,6 +336,12 @@ def test_compare_tells_names_and_kinds_only():
     assert "canary" not in repr(differences)
 
 
+@pytest.mark.parametrize("value", ["vault:a#b", "'x ${vault:a#b}'", """'["vault:a#b"]'"""])
+def test_compare_tells_a_reference_from_a_value(value):
+    """A key whose value is a reference or template is not said to be changed: it can't be."""
+    assert compare(f"A={value}\nB=2\n", {"A": "1", "B": "2"}) == [Difference("A", "reference")]
+
+
 def test_the_text_does_not_show_in_a_repr():
     """A traceback with locals shows a mask for the rendered text."""
     assert "canary" not in repr(update("", {"A": "canary"}))

@@ -22,7 +22,7 @@ from vaultconfig.source.situation import fallback_rule
 _STDOUT: Final = "-"
 _DIFFERS: Final = 1
 _OF_K8S: Final = {"secret_name": "--secret-name", "namespace": "--namespace", "labels": "--label"}
-_SIGNS: Final = {"missing": "+", "changed": "~", "extra": "-"}
+_SIGNS: Final = {"missing": "+", "changed": "~", "extra": "-", "reference": "~"}
 
 
 def _octal(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:

@@ -87,15 +87,18 @@ def parse(text: str) -> dict[str, str | None]:
 
 
 def compare(existing: str, values: Mapping[str, str]) -> list[Difference]:
-    """Return which *values* are missing from the text *existing*, or have another value there.
+    """Return which *values* are missing from the text *existing*, or are something else there.
 
     Raises:
         ForeignFileError: It has one of the keys in another spelling.
     """
     _refuse_other_spellings(existing, values)
-    present = dict(_pairs(existing))
+    present, references = dict(_pairs(existing)), _references(existing)
     return [
-        Difference(key, "changed" if key in present else "missing")
+        Difference(
+            key,
+            "reference" if key in references else "changed" if key in present else "missing",
+        )
         for key in _differing(existing, values)
     ]
 
@@ -239,9 +242,13 @@ def _line(binding: Binding) -> int:
     return binding.original.line + len(_NEWLINE.findall(blank))
 
 
+def _references(text: str) -> set[str]:
+    return {key for key, raw in dict(_pairs(text)).items() if refers(raw or "")}
+
+
 def _refuse_to_freeze(existing: str, values: Mapping[str, str]) -> None:
-    present = dict(_pairs(existing))
-    frozen = [key for key in values if refers(present.get(key) or "")]
+    references = _references(existing)
+    frozen = [key for key in values if key in references]
     if frozen:
         raise ConfigurationError(
             f"{', '.join(frozen)}: the existing file has a reference there, which writing would "

@@ -29,11 +29,12 @@ class Difference:
 
     Attributes:
         key: The environment name.
-        kind: ``missing`` from the file, ``changed``, or ``extra`` in a file that is wholly ours.
+        kind: ``missing`` from the file, ``changed``, ``extra`` in a file that is wholly ours, or a
+            ``reference`` in the file, which is not overwritten.
     """
 
     key: str
-    kind: Literal["missing", "changed", "extra"]
+    kind: Literal["missing", "changed", "extra", "reference"]
 
 
 def shown_name(key: str) -> str:
