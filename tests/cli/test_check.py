@@ -153,6 +153,17 @@ def test_a_fifo_is_not_waited_for(project: Project, vault: DevServer, environmen
     ]
 
 
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_line_that_nothing_reads(project: Project, vault: DevServer, environment: str) -> None:
+    """A line of `.env` that python-dotenv passes over is named by its number, and not shown."""
+    project.declare(USER, "port: int = 1")
+    vault.put("db", {"user": "app"})
+    project.write(".env", f"# mine\n\nPORT 2 {CANARY}\n").chmod(0o600)
+    (problem,) = findings(project, "-e", environment, code=0).problems
+    assert (problem.severity, problem.kind) == ("warning", "file")
+    assert problem.message == "line 3 of .env cannot be read and is ignored: fix or remove it"
+
+
 def test_a_file_that_differs_in_development(project: Project, vault: DevServer) -> None:
     """A .env of a development machine may differ from the vault, which is told as a note."""
     project.declare(USER)

@@ -163,8 +163,9 @@ class _Checking:
         if found.overridden:
             names = ", ".join(sorted(found.overridden))
             yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
+        encoding = self.settings_cls.model_config.get("env_file_encoding")
         for file, is_read in env_files(self.settings_cls).items():
-            yield from problems_of_file(file)
+            yield from problems_of_file(file, encoding=encoding)
             yield from problems_of_drift(
                 file, found, environment=environment_here(), is_read=is_read
             )

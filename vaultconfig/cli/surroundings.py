@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from vaultconfig.cli.findings import Problem
 from vaultconfig.connection.connection import Connection, misspelt_variables
 from vaultconfig.connection.environment import Environment
-from vaultconfig.connection.stored import files_of
+from vaultconfig.connection.stored import files_of, unreadable_lines
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import sources_for
@@ -23,7 +23,6 @@ from vaultconfig.loading.report import Report
 from vaultconfig.render import dotenv, files
 from vaultconfig.render.git import standing
 from vaultconfig.render.proof import settings_variables
-from vaultconfig.render.rules import refers
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 
 if TYPE_CHECKING:
@@ -105,12 +104,14 @@ def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:
     return {file: is_read for file, is_read in found.items() if os.path.lexists(file)}
 
 
-def problems_of_file(file: Path) -> Iterator[Problem]:
-    """Yield whether other users can read a `.env`, and whether git would publish it."""
+def problems_of_file(file: Path, *, encoding: str | None) -> Iterator[Problem]:
+    """Yield which lines of a `.env` are invalid, whether others can read it, and what git does."""
     status = file.lstat()
     if not stat.S_ISREG(status.st_mode):
         yield Problem("error", "file", f"{file} is not a regular file: replace it by one")
         return
+    for line in unreadable_lines(file, encoding):
+        yield Problem("warning", "file", f"{line} cannot be read and is ignored: fix or remove it")
     mode = stat.S_IMODE(status.st_mode)
     if mode & _OTHERS:
         yield Problem(
@@ -137,12 +138,7 @@ def problems_of_drift(
         differences = dotenv.compare(text, values)
     except (ConfigurationError, ValidationError):
         return  # which is reported elsewhere
-    present = dotenv.parse(text)
-    changed = [
-        item.key
-        for item in differences
-        if item.kind == "changed" and not refers(present.get(item.key) or "")
-    ]
+    changed = [item.key for item in differences if item.kind == "changed"]
     if not changed:
         return
     told = f"{file} differs from the vault: {', '.join(changed)}"
