@@ -1,4 +1,4 @@
-"""Processes that fork while their threads build settings."""
+"""Processes that fork while a thread builds settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from vaultconfig.devserver import DevServer
 
 
 def test_no_child_hangs(vault_env: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children that are forked in the middle of a load, whoever's it is, can load all the same."""
-    vault_env.put("app", {"token": "t", "host": "h"})
+    """A child that is forked at any step of another thread's load can load all the same."""
+    vault_env.put("app", {"token": "t"})
+    vault_env.put("other", {"host": "h"})
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     program = Path(__file__).with_name("forking.py")
     command = [sys.executable, "-W", "ignore::DeprecationWarning", str(program)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert (ended.stdout, ended.stderr) == ("0 of 200 failed\n", "")
+    assert ended.stderr == ""
+    assert {"bring", "_tidy", "given_by"} <= set(ended.stdout.split())
 
 
 def test_nothing_is_a_cached_property() -> None:
