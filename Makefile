@@ -42,7 +42,6 @@ check: $(VENV)/package
 
 coverage: $(VENV)/package
 	$(RUN)/coverage run -m pytest $(ARGS)
-	$(RUN)/coverage combine
 	$(RUN)/coverage report
 
 bench: $(VENV)/package
