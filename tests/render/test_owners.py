@@ -11,6 +11,7 @@ from vaultconfig.render.owners import is_foreign
 
 US, THEM, ROOT = 1000, 2000, 0
 CLOSED, STICKY, OPEN = 0o755, 0o1777, 0o777
+STICKY_FOR_A_GROUP = 0o1770
 
 
 def directory(owner: int, mode: int) -> os.stat_result:
@@ -25,6 +26,7 @@ def directory(owner: int, mode: int) -> os.stat_result:
         (THEM, [(US, CLOSED), (ROOT, STICKY)], False),
         (THEM, [(US, STICKY), (US, CLOSED)], True),
         (THEM, [(US, OPEN)], True),
+        (THEM, [(US, STICKY_FOR_A_GROUP)], True),
         (THEM, [(THEM, CLOSED), (ROOT, STICKY)], True),
         (THEM, [(THEM, CLOSED), (THEM, CLOSED), (ROOT, OPEN)], True),
         (THEM, [(THEM, CLOSED), (US, CLOSED), (ROOT, STICKY)], False),

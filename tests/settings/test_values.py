@@ -173,10 +173,12 @@ def test_an_empty_text_is_given(app: DevServer, monkeypatch: pytest.MonkeyPatch)
     class Ignoring(VaultSettings):
         model_config = VaultConfigDict(env_ignore_empty=True)
         token: str = "default"
+        annotated: Annotated[str, "vault:empty#text"] = "default"
 
     app.put("empty", {"text": ""})
     monkeypatch.setenv("TOKEN", "vault:empty#text")
-    assert Ignoring().token == ""
+    settings = Ignoring()
+    assert (settings.token, settings.annotated) == ("", "")
 
 
 def test_a_template_as_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
