@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from vaultconfig.references import Insert, Template, VaultRef
+from vaultconfig.references.options import OPTIONS
 
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
@@ -82,7 +83,7 @@ templates = (
 # Texts that look so much like references that a parser gets far into them.
 _TOKENS = [
     *["vault:", "${vault:", "$${", "${", "$", "{", "}", "{env}", "/", "a", ".", "..", ":", "v1:"],
-    *["#", "?", "&", "=", "version=", "ttl=", "max_stale=", "optional", "1", "9h"],
+    *["#", "?", "&", "=", *OPTIONS, "1", "9h"],
     *["|", "|urlquote", "~", "~0", " ", "\n", "\ud800"],
 ]
 resembling = st.lists(st.sampled_from(_TOKENS) | st.text(max_size=3), max_size=20).map("".join)

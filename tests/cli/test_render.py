@@ -17,6 +17,7 @@ from tests.cli.conftest import CANARY, Project, only_lines
 from tests.render.awkward import AWKWARD
 from tests.render.test_dialects import READERS
 from vaultconfig.devserver import DevServer
+from vaultconfig.render.dialects import FORMATS, dialect
 
 NOBODY = 65534
 PASSWORD = 'password: Annotated[SecretStr, "vault:db#password"]'
@@ -180,7 +181,7 @@ def test_a_namespace_and_labels(shop: Project) -> None:
         assert f"{more[0]} is for the format k8s" in only_lines(ended)[-1]
 
 
-@pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
+@pytest.mark.parametrize("form", FORMATS[1:])
 def test_other_formats(shop: Project, form: str) -> None:
     """Each format needs a file of its own, and compares equal with it afterwards."""
     refused = shop.run("render", "app:Settings", "-f", form)
@@ -199,7 +200,7 @@ NAMES_BOTH = "Error: db_password and db.password are both read from the variable
 
 
 @pytest.mark.parametrize("more", [[], ["--check"], ["--diff"], ["--all"], ["-o", "-"]])
-@pytest.mark.parametrize("form", ["dotenv", "shell", "docker", "json", "yaml", "k8s"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_two_fields_on_one_variable(shop: Project, form: str, more: list[str]) -> None:
     """In every format they are refused by name, and the file stays, its time too."""
     shop.declare(*TWO_ON_ONE, head=DATABASE, config='env_nested_delimiter="_"')
@@ -228,7 +229,7 @@ def by_sourcing(file: Path, shell: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
+@pytest.mark.parametrize("form", FORMATS[1:])
 def test_awkward_values_in_other_formats(project: Project, vault: DevServer, form: str) -> None:
     """Each value is read back equal by a reader that isn't ours, or refused by name."""
     vault.put("all", AWKWARD)
@@ -247,7 +248,8 @@ def test_awkward_values_in_other_formats(project: Project, vault: DevServer, for
         assert project.run(*command).code == 0
     wanted = {f"V_{key}": text for key, text in AWKWARD.items() if f"V_{key}" not in refused}
     text = file.read_bytes().decode()
-    found = by_sourcing(file, "sh") if form == "shell" else READERS[form](text)
+    reader = READERS.get(form, dialect(form).parse)
+    found = by_sourcing(file, "sh") if form == "shell" else reader(text)
     assert {key: found[key] for key in wanted} == wanted
     assert os.listdir(file.parent) == ["out"]
     assert bool(refused) is (form == "docker")
@@ -279,7 +281,7 @@ def test_check_and_diff(shop: Project, vault: DevServer) -> None:
     assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 
-@pytest.mark.parametrize("form", ["shell", "docker", "json", "yaml", "k8s"])
+@pytest.mark.parametrize("form", FORMATS[1:])
 def test_check_in_other_formats(shop: Project, vault: DevServer, form: str) -> None:
     """Each key is named with the kind of its change, those that are too many as well."""
     command = ("render", "app:Settings", "-f", form, "-o", "out")

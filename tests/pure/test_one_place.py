@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pydantic_settings
 import pytest
@@ -24,8 +25,9 @@ from vaultconfig.connection.connection import (
     read_connection,
 )
 from vaultconfig.devserver import paths as of_dev_server
-from vaultconfig.references import paths
-from vaultconfig.render import dialects
+from vaultconfig.references import VaultRef, paths
+from vaultconfig.references.options import OPTIONS, UNSET, query
+from vaultconfig.render import dialects, dotenv
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(vaultconfig.__file__).parent
@@ -135,7 +137,20 @@ def test_the_rules_of_paths() -> None:
 def test_the_formats() -> None:
     """The command line, the renderer and the page about them have the same formats."""
     page = (ROOT / "docs/dialects.md").read_text(encoding="utf-8")
-    assert set(dialects.FORMATS) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert list(dialects.FORMATS) == re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    documents = [made for name in dialects.FORMATS if (made := dialects.dialect(name)) != dotenv]
+    data = [f"`{made.name}`" for made in documents if not getattr(made, "environment", True)]
+    assert f"in the formats {', '.join(data[:-1])} and {data[-1]}, one that" in page
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_each_option_of_a_reference(name: str) -> None:
+    """It has a row on the page, and `VaultRef` has a keyword for it, which is not overlooked."""
+    page = (ROOT / "docs/references.md").read_text(encoding="utf-8")
+    assert list(OPTIONS) == re.findall(r"^\| `(\w+)(?:=[A-Z]+)?` \|", page, re.MULTILINE)
+    value = 60 if OPTIONS[name].parse else True
+    given: Any = {name: value}
+    assert str(VaultRef("vault:a", **given)) == f"vault:a{query({**UNSET, **given})}"
 
 
 def private_names_of_pydantic_settings() -> set[str]:

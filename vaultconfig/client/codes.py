@@ -1,7 +1,8 @@
 """The error codes of ScaiVault: what each means, whether to try again, and what to do. Pure.
 
-This is the one table of them. A code that does not stand here is not repeated in a message: what a
-server sends in its place may be a value or a token.
+This is the one table of them; devserver/answers.py has the status of each, and the table in
+tests/client/test_errors.py the error that it becomes. A code that does not stand here is not
+repeated in a message: what a server sends in its place may be a value or a token.
 """
 
 from __future__ import annotations

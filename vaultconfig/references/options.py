@@ -1,6 +1,7 @@
 """The options of a reference: their values as text and as Python values. Pure.
 
-An option stands in `OPTIONS`, and as an attribute and argument of `vaultconfig.VaultRef`.
+An option stands in `OPTIONS`, as an attribute and argument of `vaultconfig.VaultRef`, and in the
+table of docs/references.md; a test compares the three.
 """
 
 from __future__ import annotations
@@ -98,6 +99,10 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "optional": Option("True or False", _check_flag),
 }
 """In the order in which they are printed."""
+
+_NAMES: Final = [f"'{name}{'=' if option.parse else ''}'" for name, option in OPTIONS.items()]
+ANY: Final = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
+"""What is expected where an option has to stand, in words."""
 
 UNSET: Final = {name: option.unset for name, option in OPTIONS.items()}
 

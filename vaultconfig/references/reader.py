@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from vaultconfig.errors import InvalidReferenceError
-from vaultconfig.references.options import OPTIONS
+from vaultconfig.references.options import ANY, OPTIONS
 from vaultconfig.references.paths import CONTROL, MAX_LENGTH, PATH, find_flaw, lone_surrogate
 
 # In a template a bar or a brace ends what comes before it.
@@ -93,8 +93,7 @@ class Reader:
         name, equals, value = text.partition("=")
         option = OPTIONS.get(name)
         if option is None:
-            *names, last = (f"'{n}{'=' if OPTIONS[n].parse else ''}'" for n in OPTIONS)
-            self._fail(f"{', '.join(names)} or {last}", at=start)
+            self._fail(ANY, at=start)
         if option.parse is None:
             if equals:
                 self._fail(f"'{name}' without a value", at=start + len(name))

@@ -1,7 +1,8 @@
 """The formats that can be rendered, by name. Pure.
 
 A dialect turns values into the text of a file, and proves, by reading it back by the dialect's
-own rules, that the values are in it; what it cannot hold is an error that names the key.
+own rules, that the values are in it; what it cannot hold is an error that names the key. A new one
+is a row of `_DOCUMENTS`, its functions in a module beside this one, and a row of docs/dialects.md.
 """
 
 from __future__ import annotations
