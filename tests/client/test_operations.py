@@ -117,7 +117,7 @@ def test_write(vault, client):
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])
 def test_write_what_json_cannot_hold(vault, client, value):
     """Data without a form in JSON is refused before anything is sent."""
-    with pytest.raises(errors.ConfigurationError, match="JSON has no form"):
+    with pytest.raises(errors.ConfigurationError, match="JSON cannot represent"):
         client.write("a/b", {"k": value})
     assert vault.asked == []
 

@@ -54,10 +54,10 @@ _WRONG: Final = 1
 def check(*, target: str | None, offline: bool, as_json_: bool) -> None:
     """Check the settings class TARGET, the connection, and the files around; change nothing.
 
-    Each field: where it would come from, its reference, what the vault says to that. Then the
-    grammar, the token and its scopes, the clocks, the mode of .env files, and what git makes of
-    them. Exit code 1 means that something is wrong with a field or a file; if the vault could not
-    be asked at all, the code says why.
+    For each field it shows where the value would come from, the reference, and the vault's answer.
+    It also checks the token and its scopes, the clocks, the lines and mode of .env files, and
+    whether git tracks them. Exit code 1 means that a field or a file is wrong; if the vault could
+    not be asked at all, the code says why.
 
     \b
     Example:

@@ -43,7 +43,7 @@ class Salesforce(VaultSettings):
 def demo() -> None:
     """Show the whole story on a local ScaiVault, in seconds.
 
-    It works in a directory of its own, and leaves nothing.
+    It works in a temporary directory, which it removes.
 
     \b
     Example:

@@ -17,8 +17,14 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command("dev-server")
-@click.option("--port", type=click.IntRange(0, 65535), default=8200, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8200,
+    show_default=True,
+    help="Port to listen on; 0 is a free one.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--allow-remote", is_flag=True, help="Allow a --host that other machines can reach.")
 @click.option(
     "--seed", type=click.Path(path_type=Path), help="File of secrets to start with, by path."

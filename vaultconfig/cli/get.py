@@ -32,7 +32,7 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
     """Print the value that REF refers to: vault:PATH?version=N#FIELD, or without the vault:.
 
     Without a field it is the whole secret, as JSON. Nothing is added to the value, so that it can
-    go into a pipe; on a terminal --reveal is required.
+    be piped; on a terminal --reveal is required.
 
     \b
     Examples:

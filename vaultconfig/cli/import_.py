@@ -60,8 +60,8 @@ def import_(
     """Copy the secrets of the dotenv FILE into the vault below PREFIX.
 
     It shows a plan, asks, writes, and prints the class that reads them; FILE stays as it is.
-    Related keys share a secret. What is there already is left alone, so that it can be started
-    again after a failure; what differs is overwritten with --force only.
+    Related keys share a secret. Secrets that the vault has already are not written again, so that
+    the command can be repeated after a failure; one that differs is overwritten with --force only.
 
     \b
     Example:

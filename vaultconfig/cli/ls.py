@@ -19,7 +19,7 @@ _HEADER = ("PATH", "VERSION", "TYPE", "UPDATED", "TAGS")
 @json_option
 @common
 def ls(*, prefix: str, as_json_: bool) -> None:
-    """List the secrets below PREFIX: a table on a terminal, else a path a line.
+    """List the secrets below PREFIX: a table on a terminal, else one path per line.
 
     \b
     Example:

@@ -26,7 +26,14 @@ _LARGEST = 8 * 1024 * 1024
 @click.command()
 @click.argument("path")
 @click.argument("pairs", nargs=-1, required=True, metavar="KEY=@FILE|KEY=-|KEY=VALUE...")
-@click.option("--type", "secret_type", default="kv", show_default=True, metavar="TYPE")
+@click.option(
+    "--type",
+    "secret_type",
+    default="kv",
+    show_default=True,
+    metavar="TYPE",
+    help="Type of the secret.",
+)
 @click.option("--description", metavar="TEXT", help="A description, for people.")
 @click.option(
     "--tag", "tags", multiple=True, metavar="TAG", help="A tag, for listings; may be repeated."

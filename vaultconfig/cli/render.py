@@ -46,7 +46,9 @@ def _labels(
 
 @click.command()
 @target_argument
-@click.option("-o", "--output", metavar="FILE", help="Default: .env; '-' is standard output.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="File to write, by default .env; '-' is standard output."
+)
 @click.option(
     "-f", "--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True
 )
@@ -57,20 +59,22 @@ def _labels(
     help="Also write the fields that another source sets.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; name what differs, and exit with 1.")
-@click.option("--diff", is_flag=True, help="The same, with a line a key on standard output.")
+@click.option("--diff", is_flag=True, help="The same, and list the keys on standard output.")
 @click.option(
     "--mode", default="0600", show_default=True, callback=_octal, help="Mode of the file."
 )
 @click.option("--in-place", is_flag=True, help="Write through a file that is mounted by itself.")
-@click.option("--secret-name", default="app-secrets", show_default=True, help="The name, for k8s.")
-@click.option("--namespace", metavar="NAME", help="The namespace, for k8s.")
+@click.option(
+    "--secret-name", default="app-secrets", show_default=True, help="Name of the Secret, for k8s."
+)
+@click.option("--namespace", metavar="NAME", help="Namespace of the Secret, for k8s.")
 @click.option(
     "--label",
     "labels",
     multiple=True,
     metavar="KEY=VALUE",
     callback=_labels,
-    help="A label, for k8s; may be repeated.",
+    help="Label of the Secret, for k8s; may be repeated.",
 )
 @common
 @click.pass_context

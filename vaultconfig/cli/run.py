@@ -66,9 +66,9 @@ def run(
 ) -> None:
     """Run PROGRAM with what the vault gives to the settings class TARGET in its environment.
 
-    It takes the place of this process: its pid, signals, terminal and exit code are its own. The
-    credentials for the vault are taken out of its environment. Exit code 127 is a program that is
-    not found, 126 one that cannot be run.
+    PROGRAM replaces this process: it gets its pid, signals and terminal, and the exit code is its
+    own. It does not inherit the credentials for the vault. Exit code 127 means that PROGRAM was not
+    found, 126 that it cannot be run.
 
     \b
     Example:

@@ -88,7 +88,7 @@ def write_request(
     body = {"data": data, "secret_type": secret_type, "metadata": metadata}
     encoded = _json_body(body | {"options": given} if given else body)
     if encoded is None:
-        raise ConfigurationError(f"the data for {path} holds a value that JSON has no form for")
+        raise ConfigurationError(f"the data for {path} holds a value that JSON cannot represent")
     return Request("PUT", f"/v1/secrets/{quote(path)}", encoded, writes=True)
 
 

@@ -178,7 +178,7 @@ class VaultClient:
         Raises:
             AccessDeniedError: We may not write there.
             SecretError: The vault rejects the request, or *path* is not a secret's path.
-            ConfigurationError: JSON has no form for a value in *data*.
+            ConfigurationError: JSON cannot represent a value in *data*.
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.

@@ -257,7 +257,7 @@ def _refuse_to_freeze(existing: str, values: Mapping[str, str]) -> None:
 
 
 def _refuse_other_spellings(existing: str, values: Mapping[str, str]) -> None:
-    """Refuse ``db_url`` beside ``DB_URL``: pydantic-settings takes them for one key."""
+    """Reject ``db_url`` beside ``DB_URL``: pydantic-settings takes them for one key."""
     folded = {key.lower(): key for key in values}
     for binding in _bindings(existing):
         wanted = folded.get((binding.key or "").lower())

@@ -245,7 +245,7 @@ def _is_inside(plan: ModelField, parents: Collection[_Lookup]) -> bool:
 
 
 def _refuse_null(lookup: _Lookup) -> None:
-    """Refuse a null that would load back as something else: no variable stands for it."""
+    """Reject a null that would load back as something else: no variable stands for it."""
     if lookup.value is None and lookup.plan.info.default is not None:
         raise ConfigurationError(
             f"{lookup.name}: there is no text for null: give the field the default None, or "
