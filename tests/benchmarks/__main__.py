@@ -13,6 +13,7 @@ MEASUREMENTS = (
     loading.one_batch,
     loading.without_batch,
     starting.cold_process,
+    starting.cold_process_counted,
     starting.importing,
     *loading.again,
     loading.many_fields,

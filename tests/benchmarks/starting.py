@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.measuring import Result, compare, cpu_of_children
@@ -40,8 +41,9 @@ Settings(**{{name: secrets[path]["data"][key] for name, (path, key) in where.ite
 """
 
 
-def cold_process() -> Result:
-    """Both with the same libraries; one asks a vault on loopback for what it needs."""
+@contextmanager
+def by_hand_too() -> Iterator[None]:
+    """Have modules called `ours` and `by_hand`, and a vault on loopback with what they need."""
     where = {f"field{n}": (path_of(n % PATHS), f"key{n}") for n in range(FIELDS)}
     annotated = [
         f"    {name}: Annotated[str, 'vault:{path}#{key}']" for name, (path, key) in where.items()
@@ -51,6 +53,12 @@ def cold_process() -> Result:
     Path("ours.py").write_text(OURS.format(fields="\n".join(annotated)))
     Path("by_hand.py").write_text(BY_HAND.format(fields="\n".join(plain), where=where))
     with vault_with(FIELDS, paths=PATHS):
+        yield
+
+
+def cold_process() -> Result:
+    """Both with the same libraries, in processor time."""
+    with by_hand_too():
         return compare(
             f"a whole cold process, {FIELDS} fields : by hand with pydantic-settings and httpx",
             1.1,
@@ -61,24 +69,31 @@ def cold_process() -> Result:
         )
 
 
+def cold_process_counted() -> Result:
+    with by_hand_too():
+        return counted("the same, instructions", 1.1, "import ours", "import by_hand")
+
+
 def importing() -> Result:
-    """In instructions, which do not depend on what else the machine does."""
-    name = "import vaultconfig; VaultSettings : import BaseSettings, instructions"
-    if shutil.which("valgrind") is None:
-        return Result(name, 1.1, [])
-    ours = instructions("import vaultconfig; vaultconfig.VaultSettings")
-    theirs = instructions("from pydantic_settings import BaseSettings")
-    return Result(name, 1.1, [ours / theirs], ours, theirs, counted="M")
+    ours, theirs = (
+        "import vaultconfig; vaultconfig.VaultSettings",
+        "from pydantic_settings import BaseSettings",
+    )
+    return counted(
+        "import vaultconfig; VaultSettings : import BaseSettings, instructions", 1.1, ours, theirs
+    )
 
 
 def helping() -> Result:
-    return compare(
-        "vaultconfig --help : import click",
-        1.2,
-        ours=process(HELP),
-        theirs=process("import click"),
-        clock=cpu_of_children,
-    )
+    return counted("vaultconfig --help : import click, instructions", 1.2, HELP, "import click")
+
+
+def counted(name: str, target: float, ours: str, theirs: str) -> Result:
+    """Compare in instructions, which do not depend on what else the machine does."""
+    if shutil.which("valgrind") is None:
+        return Result(name, target, [])
+    mine, others = instructions(ours), instructions(theirs)
+    return Result(name, target, [mine / others], mine, others, counted="M")
 
 
 def process(code: str) -> Callable[[], None]:
