@@ -55,6 +55,25 @@ def test_nothing_of_it_prints(value: Any) -> None:
         assert str(value) not in text
 
 
+def test_what_is_made_of_a_text_does_not_print() -> None:
+    """What strips it, takes it apart or adds to it gives masked texts, equal to plain ones."""
+    text = " Secret Text "
+    masked = mask(text)
+    for make in (
+        *(str.lower, str.strip, str.split, str.upper, str.splitlines, str.title, str.casefold),
+        *(lambda x: x[1:4], lambda x: x[0], lambda x: x + "s", lambda x: "s" + x, lambda x: 2 * x),
+        *(lambda x: x.partition("t"), lambda x: x.replace("S", "s"), lambda x: x.rsplit(" ", 2)),
+        *(lambda x: x.removeprefix(" "), lambda x: x.center(99), lambda x: x.strip().lower()[1:]),
+    ):
+        # A method of `str` itself knows nothing of masks.
+        name = getattr(make, "__name__", "")
+        made = getattr(masked, name)() if hasattr(str, name) else make(masked)
+        assert made == make(text)
+        assert set(repr(made)) <= set(repr([MASK]) + repr((MASK, MASK))), make
+    with pytest.raises(TypeError):
+        1 + masked
+
+
 @pytest.mark.parametrize("value", [True, False, None])
 def test_what_is_no_secret_is_left_alone(value: Any) -> None:
     """Booleans and null stay what they are."""

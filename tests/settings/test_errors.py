@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -278,6 +279,21 @@ def test_a_quoting_message_is_replaced_by_a_note() -> None:
     assert (quoting["type"], quoting["loc"]) == ("value_error", ("token",))
     assert "withheld" in quoting["msg"]
     assert plain["msg"] == "Value error, I don't like a plain text"
+
+
+@pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase, str.title])
+def test_a_message_in_another_case_quotes_too(change: Callable[[str], str]) -> None:
+    """Whether a validator has changed upper and lower case makes no difference."""
+
+    def complain(value: str) -> str:
+        raise ValueError(f"{change(value)!r} is no good")
+
+    class Quoting(VaultSettings):
+        token: Annotated[str, "vault:app#token", AfterValidator(complain)]
+
+    with pytest.raises(ValidationError, match="withheld") as caught:
+        Quoting()
+    assert CANARY.casefold() not in str(caught.value).casefold()
 
 
 def test_a_missing_sibling_shows_nothing() -> None:

@@ -182,8 +182,11 @@ def test_computed_fields_and_copies_of_a_value_are_masked() -> None:
         def header(self) -> str:
             return self.token[::-1]
 
+        louder: str = Field(default_factory=lambda data: data["token"].upper())
+
     text = repr(Settings())
     assert CANARY not in text
+    assert CANARY.upper() not in text
     assert CANARY[::-1] not in text
     assert "plain='plain'" in text
 

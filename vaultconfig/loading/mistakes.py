@@ -57,7 +57,8 @@ def clean_error(
 class Quotations:
     """Knows which of several texts quotes one of many values: one pass through all of them.
 
-    A short value counts as a whole word, a longer one as soon as a telling part of it is there.
+    A short value counts as a whole word, a longer one as soon as a telling part of it is there, in
+    upper or lower case. What a validator has turned round, encoded or hashed is not known again.
 
     Args:
         values: What must not be quoted.
@@ -65,23 +66,24 @@ class Quotations:
     """
 
     def __init__(self, values: Iterable[str], texts: Iterable[str]) -> None:
-        everything = "\0".join(texts)
+        everything = "\0".join(texts).casefold()
         windows = set(_windows(everything))
         self._parts: set[str] = set()
         self._wholes: list[str] = []
         self._words: list[re.Pattern[str]] = []
         for value in values:
             if len(value) < _WINDOW // 2:
-                if value in everything:
-                    self._words.append(re.compile(rf"(?<!\w){re.escape(value)}(?!\w)"))
+                if (word := value.casefold()) in everything:
+                    self._words.append(re.compile(rf"(?<!\w){re.escape(word)}(?!\w)"))
                 continue
-            for form in _written(str(value)):
+            for form in map(str.casefold, _written(str(value))):
                 self._parts.update(windows.intersection(_windows(form)))
                 if len(form) < _WINDOW and form in everything:
                     self._wholes.append(form)
 
     def are_in(self, text: str) -> bool:
         """Whether *text* holds a value, or a telling part of it."""
+        text = text.casefold()
         return (
             not self._parts.isdisjoint(_windows(text))
             or any(whole in text for whole in self._wholes)

@@ -34,8 +34,9 @@ def masked_args(args: Args, *, secret: Collection[str], derived: Collection[str]
     """
     args = list(args)
     below = _by_head(secret)
-    texts = set(secret_texts(args, secret))
-    others = {name: repr(value) for name, value in args if not below(name)} if texts else {}
+    texts = {text.casefold() for text in secret_texts(args, secret)}
+    plain = ((name, value) for name, value in args if texts and not below(name))
+    others = {name: repr(value).casefold() for name, value in plain}
     everything = "\0".join(others.values())
     quoted = [text for text in texts if text in everything]
     for name, value in args:

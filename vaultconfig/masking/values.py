@@ -11,6 +11,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import wraps
 from types import NoneType
 from typing import Any, Self
 
@@ -21,18 +22,42 @@ DEEPEST = 100
 
 
 class MaskedStr(str):
-    """A text whose `repr` is asterisks."""
+    """A text whose `repr` is asterisks, and that of what its methods make of it."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return repr(MASK)
 
-    def __getitem__(self, index: Any) -> str:
-        return MaskedStr(super().__getitem__(index))  # `reprlib` and rich print the beginning
+    def __radd__(self, before: str) -> str:
+        return MaskedStr(before + str(self))
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return str, (str(self),)
+
+
+def _masking(name: str) -> Callable[..., Any]:
+    method = getattr(str, name)
+
+    @wraps(method)
+    def masking(self: str, *args: Any, **kwargs: Any) -> Any:
+        made = method(self, *args, **kwargs)
+        if isinstance(made, (tuple, list)):
+            return type(made)(map(MaskedStr, made))
+        return MaskedStr(made) if type(made) is str else made
+
+    return masking
+
+
+# What a validator strips, or takes apart, is as secret; so is the beginning that `reprlib` prints.
+# What is formatted, joined or encoded is plain.
+for _name in (
+    *("__add__", "__getitem__", "__mul__", "__rmul__", "capitalize", "casefold", "center"),
+    *("expandtabs", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix"),
+    *("replace", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "strip"),
+    *("swapcase", "title", "translate", "upper", "zfill"),
+):
+    setattr(MaskedStr, _name, _masking(_name))
 
 
 class _MaskedNumber:
@@ -72,7 +97,7 @@ _MASKED: Mapping[type, Callable[[Any], Any]] = {
     int: _MaskedInt,
     float: MaskedFloat,
 }
-_PLAIN: Mapping[type, Callable[[Any], Any]] = {
+_PLAIN: Mapping[type, type[Any]] = {
     MaskedStr: str,
     _MaskedInt: int,
     MaskedFloat: float,
@@ -81,7 +106,8 @@ PLAIN_TYPES = frozenset((str, int, float, bool, bytes, NoneType, SecretStr, Secr
 """What pydantic makes of a masked value, mostly: there is nothing to unmask in it."""
 
 # pydantic names the type of an input in its errors.
-MaskedStr.__name__, _MaskedInt.__name__, MaskedFloat.__name__ = "str", "int", "float"
+for _kind, _plain in _PLAIN.items():
+    _kind.__name__ = _kind.__qualname__ = _plain.__name__
 
 
 def is_masked(value: object) -> bool:
