@@ -226,5 +226,7 @@ def _unmask_fields(settings: BaseModel, origins: Origins) -> None:
     for values in (vars(settings), settings.__pydantic_extra__ or {}):
         names = [name for name, value in values.items() if type(value) not in PLAIN_TYPES]
         if names:
-            roots = {name.partition(".")[0] for name in origins.from_vault()}
-            values |= {name: unmask(values[name]) for name in roots.intersection(names)}
+            paths = (name.split(".") for name in origins.from_vault())
+            # An extra key may have dots, as the name of a host has.
+            heads = {".".join(path[:end]) for path in paths for end in range(1, len(path) + 1)}
+            values |= {name: unmask(values[name]) for name in heads.intersection(names)}

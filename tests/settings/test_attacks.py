@@ -13,9 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from pydantic import AfterValidator, AliasPath, BaseModel, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings
 
 from tests.settings.loading import unresolved
-from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings
+from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.needs import REFERENCE_KEY
@@ -60,6 +61,50 @@ def test_deeply_nested_json(app: DevServer) -> None:
     assert "is not a JSON object" in str(error)
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     assert CANARY not in "".join(shown.format())
+
+
+class Anything(VaultSettings):
+    model_config = VaultConfigDict(extra="allow")
+    value: Any = None
+
+
+class PlainAnything(BaseSettings):
+    value: Any = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, **others: Any
+    ) -> tuple[Any, ...]:
+        return init_settings, env_settings, VaultSettingsSource(settings_cls)
+
+
+@pytest.mark.parametrize("kind", [Anything, PlainAnything])
+@pytest.mark.parametrize("wrap", [lambda x: {"x": x}, lambda x: [x]])
+@pytest.mark.usefixtures("vault_env")
+def test_deeply_nested_arguments(kind: Any, wrap: Callable[[Any], Any]) -> None:
+    """What is too deep for Python is an error that says so, without what is nested."""
+    value: Any = "leaf"
+    for _ in range(5000):
+        value = wrap(value)
+    with pytest.raises(ConfigurationError, match="nested too deeply") as caught:
+        kind(value=value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("levels", [900, 200_000])
+@pytest.mark.usefixtures("vault_env")
+def test_deeply_nested_variables(levels: int, env_file: Callable[[str], Path]) -> None:
+    """So is the JSON of a variable."""
+
+    class Read(VaultSettings):
+        model_config = VaultConfigDict(env_file=".env")
+        value: dict[str, Any]
+
+    text = '{"x":' * levels + "1" + "}" * levels
+    env_file(f"VALUE='{text}'")
+    with pytest.raises(ConfigurationError, match="nested too deeply") as caught:
+        Read()
+    assert caught.value.__context__ is None
 
 
 def test_reprlib_shows_nothing() -> None:
@@ -165,6 +210,20 @@ def test_extra_keys_are_plain(app: DevServer) -> None:
 
     settings = Extra(other="vault:app#token")
     assert type(settings.other) is str  # type: ignore[attr-defined]  # that is extra
+    assert CANARY not in repr(settings)
+
+
+def test_extra_keys_may_have_dots(app: DevServer) -> None:
+    """As the name of a host has; in whatever is below one, too."""
+
+    class Extra(VaultSettings):
+        model_config = VaultConfigDict(extra="allow")
+
+    app.put("odd", {"a.b": [CANARY]})
+    settings = Extra(**{"db.example.org": "vault:app#token", "x.y": {"z.z": "vault:odd"}})
+    extra = settings.model_extra
+    assert extra == {"db.example.org": CANARY, "x.y": {"z.z": {"a.b": [CANARY]}}}
+    assert type(extra["db.example.org"]) is type(extra["x.y"]["z.z"]["a.b"][0]) is str
     assert CANARY not in repr(settings)
 
 

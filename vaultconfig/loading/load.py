@@ -15,6 +15,7 @@ from vaultconfig.loading.filling import Answers, ReadText
 from vaultconfig.loading.given import Layer
 from vaultconfig.loading.merging import Merge
 from vaultconfig.loading.placeholders import Placeholders
+from vaultconfig.loading.places import not_too_deep
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 
@@ -55,6 +56,7 @@ class Load:
             model, layers, variables=variables, environment=rule.environment
         )
 
+    @not_too_deep
     def run(self, ask: Ask) -> Report:
         """Return what becomes of each field.
 

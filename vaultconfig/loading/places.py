@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+
+from vaultconfig.errors import ConfigurationError
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the input of a model: keys, and indexes of lists."""
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
 ABSENT: Final = object()
 _CONTAINERS: Final = (dict, list)
+
+
+def not_too_deep(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Let *function*, which goes down nested input, say so where that is too deep for Python.
+
+    Raises:
+        ConfigurationError: It is. Raised here, because the frames below hold values.
+    """
+
+    @wraps(function)
+    def called(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with suppress(RecursionError):
+            return function(*args, **kwargs)
+        raise ConfigurationError(
+            "a value is nested too deeply, or a source of the class calls itself without end"
+        )
+
+    return called
 
 
 def get_at(data: Any, place: Place) -> Any:

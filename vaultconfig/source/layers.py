@@ -25,6 +25,7 @@ from vaultconfig.loading.given import (
     SECRETS_DIRECTORY,
     Layer,
 )
+from vaultconfig.loading.places import not_too_deep
 from vaultconfig.source.situation import Situation
 from vaultconfig.source.texts import AsWritten, Variables
 from vaultconfig.source.upstream import States, call_all, name_of, reads_environment
@@ -60,6 +61,7 @@ class Gathered(NamedTuple):
     states: States | None = None
 
 
+@not_too_deep
 def gather(
     sources: Sequence[PydanticBaseSettingsSource], situation: Situation, *, resolves: bool
 ) -> Gathered:

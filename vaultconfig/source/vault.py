@@ -23,7 +23,7 @@ from vaultconfig.connection.stored import DotEnvFiles, files_of
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.checks import complete
 from vaultconfig.loading.given import DOTENV, Layer
-from vaultconfig.loading.places import merged
+from vaultconfig.loading.places import merged, not_too_deep
 from vaultconfig.loading.report import Report
 from vaultconfig.source.layers import LAYER_NAMES, Gathered, gather
 from vaultconfig.source.meeting import Given, Purpose, surrounding
@@ -113,6 +113,7 @@ class VaultSettingsSource(SharedSource):
             raise failure
         return {}
 
+    @not_too_deep
     def _layers(self, situation: Situation) -> list[Layer]:
         """Return what pydantic-settings has kept of the other sources of a plain class."""
         states = self.settings_sources_data.items()
