@@ -1,6 +1,7 @@
 """Every way in which pydantic finds the value of a field under another name."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -178,3 +179,32 @@ def test_an_error_names_the_field_not_its_alias() -> None:
         inner: Inner = Field(validation_alias=AliasPath("x", 0))
 
     assert [failure.field for failure in unresolved(Settings).failures] == ["inner.token"]
+
+
+@pytest.mark.parametrize("way", ["argument", "environment", "secrets directory", "another source"])
+def test_a_path_into_a_text_from_the_vault(
+    app: DevServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    """The text that a reference stands for is read as JSON, whichever source has it."""
+    app.put("json", {"object": '{"inner": "from JSON"}', "text": "no JSON"})
+
+    class Settings(VaultSettings):
+        model_config = VaultConfigDict(secrets_dir=tmp_path)
+        token: str = Field(validation_alias=AliasPath("other", "inner"))
+
+        @classmethod
+        def settings_customise_sources(cls, settings_cls: Any, **sources: Any) -> Any:
+            return *sources.values(), lambda: others
+
+    def load(reference: str) -> Settings:
+        if way == "environment":
+            monkeypatch.setenv("OTHER", reference)
+        elif way == "secrets directory":
+            (tmp_path / "other").write_text(reference)
+        elif way == "another source":
+            others["other"] = reference
+        return Settings(other=reference) if way == "argument" else Settings()
+
+    others: dict[str, Any] = {}
+    assert load("vault:json#object").token == "from JSON"
+    assert "is not a JSON object or list" in str(unresolved(lambda: load("vault:json#text")))

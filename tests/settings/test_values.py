@@ -499,3 +499,45 @@ def test_options_in_values(app: DevServer, monkeypatch: pytest.MonkeyPatch) -> N
     settings = Settings()
     assert (settings.token, settings.port) == ("from vault", None)
     assert settings.named == {"x": "of staging"}
+
+
+class Deep(BaseModel):
+    number: int = 0
+    text: str = "t"
+
+
+class Middle(BaseModel):
+    deep: Deep | None = None
+
+
+class Outermost(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="__")
+    middle: Middle = Middle()
+    deep: Deep | None = None
+
+
+@pytest.mark.parametrize("first", ["DEEP", "DEEP__NUMBER"])
+@pytest.mark.parametrize("prefix", ["", "MIDDLE__"])
+def test_parts_of_an_object_at_any_depth(
+    app: DevServer, monkeypatch: pytest.MonkeyPatch, prefix: str, first: str
+) -> None:
+    """A part counts over the object that it is in, whichever stands first in the environment."""
+    whole = {"number": 1, "text": "vault"}
+    app.put("deep", {"object": whole, "null": None, "json": "null", "no": 7})
+
+    def load(field: str) -> Outermost:
+        values = {"DEEP": f"vault:deep#{field}", "DEEP__NUMBER": "5"}
+        for name in sorted(values, key=lambda name: name != first):
+            monkeypatch.delenv(prefix + name, raising=False)
+            monkeypatch.setenv(prefix + name, values[name])
+        return Outermost()
+
+    def deep(settings: Outermost) -> Deep | None:
+        return settings.middle.deep if prefix else settings.deep
+
+    assert deep(load("object")) == Deep(number=5, text="vault")
+    assert deep(load("null")) == deep(load("json")) == Deep(number=5)
+    name = f"{prefix}deep".lower().replace("__", ".")
+    assert provenance(load("null"))[f"{name}.number"].source == "environment"
+    with pytest.raises(ValidationError, match="valid dictionary"):
+        load("no")

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from pydantic.fields import FieldInfo
+
 from vaultconfig.connection.environment import NOT_FOUND, FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
     ConfigurationError,
@@ -39,6 +41,9 @@ from vaultconfig.masking.values import is_masked
 from vaultconfig.references import Resolved, VaultRef, is_reference
 
 _FROM_DEFAULT: Final = Provenance(DEFAULT)
+_HOLDER: Final = ModelField("", FieldInfo.from_annotation(dict[str, Any]), {})
+"""What holds the fields of an `AliasPath`: the text there is JSON."""
+
 _ANNOTATION: Final = Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT)
 
 Found: TypeAlias = tuple[Piece, Place, Any]
@@ -177,7 +182,7 @@ class Merge:
         """Return *piece* with what a reference under *key*, which has fields inside, stands for."""
         if piece.layer is None or _reference_in(piece.data.get(key)) is None:
             return piece
-        _, value = self._value(None, [(piece, (key,), piece.data[key])], f"{prefix}{key}")
+        _, value = self._value(_HOLDER, [(piece, (key,), piece.data[key])], f"{prefix}{key}")
         data = {k: item for k, item in piece.data.items() if k != key}
         return piece._replace(data=data if value is ABSENT else {**data, key: value})
 
@@ -245,6 +250,9 @@ class Merge:
                 taken.mappings.append(filled)
             elif isinstance(filled, Piece):
                 taken.leaf = filled
+                above = taken.mappings[-1] if need is not None and taken.mappings else None
+                if above is not None and above.layer is filled.layer and filled.data is not None:
+                    taken.mappings.pop()  # laid over what is no mapping: pydantic tells of that
                 break
         return taken
 

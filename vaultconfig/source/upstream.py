@@ -222,6 +222,13 @@ class _TakingReferences(PydanticBaseSettingsSource):
             return {REFERENCE_KEY: value}
         return super().decode_complex_value(field_name, field, value)
 
+    def explode_env_vars(
+        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        # The reference of an object would replace what stands inside, if that came before.
+        outer_first = dict(sorted(env_vars.items(), key=lambda item: len(item[0])))
+        return super().explode_env_vars(field_name, field, outer_first)  # type: ignore[misc, no-any-return]
+
     def _coerce_env_val_strict(self, field: FieldInfo | None, value: Any) -> Any:
         if isinstance(value, str) and is_reference(value):
             return value  # in a strict class it would itself be the path or the bytes
