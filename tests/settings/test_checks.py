@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pytest
-from pydantic import BaseModel, Field, RootModel, SecretStr, create_model
+from pydantic import BaseModel, Field, RootModel, SecretBytes, SecretStr, create_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
@@ -372,3 +373,60 @@ def test_a_key_that_is_misspelt_anywhere(name: str) -> None:
 
         class Settings(VaultSettings):
             model_config = VaultConfigDict(**{name: "never"})  # type: ignore[typeddict-item,misc]
+
+
+class Base(BaseModel):
+    host: str = "h"
+
+
+class Special(Base):
+    token: Annotated[str, "vault:app#token"] = "default"
+
+
+class Other(BaseModel):
+    token: Annotated[str, "vault:app#token"]
+
+
+class Outer(BaseModel):
+    inner: Special
+
+
+class Endless(BaseModel):
+    token: Annotated[str, "vault:app#token"]
+    more: Endless
+
+
+@pytest.mark.parametrize(
+    "default", [b"vault:app#x", Path("vault:app#x"), SecretBytes(b"vault:app#x")]
+)
+def test_a_default_that_was_made_of_a_reference(default: Any) -> None:
+    """Whatever holds the text, nothing resolves it."""
+    assert "the default of x" in rejected(Any, default)
+
+
+@pytest.mark.parametrize("annotation", [Base, Any, Base | None])
+def test_a_default_of_a_class_that_no_annotation_shows(annotation: Any) -> None:
+    """Its references would fill nothing."""
+    told = rejected(annotation, Special())
+    assert told.startswith("x: its default is a Special, which the vault can't fill: annotate")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (Special | Other, ...),
+        (Special | Other | None, None),
+        (list[Special | Other], ...),
+        (Outer | Other, ...),
+        (Other | Endless, Other(token="t")),
+    ],
+)
+def test_a_union_without_a_tag(annotation: Any, default: Any) -> None:
+    """Nobody can tell which references to read; a default may not stand in without a word."""
+    assert "give the union a discriminator" in rejected(annotation, default)
+
+
+@pytest.mark.parametrize("annotation", [Other | Endless, Other | Endless | None, Special | str])
+def test_a_union_that_runs_on_no_default(annotation: Any) -> None:
+    """Where only other sources can give what has a reference, pydantic says what is missing."""
+    create_model("S", __base__=VaultSettings, x=(annotation, ...))

@@ -175,7 +175,7 @@ def test_plain_siblings_are_read_from_a_named_file_in_production(
 
 class Queue(BaseModel):
     topic: str = "all"
-    database: Database = Database(password="default")
+    database: Database
 
 
 @pytest.mark.parametrize(

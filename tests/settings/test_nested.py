@@ -6,9 +6,18 @@ from typing import Annotated, Any, Literal
 
 import pydantic_settings
 import pytest
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from tests.settings.loading import Asked, reasons
+from tests.settings.loading import Asked, reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
 
@@ -120,6 +129,64 @@ class TestDefaults:
         settings = Settings()
         assert settings.db == settings.other == Db(host="DB PASSWORD", password="db password")
         assert len(asked()) == 1
+
+    def test_what_is_extra_in_a_default(self) -> None:
+        """It stays beside what the vault fills."""
+
+        class Loose(Db, extra="allow"):
+            inner: Db = Db(password="")
+
+        class Settings(VaultSettings):
+            loose: Loose = Loose(password="", spare="extra", inner={"password": "", "host": "x"})
+
+        loose = Settings().loose
+        assert loose.model_extra == {"spare": "extra"}
+        assert loose.inner == Db(host="x", password="db password")
+
+    @pytest.mark.parametrize("is_inside", [False, True])
+    def test_a_default_of_another_class(self, is_inside: bool) -> None:
+        """What a factory makes of a class that no annotation has would come out as another one."""
+
+        class Special(Db):
+            more: int = 1
+
+        class Inner(BaseModel):
+            db: Db
+
+        class Settings(VaultSettings):
+            db: Db = Field(default_factory=lambda: Special(password=""))
+
+        class Outer(VaultSettings):
+            inner: Inner = Field(default_factory=lambda: Inner(db=Special(password="")))
+
+        error = unresolved(Outer if is_inside else Settings)
+        assert "its default is a Special" in str(error)
+
+    def test_a_default_factory_takes_what_validators_made(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Validators of the class count, with what they are told; what they reject ends it."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_prefix="app_", extra="forbid")
+            first: str = Field("first", alias="one", validate_default=True)
+            name: str
+            db: Db = Field(default_factory=lambda data: Db(host=data["name"], password=""))
+
+            @field_validator("first", "name")
+            @classmethod
+            def check(cls, value: str, info: ValidationInfo) -> str:
+                if value == "wrong":
+                    raise ValueError("it is wrong")
+                return f"{info.field_name}{sorted(info.data)}{value}"
+
+        monkeypatch.setenv("APP_NAME", "x")
+        settings = Settings()
+        assert settings.name == settings.db.host == "name['first']x"
+        assert settings.db.password == "db password"
+        monkeypatch.setenv("APP_NAME", "wrong")
+        with pytest.raises(ValidationError, match="it is wrong"):
+            Settings()
 
     def test_a_default_factory_beside_a_class_that_pydantic_does_not_know(self) -> None:
         """What is given for that goes to the factory as it is."""
@@ -449,6 +516,15 @@ class TestUnions:
 
         assert Settings().backend is None
         assert not app.requests
+
+    def test_an_undiscriminated_union_that_a_factory_makes(self) -> None:
+        """Its default may not stand in for what the vault has, without a word."""
+
+        class Settings(VaultSettings):
+            backend: Db | Queue = Field(default_factory=lambda: Queue(password="default"))
+
+        assert reasons(Settings) == {"backend": "ConfigurationError"}
+        assert Settings(backend={"kind": "db", "password": "own"}).backend == Db(password="own")
 
     def test_an_undiscriminated_union_is_given_by_others(self, app: DevServer) -> None:
         """A plain union has no tag, so nobody can tell which references to read."""

@@ -3,13 +3,14 @@
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr
+from pydantic import AliasChoices, AliasPath, AnyUrl, BaseModel, Field, SecretBytes, SecretStr
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -22,7 +23,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from tests.settings.loading import reasons
+from tests.settings.loading import reasons, unresolved
 from vaultconfig import (
     VaultConfigDict,
     VaultSettings,
@@ -365,6 +366,61 @@ class TestPlainBaseSettings:
         monkeypatch.setenv("ITEMS", "vault:app#host")
         with pytest.raises(ValueError, match='field "items"'):
             Plain()
+
+    @pytest.mark.parametrize(
+        "kind", [bytes, SecretStr, SecretBytes, Path | None, re.Pattern, AnyUrl]
+    )
+    def test_a_strict_class(self, monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
+        """Its variables are coerced before ours comes: a reference in one is an error, no value."""
+
+        class Inner(BaseModel):
+            value: kind = None
+
+        class Strict(Plain):
+            model_config = SettingsConfigDict(strict=True)
+            value: kind
+            inner: Inner
+
+        monkeypatch.setenv("VALUE", "vault:app#host")
+        monkeypatch.setenv("INNER__VALUE", "vault:app#host")
+        error = unresolved(Strict)
+        assert [failure.field for failure in error.failures] == ["value", "inner.value"]
+        assert "derive the class from VaultSettings" in str(error)
+
+    def test_a_strict_class_with_two_files(
+        self, env_file: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """pydantic-settings keeps what one of two such sources gave; the other's counts, too."""
+        (tmp_path / "other.env").write_text("FILE=vault:app#host")
+        env_file("OTHER=vault:app#host")
+
+        class Strict(BaseSettings):
+            model_config = SettingsConfigDict(strict=True, extra="ignore")
+            file: Path
+            other: Path
+
+            @classmethod
+            def settings_customise_sources(
+                cls, settings_cls: type[BaseSettings], **_: Any
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                files = [DotEnvSettingsSource(settings_cls, x) for x in (".env", "other.env")]
+                return *files, VaultSettingsSource(settings_cls)
+
+        assert reasons(Strict) == {"file": "ConfigurationError", "other": "ConfigurationError"}
+
+    def test_what_a_strict_class_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A text is a reference there, and what a variable has besides is a value."""
+
+        class Strict(Plain):
+            model_config = SettingsConfigDict(strict=True)
+            file: Path
+            given: SecretStr
+
+        monkeypatch.setenv("FILE", "/etc/app")
+        monkeypatch.setenv("HOST", "vault:app#host")
+        strict = Strict(given=SecretStr("vault:app#host"), db=Database(token="t"))
+        assert (strict.file, strict.host) == (Path("/etc/app"), "vault host")
+        assert strict.given.get_secret_value() == "vault:app#host"
 
     def test_failures(self, app: DevServer) -> None:
         """Failures come in the same group."""

@@ -6,7 +6,17 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import BaseModel, Discriminator, Json, RootModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
@@ -15,6 +25,17 @@ from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import Template, VaultRef, is_reference, parse
 
 _TEXTS = (str, bytes, SecretStr, SecretBytes)
+
+NOT_OF_ITS_CLASS: Final = (
+    "its default is a {0}, which the vault can't fill: annotate the field with {0} itself"
+)
+"""What is wrong with a default whose class is not in the annotation."""
+
+WITHOUT_TAG: Final = (
+    "nothing tells the models of the union apart before the vault is asked, so that a default would"
+    " count in the place of their references: give the union a discriminator"
+)
+"""What is wrong with a union whose members carry references."""
 
 Declared: TypeAlias = VaultRef | Template
 Discriminant: TypeAlias = str | Callable[[Any], Hashable]

@@ -6,20 +6,33 @@ incomplete then, or that isn't one of ours: see `complete`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from dataclasses import fields as dataclass_fields
+from pathlib import PurePath
 from typing import Any, Final, get_args
+from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, RootModel, SecretStr
+from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig.connection.environment import FallbackMode, check_declared
 from vaultconfig.errors import ConfigurationError, SettingFailure, closest
-from vaultconfig.loading.annotations import Part, class_of, declared_in, is_model, parts_in
-from vaultconfig.loading.fields import ModelField, fields_of, hints_of
-from vaultconfig.loading.places import ABSENT, get_at, parts_of
+from vaultconfig.loading.annotations import (
+    NOT_OF_ITS_CLASS,
+    WITHOUT_TAG,
+    Part,
+    class_of,
+    declared_in,
+    is_made_of,
+    is_model,
+    parts_in,
+)
+from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of
+from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of
 from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
 
 
@@ -89,6 +102,37 @@ def failures_of_factories(
     return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
 
 
+def failures_of_coercion(
+    settings_cls: type[BaseSettings], given: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> list[SettingFailure]:
+    """Return a failure for each variable that was a reference until pydantic-settings coerced it.
+
+    It does so for a strict class, before our source sees the text, and the way back is not certain:
+    a path or URL of it has been normalized.
+
+    Args:
+        settings_cls: The settings class.
+        given: What its sources gave, merged.
+        arguments: What is in it that nothing coerces.
+    """
+    problem = (
+        "the class is strict, so that the text of the reference has become the value itself:"
+        " derive the class from VaultSettings"
+    )
+    places = _coerced_in(given, ())
+    changed = [place for place in places if get_at(arguments, place) is not get_at(given, place)]
+    names = [describe(settings_cls, place)[0] for place in changed]
+    return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
+
+
+def _coerced_in(value: Any, place: Place) -> Iterator[Place]:
+    if isinstance(value, (dict, list)):
+        for step, item in parts_of(value):
+            yield from _coerced_in(item, (*place, step))
+    elif not isinstance(value, str) and is_reference(_text_of(value) or str(value)):
+        yield place
+
+
 def _check_options(config: Mapping[str, Any]) -> None:
     for name in config:
         if name in SettingsConfigDict.__annotations__:
@@ -120,6 +164,8 @@ class _Walk:
         for field in fields_of(model):
             self.has_factories |= field.info.default_factory is not None
             _check_default(prefix + field.name, field.info.default)
+            _check_class_of_default(prefix + field.name, field)
+            _check_union(prefix + field.name, field)
             self._parts(field.parts, prefix + field.name, within)
         if is_dataclass(class_of(model)):
             self._defaults(class_of(model), prefix)
@@ -185,17 +231,66 @@ def _check_default(name: str, default: object) -> None:
         )
 
 
+def _check_class_of_default(name: str, field: ModelField) -> None:
+    """Reject a default with references of its own that the annotation of *field* does not show."""
+    default = field.info.default
+    kind = type(default)
+    if not is_model(kind) or isinstance(default, BaseSettings):  # the latter is loaded already
+        return
+    if any(is_made_of(default, model) for model in field.models):
+        return
+    if any(inner.bears_references for inner in fields_of(kind)):
+        raise ConfigurationError(f"{name}: {NOT_OF_ITS_CLASS.format(kind.__name__)}")
+
+
+def _check_union(name: str, field: ModelField) -> None:
+    """Reject a union without a tag where a default would stand in for what the vault has.
+
+    Only pydantic tells which member it is, after the vault has been asked. Where nothing stands in,
+    that is an error, too, unless another source gives all there is.
+    """
+    if len(field.models) < 2 or field.tags:
+        return
+    default = field.info.get_default()
+    has_default = default not in (None, PydanticUndefined) and not field.many
+    inner = [f for model in field.models for f in fields_of(model) if f.bears_references]
+    if (inner and has_default) or any(_stands_in(f, frozenset()) for f in inner):
+        raise ConfigurationError(f"{name}: {WITHOUT_TAG}")
+
+
+def _stands_in(field: ModelField, above: frozenset[type]) -> bool:
+    """Whether *field*, which bears references, or one inside it has a default."""
+    return not field.info.is_required() or any(
+        inner.bears_references and _stands_in(inner, above | {model})
+        for model in field.models
+        if model not in above
+        for inner in fields_of(model)
+    )
+
+
 def _references_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str]:
     """Yield the texts in *value* that are references, but for what a load has made already."""
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    if isinstance(value, str):
-        if is_reference(value) and _is_well_formed(value):
-            yield value
+    text = _text_of(value)
+    if text is not None:
+        if is_reference(text) and _is_well_formed(text):
+            yield text
         return
     if not any(value is outer for outer in above):  # objects may refer to each other
         for item in _items_of(value):
             yield from _references_in(item, (*above, value))
+
+
+def _text_of(value: Any) -> str | None:
+    """Return the text that *value* is, or was made of."""
+    if isinstance(value, (Secret, SecretStr, SecretBytes)):
+        value = value.get_secret_value()
+    if isinstance(value, re.Pattern):
+        value = value.pattern
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, PurePath) or hasattr(value, "unicode_string"):  # the latter is a URL
+        return unquote(str(value))
+    return value if isinstance(value, str) else None
 
 
 def _items_of(value: object) -> Iterable[object]:

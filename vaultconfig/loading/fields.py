@@ -9,19 +9,20 @@ from dataclasses import fields as dataclass_fields
 from inspect import signature
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Final, cast, get_args, get_type_hints
+from typing import Any, Final, cast, get_args, get_type_hints
 from weakref import WeakKeyDictionary
 
 from pydantic import (
     AliasChoices,
     AliasPath,
     BaseModel,
-    PydanticSchemaGenerationError,
+    ConfigDict,
     SecretBytes,
     SecretStr,
     Tag,
-    TypeAdapter,
     ValidationError,
+    create_model,
+    field_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -131,6 +132,7 @@ class ModelFields:
     def __init__(self, model: type) -> None:
         kind = class_of(model)
         config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", {})
+        self._kind, self._config = kind, config
         self.all = tuple(ModelField(name, info, config) for name, info in _field_infos(model))
         self.by_key: dict[str | int, list[ModelField]] = {}
         places = (place for field in self.all for place in field.places)
@@ -154,24 +156,23 @@ class ModelFields:
             return field.info.default
         if not field.factory_takes_data:
             return cast("Callable[[], Any]", factory)()
-        validated: dict[str, Any] = {}
-        for earlier in self.all[: self.all.index(field)]:
-            value, info = earlier.find(data)[1], earlier.info
-            if value is not ABSENT:
-                mark = FieldInfo(discriminator=info.discriminator)
-                kind = cast("Any", Annotated[info.annotation, mark, *info.metadata])
-                try:
-                    value = TypeAdapter(kind).validate_python(value)
-                except PydanticSchemaGenerationError:
-                    pass  # of a class that pydantic does not know, there are instances alone
-                except ValidationError:  # which is going to be told of anyway
-                    return None
-            elif info.is_required():  # so is this
-                return None
-            else:
-                value = self.default_of(earlier, data)
-            validated[earlier.name] = value
-        return cast("Callable[[dict[str, Any]], Any]", factory)(validated)
+        # A model of the fields before it, with what validates them in the class.
+        kind, validator = cast("Any", self._kind), cast("Any", field_validator)
+        validators = {
+            name: validator(*found.info.fields, mode=found.info.mode, check_fields=False)(
+                staticmethod(found.func)
+            )
+            for name, found in kind.__pydantic_decorators__.field_validators.items()
+        }
+        earlier = self.all[: self.all.index(field)]
+        fields: Any = {inner.name: (inner.info.annotation, inner.info) for inner in earlier}
+        config = cast("ConfigDict", {**self._config, "extra": "ignore"})
+        model = create_model("Earlier", __config__=config, __validators__=validators, **fields)
+        try:
+            validated = vars(model.model_validate(data))
+        except ValidationError:  # which is going to be told of anyway
+            return None
+        return cast("Callable[[dict[str, Any]], Any]", factory)(dict(validated))
 
 
 def _factory_takes_data(info: FieldInfo) -> bool:

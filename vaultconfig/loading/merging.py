@@ -21,7 +21,14 @@ from vaultconfig.errors import (
     SettingFailure,
     VaultConfigError,
 )
-from vaultconfig.loading.annotations import Discriminant, is_made_of, is_model, literals_of
+from vaultconfig.loading.annotations import (
+    NOT_OF_ITS_CLASS,
+    WITHOUT_TAG,
+    Discriminant,
+    is_made_of,
+    is_model,
+    literals_of,
+)
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
 from vaultconfig.loading.given import (
@@ -434,10 +441,14 @@ class Merge:
             default = make_default()
         if default is None and field.nullable and field.declared is None:
             return ABSENT
-        pieces = []
+        pieces, strangers = [], list[type]()
         if is_model(type(default)):
-            pieces = [Piece(Rank.BELOW, None, (), _values_of(default, field.models), _FROM_DEFAULT)]
+            values = _values_of(default, field.models, strangers)
+            pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)]
         model = self._chosen(field, pieces, default, name)
+        if model is None and default is not None and not field.tags and _carry_references(field):
+            problem = ConfigurationError(WITHOUT_TAG)
+            self._report.failures.append(SettingFailure(name, None, problem))
         # One that contains itself, and has no default to end with, would have no end.
         if model is None or (not pieces and model in self._unmentioned_models):
             return ABSENT
@@ -445,6 +456,9 @@ class Merge:
         self._unmentioned_models.append(model)
         data = self._model(model, pieces, f"{name}.")
         self._unmentioned_models.pop()
+        if strangers and self._landed > before:
+            problem = ConfigurationError(NOT_OF_ITS_CLASS.format(strangers[0].__name__))
+            self._report.failures.append(SettingFailure(name, None, problem))
         # Its defaults do where the vault has nothing for it; they are not complete by themselves.
         return data if self._landed > before or field.info.is_required() else ABSENT
 
@@ -457,7 +471,7 @@ class Merge:
         is_to_ask = self._resolves_values and _has_tag_to_ask(field, known)
         if model is not None or (len(known) == len(mappings) and not is_to_ask):
             return model
-        if field.tags and any(f.bears_references for m in field.models for f in fields_of(m)):
+        if field.tags and _carry_references(field):
             problem = ConfigurationError(
                 "which model it is stands in the vault, and the models carry references of their"
                 " own: give its tag elsewhere, or take the references out of the models"
@@ -473,6 +487,11 @@ def _model_among(field: ModelField, mappings: Sequence[Piece], default: object) 
         if field.tags and all(_has_tag(field, model, t, mappings, default) for t in field.tags):
             return model
     return None
+
+
+def _carry_references(field: ModelField) -> bool:
+    """Whether there are references in the models that *field* is made of."""
+    return any(inner.bears_references for model in field.models for inner in fields_of(model))
 
 
 def _found_for(field: ModelField, pieces: Sequence[Piece]) -> list[Found]:
@@ -519,14 +538,20 @@ def _item_of(field: ModelField | None) -> ModelField | None:
     return field.item if field is not None and field.models_inside else None
 
 
-def _values_of(instance: Any, models: Sequence[type]) -> dict[str, Any]:
-    """Return the fields of the default of a nested model, one of *models*, as input."""
-    values: dict[str, Any] = {}
-    kinds = (model for model in models if is_made_of(instance, model))
-    for field in fields_of(next(kinds, type(instance))):
+def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> dict[str, Any]:
+    """Return the default of a nested model, one of *models*, as input.
+
+    Args:
+        strangers: Takes the classes that it has, or what is inside it, and no annotation.
+    """
+    kind = next((model for model in models if is_made_of(instance, model)), None)
+    if kind is None:
+        strangers.append(type(instance))
+    values: dict[str, Any] = dict(getattr(instance, "__pydantic_extra__", None) or {})
+    for field in fields_of(kind or type(instance)):
         value = getattr(instance, field.name)
         if is_model(type(value)) and field.bears_references:
-            value = _values_of(value, field.models)
+            value = _values_of(value, field.models, strangers)
         set_at(values, field.places[0], value)
     return values
 

@@ -20,9 +20,9 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from pydantic_settings.sources import DefaultSettingsSource
 
 from vaultconfig.connection.stored import DotEnvFiles, files_of
-from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.loading.checks import complete
-from vaultconfig.loading.given import DOTENV, Layer
+from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
+from vaultconfig.loading.checks import complete, failures_of_coercion
+from vaultconfig.loading.given import ARGUMENT, DOTENV, Layer
 from vaultconfig.loading.places import merged, not_too_deep
 from vaultconfig.loading.report import Report
 from vaultconfig.source.layers import LAYER_NAMES, Gathered, gather
@@ -118,6 +118,11 @@ class VaultSettingsSource(SharedSource):
         """Return what pydantic-settings has kept of the other sources of a plain class."""
         states = self.settings_sources_data.items()
         layers = [Layer(LAYER_NAMES.get(name, name), data) for name, data in states]
+        if self.config.get("vault_resolve_values") is not False:
+            arguments = next((layer.data for layer in layers if layer.source == ARGUMENT), {})
+            coerced = failures_of_coercion(self.settings_cls, self.current_state, arguments)
+            if coerced:
+                raise UnresolvedSettingsError(coerced)
         as_written = AsWritten(situation.env_file, situation.encoding)
         layers = [x._replace(as_written=as_written) if x.source == DOTENV else x for x in layers]
         # It keeps the data of one source a class; what another one gave is in the state alone.
