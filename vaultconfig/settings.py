@@ -18,7 +18,7 @@ from vaultconfig.errors import (
     closest,
 )
 from vaultconfig.loading.checks import check_class, failures_of_factories
-from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.fields import fields_of, model_fields, overlap
 from vaultconfig.loading.given import Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
@@ -223,10 +223,14 @@ def _origins(report: Report | None) -> Origins:
 
 def _unmask_fields(settings: BaseModel, origins: Origins) -> None:
     """Make plain what pydantic handed through as it was: fields typed Any, object or dict."""
+    may_copy = model_fields(type(settings)).may_copy
     for values in (vars(settings), settings.__pydantic_extra__ or {}):
         names = [name for name, value in values.items() if type(value) not in PLAIN_TYPES]
         if names:
-            paths = (name.split(".") for name in origins.from_vault())
-            # An extra key may have dots, as the name of a host has.
-            heads = {".".join(path[:end]) for path in paths for end in range(1, len(path) + 1)}
-            values |= {name: unmask(values[name]) for name in heads.intersection(names)}
+            secret = origins.from_vault()
+            roots = {name.partition(".")[0] for name in secret}
+            for name in names:
+                # An extra key may have dots, as the name of a host has.
+                has_some = name in roots or ("." in name and any(overlap(name, s) for s in secret))
+                if has_some or (secret and may_copy):
+                    values[name] = unmask(values[name])

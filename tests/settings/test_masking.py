@@ -13,7 +13,15 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from pydantic import AnyUrl, BaseModel, Field, SecretBytes, SecretStr, computed_field
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    Field,
+    SecretBytes,
+    SecretStr,
+    computed_field,
+    model_validator,
+)
 
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
 from vaultconfig.devserver import DevServer
@@ -189,6 +197,26 @@ def test_computed_fields_and_copies_of_a_value_are_masked() -> None:
     assert CANARY.upper() not in text
     assert CANARY[::-1] not in text
     assert "plain='plain'" in text
+
+
+def test_what_a_validator_copies_is_plain() -> None:
+    """A finished value is an ordinary one, in whatever field somebody has put it."""
+
+    class Settings(VaultSettings):
+        token: Annotated[str, "vault:app#token"]
+        whole: Annotated[Any, "vault:app#token"]
+        copied: Any = None
+        other: Any = Field(default_factory=lambda data: [data["whole"]])
+
+        @model_validator(mode="before")
+        @classmethod
+        def copy_it(cls, data: dict[str, Any]) -> dict[str, Any]:
+            return {**data, "copied": {"a": [data["token"].strip()], data["token"]: data["token"]}}
+
+    settings = Settings()
+    texts = [*settings.copied, *settings.copied["a"], *settings.copied.values(), *settings.other]
+    assert CANARY in texts
+    assert not any(map(is_masked, texts))
 
 
 def test_keys_with_dots() -> None:

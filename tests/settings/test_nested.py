@@ -9,6 +9,7 @@ import pytest
 from pydantic import (
     AfterValidator,
     BaseModel,
+    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -16,6 +17,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from tests.settings.loading import Asked, reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings
@@ -117,6 +119,20 @@ class TestDefaults:
         settings = Settings()
         assert settings.db == Db(host="from factory", password="db password")
         assert settings.other == Db(password="db password")
+
+    def test_what_a_dataclass_makes_itself(self) -> None:
+        """It is no part of the input that a default is made from."""
+
+        @pydantic_dataclass(config=ConfigDict(extra="forbid"))
+        class Made:
+            password: Annotated[str, "vault:db#password"]
+            host: str = "h"
+            made: int = Field(default=3, init=False)
+
+        class Settings(VaultSettings):
+            made: Made = Made(password="", host="x")
+
+        assert Settings().made == Made(password="db password", host="x")
 
     def test_a_default_factory_takes_what_the_vault_says(self, asked: Asked) -> None:
         """It is called once that is there, and validated as the class says."""
@@ -498,6 +514,27 @@ class TestUnions:
         given = {"kind": "cache", "size": "large"}
         assert Settings(backend=given).backend == Large(password="queue password")
         assert Settings(backend={"kind": "db"}).backend == Db(password="db password")
+
+    def test_a_union_with_one_member_that_has_no_tag(
+        self, app: DevServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That is for what has no tag; what has one is the member with it, in whatever order."""
+
+        class Bare(BaseModel):
+            number: int = 0
+            password: Annotated[str, "vault:db#password"] = "default"
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(env_nested_delimiter="__")
+            backend: Bare | Annotated[Db | Queue, Field(discriminator="kind")] | None = None
+
+        assert Settings().backend is None
+        assert Settings(backend={"kind": "queue"}).backend == Queue(password="queue password")
+        assert Settings(backend={"number": 1}).backend == Bare(number=1, password="db password")
+        monkeypatch.setenv("BACKEND__TOPIC", "t")
+        monkeypatch.setenv("BACKEND", "vault:tag")
+        app.put("tag", {"kind": "queue"})
+        assert reasons(Settings) == {"backend": "ConfigurationError"}
 
     def test_a_list_of_unions(self) -> None:
         """Each item chooses for itself."""

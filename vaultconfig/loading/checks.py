@@ -249,11 +249,11 @@ def _check_union(name: str, field: ModelField) -> None:
     Only pydantic tells which member it is, after the vault has been asked. Where nothing stands in,
     that is an error, too, unless another source gives all there is.
     """
-    if len(field.models) < 2 or field.tags:
+    if len(field.untagged) < 2:
         return
     default = field.info.get_default()
     has_default = default not in (None, PydanticUndefined) and not field.many
-    inner = [f for model in field.models for f in fields_of(model) if f.bears_references]
+    inner = [f for model in field.untagged for f in fields_of(model) if f.bears_references]
     if (inner and has_default) or any(_stands_in(f, frozenset()) for f in inner):
         raise ConfigurationError(f"{name}: {WITHOUT_TAG}")
 

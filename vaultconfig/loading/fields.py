@@ -108,6 +108,16 @@ class ModelField:
             self._item.wants_text, self._item.takes_objects = False, True
         return self._item
 
+    @property
+    def untagged(self) -> list[type]:
+        """Those of its models that no tag tells apart."""
+        return [
+            model
+            for model in self.models
+            if model not in self.labels
+            and not any(inner.name in self.tags for inner in fields_of(model))
+        ]
+
     def find(self, data: Mapping[Any, Any]) -> tuple[Place, Any]:
         """Return where in *data*, the input of its model, its value stands, and the value.
 
@@ -127,6 +137,7 @@ class ModelFields:
         all: In the order of the class.
         by_key: Those whose value may stand under a key of the input, by that key.
         holders: The keys that hold values further inside, for an `AliasPath`.
+        may_copy: Whether the class has functions that may put one field's value into another.
     """
 
     def __init__(self, model: type) -> None:
@@ -134,6 +145,10 @@ class ModelFields:
         config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", {})
         self._kind, self._config = kind, config
         self.all = tuple(ModelField(name, info, config) for name, info in _field_infos(model))
+        validators = getattr(kind, "__pydantic_decorators__", None)
+        self.may_copy = any(field.factory_takes_data for field in self.all) or bool(
+            validators and (validators.model_validators or validators.field_validators)
+        )
         self.by_key: dict[str | int, list[ModelField]] = {}
         places = (place for field in self.all for place in field.places)
         self.holders = dict.fromkeys(place[0] for place in places if len(place) > 1)

@@ -9,6 +9,8 @@ the usual case; or, where an object from the vault may bring in more, a second w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -446,7 +448,8 @@ class Merge:
             values = _values_of(default, field.models, strangers)
             pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)]
         model = self._chosen(field, pieces, default, name)
-        if model is None and default is not None and not field.tags and _carry_references(field):
+        is_unclear = model is None and default is not None and len(field.untagged) > 1
+        if is_unclear and _carry_references(field):
             problem = ConfigurationError(WITHOUT_TAG)
             self._report.failures.append(SettingFailure(name, None, problem))
         # One that contains itself, and has no default to end with, would have no end.
@@ -469,8 +472,10 @@ class Merge:
         known = [piece for piece in mappings if piece.origin.source != VAULT]
         model = _model_among(field, known, default)
         is_to_ask = self._resolves_values and _has_tag_to_ask(field, known)
-        if model is not None or (len(known) == len(mappings) and not is_to_ask):
+        if model is not None:
             return model
+        if len(known) == len(mappings) and not is_to_ask:
+            return _model_without_tag(field, mappings, default)
         if field.tags and _carry_references(field):
             problem = ConfigurationError(
                 "which model it is stands in the vault, and the models carry references of their"
@@ -480,11 +485,21 @@ class Merge:
         return _model_among(field, mappings, default)
 
 
+def _model_without_tag(
+    field: ModelField, mappings: Sequence[Piece], default: object
+) -> type | None:
+    """Return the one model beside those with a tag, which has none of theirs."""
+    model = field.untagged[0] if len(field.untagged) == 1 else None
+    return model if mappings or is_made_of(default, model) else None
+
+
 def _model_among(field: ModelField, mappings: Sequence[Piece], default: object) -> type | None:
     if len(field.models) == 1:
         return field.models[0]
+    untagged = field.untagged
     for model in field.models:
-        if field.tags and all(_has_tag(field, model, t, mappings, default) for t in field.tags):
+        tags = () if model in untagged else field.tags
+        if tags and all(_has_tag(field, model, tag, mappings, default) for tag in tags):
             return model
     return None
 
@@ -548,7 +563,11 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
     if kind is None:
         strangers.append(type(instance))
     values: dict[str, Any] = dict(getattr(instance, "__pydantic_extra__", None) or {})
+    parts = dataclass_fields(instance) if is_dataclass(instance) else ()
+    made = {part.name for part in parts if not part.init}  # by the class, which takes none
     for field in fields_of(kind or type(instance)):
+        if field.name in made:
+            continue
         value = getattr(instance, field.name)
         if is_model(type(value)) and field.bears_references:
             value = _values_of(value, field.models, strangers)
