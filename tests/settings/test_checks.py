@@ -404,10 +404,11 @@ def test_a_default_that_was_made_of_a_reference(default: Any) -> None:
     assert "the default of x" in rejected(Any, default)
 
 
+@pytest.mark.parametrize("default", [Special(), Field(default_factory=Special)])
 @pytest.mark.parametrize("annotation", [Base, Any, Base | None])
-def test_a_default_of_a_class_that_no_annotation_shows(annotation: Any) -> None:
+def test_a_default_of_a_class_that_no_annotation_shows(annotation: Any, default: Any) -> None:
     """Its references would fill nothing."""
-    told = rejected(annotation, Special())
+    told = rejected(annotation, default)
     assert told.startswith("x: its default is a Special, which the vault can't fill: annotate")
 
 
@@ -419,6 +420,7 @@ def test_a_default_of_a_class_that_no_annotation_shows(annotation: Any) -> None:
         (list[Special | Other], ...),
         (Outer | Other, ...),
         (Other | Endless, Other(token="t")),
+        (Other | Endless, Field(default_factory=Other)),
     ],
 )
 def test_a_union_without_a_tag(annotation: Any, default: Any) -> None:

@@ -15,6 +15,7 @@ from pydantic import (
     Tag,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
 )
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -145,6 +146,25 @@ class TestDefaults:
         settings = Settings()
         assert settings.db == settings.other == Db(host="DB PASSWORD", password="db password")
         assert len(asked()) == 1
+
+    @pytest.mark.parametrize(
+        "annotation",
+        [
+            Queue,
+            Queue | None,
+            Annotated[Db | Queue, Field(discriminator="kind")],
+            Annotated[Db | Queue, Field(discriminator="kind")] | None,
+            Annotated[
+                Annotated[Db, Tag("db")] | Annotated[Queue, Tag("queue")],
+                Discriminator(lambda value: value["kind"]),
+            ],
+        ],
+    )
+    def test_a_class_as_the_default_factory(self, annotation: Any) -> None:
+        """It says which model there is, and is filled, whatever else the field could be."""
+        field = (annotation, Field(default_factory=Queue))
+        settings = create_model("Settings", __base__=VaultSettings, backend=field)()
+        assert settings.backend == Queue(password="queue password")  # type: ignore[attr-defined]
 
     def test_what_is_extra_in_a_default(self) -> None:
         """It stays beside what the vault fills."""

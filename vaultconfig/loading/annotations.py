@@ -153,8 +153,13 @@ def class_of(model: Any) -> Any:
 
 def is_made_of(instance: object, model: Any) -> bool:
     """Whether *instance* is of the class *model*, or a generic one with unknown arguments."""
+    return makes(type(instance), model)
+
+
+def makes(kind: Any, model: Any) -> bool:
+    """Whether *kind* is the class *model*, or a generic one with unknown arguments."""
     generic = getattr(model, "__pydantic_generic_metadata__", {}).get("origin")
-    return type(instance) in (class_of(model), generic)
+    return kind in (model, class_of(model), generic)
 
 
 def substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:

@@ -27,8 +27,8 @@ from vaultconfig.loading.annotations import (
     Part,
     class_of,
     declared_in,
-    is_made_of,
     is_model,
+    makes,
     parts_in,
 )
 from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of
@@ -233,11 +233,11 @@ def _check_default(name: str, default: object) -> None:
 
 def _check_class_of_default(name: str, field: ModelField) -> None:
     """Reject a default with references of its own that the annotation of *field* does not show."""
-    default = field.info.default
-    kind = type(default)
+    default, factory = field.info.default, field.info.default_factory
+    kind: Any = factory if is_model(factory) else type(default)
     if not is_model(kind) or isinstance(default, BaseSettings):  # the latter is loaded already
         return
-    if any(is_made_of(default, model) for model in field.models):
+    if any(makes(kind, model) for model in field.models):
         return
     if any(inner.bears_references for inner in fields_of(kind)):
         raise ConfigurationError(f"{name}: {NOT_OF_ITS_CLASS.format(kind.__name__)}")
@@ -251,8 +251,9 @@ def _check_union(name: str, field: ModelField) -> None:
     """
     if len(field.untagged) < 2:
         return
-    default = field.info.get_default()
-    has_default = default not in (None, PydanticUndefined) and not field.many
+    has_default = not field.many and (
+        is_model(field.info.default_factory) or field.info.default not in (None, PydanticUndefined)
+    )
     inner = [f for model in field.untagged for f in fields_of(model) if f.bears_references]
     if (inner and has_default) or any(_stands_in(f, frozenset()) for f in inner):
         raise ConfigurationError(f"{name}: {WITHOUT_TAG}")

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from vaultconfig.connection.environment import NOT_FOUND, FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
@@ -441,19 +442,23 @@ class Merge:
             self.is_over = False  # it may take what the vault has yet to say
         else:
             default = make_default()
-        if default is None and field.nullable and field.declared is None:
+        makes_model = is_model(field.info.default_factory)
+        if default is None and field.nullable and field.declared is None and not makes_model:
             return ABSENT
-        pieces, strangers = [], list[type]()
-        if is_model(type(default)):
+        strangers: list[type] = []
+        has_instance = is_model(type(default))
+        if has_instance:
             values = _values_of(default, field.models, strangers)
-            pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)]
+        else:
+            values = _tags_made(field) if makes_model else {}
+        pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)] if values else []
         model = self._chosen(field, pieces, default, name)
         is_unclear = model is None and default is not None and len(field.untagged) > 1
         if is_unclear and _carry_references(field):
             problem = ConfigurationError(WITHOUT_TAG)
             self._report.failures.append(SettingFailure(name, None, problem))
         # One that contains itself, and has no default to end with, would have no end.
-        if model is None or (not pieces and model in self._unmentioned_models):
+        if model is None or (not has_instance and model in self._unmentioned_models):
             return ABSENT
         before = self._landed
         self._unmentioned_models.append(model)
@@ -572,6 +577,16 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
         if is_model(type(value)) and field.bears_references:
             value = _values_of(value, field.models, strangers)
         set_at(values, field.places[0], value)
+    return values
+
+
+def _tags_made(field: ModelField) -> dict[str, Any]:
+    """Return what tells the class apart that is the default factory of *field*, as input."""
+    values: dict[str, Any] = {}
+    for inner in fields_of(cast("type", field.info.default_factory)):
+        is_looked_at = inner.name in field.tags or (field.labels and inner.declared is None)
+        if is_looked_at and inner.info.default is not PydanticUndefined:
+            set_at(values, inner.places[0], inner.info.default)
     return values
 
 
