@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pytest
-from pydantic import BaseModel, Field, RootModel, SecretBytes, SecretStr, create_model
+from pydantic import AnyUrl, BaseModel, Field, RootModel, SecretBytes, SecretStr, create_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
@@ -397,7 +397,13 @@ class Endless(BaseModel):
 
 
 @pytest.mark.parametrize(
-    "default", [b"vault:app#x", Path("vault:app#x"), SecretBytes(b"vault:app#x")]
+    "default",
+    [
+        b"vault:app#x",
+        Path("vault:app#x"),
+        SecretBytes(b"vault:app#x"),
+        AnyUrl("https://h/${vault:app#x}"),
+    ],
 )
 def test_a_default_that_was_made_of_a_reference(default: Any) -> None:
     """Whatever holds the text, nothing resolves it."""
