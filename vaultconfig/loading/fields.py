@@ -10,7 +10,7 @@ from inspect import signature
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, cast, get_args, get_type_hints
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from pydantic import (
     AliasChoices,
@@ -143,7 +143,8 @@ class ModelFields:
     def __init__(self, model: type) -> None:
         kind = class_of(model)
         config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", {})
-        self._kind, self._config = kind, config
+        # A class that its own fields hold would be kept for ever.
+        self._kind, self._config = ref(kind), config
         self.all = tuple(ModelField(name, info, config) for name, info in _field_infos(model))
         validators = getattr(kind, "__pydantic_decorators__", None)
         self.may_copy = any(field.factory_takes_data for field in self.all) or bool(
@@ -172,7 +173,7 @@ class ModelFields:
         if not field.factory_takes_data:
             return cast("Callable[[], Any]", factory)()
         # A model of the fields before it, with what validates them in the class.
-        kind, validator = cast("Any", self._kind), cast("Any", field_validator)
+        kind, validator = cast("Any", self._kind()), cast("Any", field_validator)
         validators = {
             name: validator(*found.info.fields, mode=found.info.mode, check_fields=False)(
                 staticmethod(found.func)
