@@ -235,7 +235,7 @@ def _check_class_of_default(name: str, field: ModelField) -> None:
     """Reject a default with references of its own that the annotation of *field* does not show."""
     default, factory = field.info.default, field.info.default_factory
     kind: Any = factory if is_model(factory) else type(default)
-    if not is_model(kind) or isinstance(default, BaseSettings):  # the latter is loaded already
+    if not is_model(kind) or issubclass(class_of(kind), BaseSettings):  # the latter loads itself
         return
     if any(makes(kind, model) for model in field.models):
         return
