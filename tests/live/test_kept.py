@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+import trustme
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -20,6 +22,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
 )
 
+from tests.client.scripted import Asked, Reply, ScriptedVault, secret
 from tests.live.rig import reads
 from vaultconfig import (
     LiveSettings,
@@ -587,8 +590,10 @@ live = LiveSettings(Settings)
 live.start()
 print("started", flush=True)
 refreshed()
-os.environ["SCAIVAULT_URL"], os.environ["NAME"] = "http://127.0.0.1:9", "changed"
-del os.environ["VAULTCONFIG_TOKEN_FILE"]
+nowhere = "http://127.0.0.1:9"
+os.environ |= {"SCAIVAULT_URL": nowhere, "HTTP_PROXY": nowhere, "NAME": "changed"}
+os.environ["SSL_CERT_FILE"] = "/nowhere"
+os.environ.pop("VAULTCONFIG_TOKEN_FILE", None)
 os.chdir("/")
 if os.fork() == 0:
     refreshed()
@@ -616,3 +621,50 @@ def test_a_child_that_is_forked_after_a_rotation(
             process.stdin.flush()
             assert process.stdout.readline() == f"{key} default fresh\n"
     assert process.returncode == 0
+
+
+def proxied(vault: ScriptedVault, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have the environment name *vault* as the proxy; return a URL behind it."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", vault.url)
+    return "http://vault.invalid"
+
+
+def encrypted(vault: ScriptedVault, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give *vault* a certificate, and the environment its authority; return its URL."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    vault.server.socket = context.wrap_socket(vault.server.socket, server_side=True)
+    authority.cert_pem.write_to_path("ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", "ca.pem")
+    return f"https://localhost:{vault.server.server_port}"
+
+
+@pytest.mark.parametrize("surroundings", [proxied, encrypted])
+def test_a_child_keeps_the_surroundings_of_its_parent(
+    surroundings: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxies and CA bundle are those of the start, in a forked child as in its parent."""
+    versions = itertools.count(1)
+
+    def respond(asked: Asked) -> Reply:
+        if not asked.target.endswith("/v1/secrets/api"):
+            return Reply(404)
+        version = next(versions)
+        return Reply(body=secret("api", version=version, data={"key": f"k{version}"}))
+
+    with ScriptedVault() as vault:
+        vault.respond = respond
+        monkeypatch.setenv("SCAIVAULT_URL", surroundings(vault, monkeypatch))
+        monkeypatch.setenv("VAULTCONFIG_ALLOW_HTTP", "1")
+        done = subprocess.run(
+            [sys.executable, "-c", FORKING],
+            input="\n\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["started", "k2 default fresh", "k3 default fresh"]

@@ -89,6 +89,10 @@ def _credentials(connection: Connection) -> StaticToken | TokenFile | ClientCred
     raise ConfigurationError(f"no credentials for the vault at {connection.url}: {SET_CREDENTIALS}")
 
 
+def _in_child() -> None:
+    # Closing those of the parent would end its sessions.
+    _vaults.update({connection: vault.in_child() for connection, vault in _vaults.items()})
+
+
 _vaults: dict[Connection, Vault] = {}  # without a lock: see `Vault`
-# A forked child drops its parent's vaults; closing them would end the parent's sessions.
-in_forked_child("vaults", _vaults.clear)
+in_forked_child("vaults", _in_child)

@@ -74,6 +74,16 @@ class Vault:
         self._clients: dict[None, VaultClient] = {}  # one at the most
         self._older_since: dict[SecretKey, float] = {}  # when a version first went back
 
+    def in_child(self) -> Vault:
+        """Return the same vault for a forked child, in which nothing has been read yet.
+
+        It keeps the client, which makes connections of its own there: so the CA bundle and the
+        proxies stay those of the parent, whatever the environment says by now.
+        """
+        child = Vault(self.connection, connect=self._connect, clock=self.cache.clock)
+        child._clients = self._clients.copy()
+        return child
+
     def resolve(
         self, references: Collection[VaultRef], *, deadline: float
     ) -> dict[VaultRef, Resolved | VaultConfigError]:
