@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -31,7 +30,7 @@ class Resolver:
         self.hosts.append(host)
         self.threads.append(threading.current_thread())
         self.asked.release()
-        assert self.go.wait(30)
+        self.go.wait()
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
 
@@ -53,11 +52,11 @@ def slow_vault(vault, **options) -> VaultClient:
 
 def test_a_resolver_that_hangs(vault, resolver):
     """The deadline holds over name resolution, and the error says what took so long."""
-    with slow_vault(vault) as client:
-        start = time.monotonic()
-        with pytest.raises(errors.VaultUnavailableError, match="name was not resolved in time"):
-            client.read("a/b")
-        assert time.monotonic() - start < 5
+    with (
+        slow_vault(vault) as client,
+        pytest.raises(errors.VaultUnavailableError, match="name was not resolved in time"),
+    ):
+        client.read("a/b")
     assert threading.current_thread() not in resolver.threads
 
 
@@ -192,16 +191,16 @@ def test_a_fork_in_the_middle(vault):
 
 
 START = """
-import os, sys, threading
+import os, signal, sys, threading
 import vaultconfig.client.sockets as sockets
 from typing import Annotated
 from vaultconfig import VaultSettings
 
 def hanging(*args, **options):
     print("hangs", flush=True)
-    threading.Event().wait(20)
-    raise OSError("too late")
+    threading.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sockets.getaddrinfo = hanging
 
 class Settings(VaultSettings):
@@ -228,13 +227,11 @@ def start(tmp_path, **variables: str) -> subprocess.Popen[str]:
 
 
 def test_production_starts_within_its_deadline(tmp_path):
-    """Ten seconds, though the resolver takes twenty; and it says why."""
+    """Ten seconds, though the resolver never answers; and it says why."""
     with start(tmp_path) as process:
         assert process.stdout.readline() == "hangs\n"
-        began = time.monotonic()
         _, told = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert time.monotonic() - began < 20
     assert "the name was not resolved in time" in told
 
 
@@ -243,17 +240,15 @@ def test_development_starts_within_its_deadline(tmp_path):
     (tmp_path / ".env").write_text("ONE=from .env\n")
     with start(tmp_path, VAULTCONFIG_ENVIRONMENT="development") as process:
         assert process.stdout.readline() == "hangs\n"
-        began = time.monotonic()
         said, _ = process.communicate(timeout=60)
-    assert time.monotonic() - began < 10  # as long as production waits
     assert said.splitlines()[-1] == "from .env"
 
 
 def test_an_interrupt_ends_a_start_at_once(tmp_path):
     """Ctrl-C during name resolution ends the process, by the signal, long before the deadline."""
-    with start(tmp_path, VAULTCONFIG_DEADLINE="60") as process:
+    with start(tmp_path, VAULTCONFIG_DEADLINE="600") as process:
         assert process.stdout.readline() == "hangs\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=15)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     assert told.splitlines()[-1] == "KeyboardInterrupt"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
 
 from vaultconfig import LiveSettings
 from vaultconfig.devserver import DevServer
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -35,12 +39,26 @@ class Ahead:
         return time.monotonic() + self.seconds
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float = 10.0) -> None:
-    """Return once *condition* holds; fail when it has not after *seconds*."""
-    until = time.monotonic() + seconds
+LONG: Final = 60.0
+"""Seconds after which a test that waits has failed; a busy machine takes no longer."""
+
+VERY_LONG: Final = 600.0
+"""Seconds of a wait that must not be: a test that ran into it would have failed before."""
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    """Return once *condition* holds; fail when it never does."""
+    until = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.005)
+
+
+def without_waiting(function: Callable[[], T]) -> T:
+    """Return what *function* does, in a thread; fail when it waits for what takes very long."""
+    done: SimpleQueue[T] = SimpleQueue()
+    threading.Thread(target=lambda: done.put(function()), daemon=True).start()
+    return done.get(timeout=LONG)
 
 
 def heard(live: LiveSettings[Any]) -> None:
@@ -52,6 +70,11 @@ def reads(vault: DevServer) -> list[tuple[str, ...]]:
     """Return the paths of each read that the vault was asked for."""
     asked = [r for r in vault.requests if r.path.startswith("/v1/secrets")]
     return [tuple(sorted(request.secrets)) for request in asked]
+
+
+def followed(vault: DevServer) -> int:
+    """Return how many subscriptions have been polled, so that their processes know of them."""
+    return len({r.path for r in vault.requests if r.path.endswith("/poll")})
 
 
 def sockets_of(pid: int | str = "self") -> set[str]:

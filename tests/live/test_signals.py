@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import pytest
 from pydantic import model_validator
 
-from tests.live.rig import Ahead
+from tests.live.rig import LONG, Ahead
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, VaultUnavailableError
@@ -94,7 +94,7 @@ def test_a_refresh_in_a_refresh(vault: DevServer, live: Live, handle: Handle, si
     vault.fault(path="api", lag=1, times=1)
     thread = hang_up_when_asked(vault, let_go)
     live.refresh()
-    thread.join(10)
+    thread.join(LONG)
     assert not [error for error in noted if isinstance(error, Exception)]
     assert live.current.key == f"k{len(noted) + 1}"
 
@@ -126,7 +126,7 @@ def test_anything_in_anything(
     noted = handle(calls[second])
     thread = hang_up_when_asked(vault, vault.release)
     calls[first]()
-    thread.join(10)
+    thread.join(LONG)
     assert len(noted) == 1
     assert not isinstance(noted[0], Exception)
     assert live.current.key == "k2"
@@ -141,7 +141,7 @@ def test_a_read_in_a_refresh_of_what_is_overdue(
     noted = handle(lambda: live.current.key)
     thread = hang_up_when_asked(vault, vault.release)
     live.refresh()
-    thread.join(10)
+    thread.join(LONG)
     assert noted in (["k1"], ["k2"])  # the thread of ours may have been faster
     assert live.current.key == "k2"
 
@@ -154,7 +154,7 @@ def test_close_ends_the_refresh_that_it_interrupts(
     thread = hang_up_when_asked(vault, lambda: None)
     with pytest.raises(ConfigurationError, match="closed"):
         live.refresh()
-    thread.join(10)
+    thread.join(LONG)
     assert noted == [None]
 
 
@@ -171,7 +171,7 @@ def test_a_load_in_a_load(vault: DevServer, handle: Handle, outer: str, inner: s
     noted = handle(calls[inner])
     thread = hang_up_when_asked(vault, vault.release)
     calls[outer]()
-    thread.join(10)
+    thread.join(LONG)
     assert len(noted) == 1
     assert not isinstance(noted[0], Exception)
     live.start()
@@ -243,7 +243,7 @@ def test_handlers_and_other_threads(vault: DevServer, monkeypatch: pytest.Monkey
         signal.signal(signal.SIGALRM, old)
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(LONG)
         live.close()
     assert handled[0] > 0
     assert not any(thread.is_alive() for thread in threads)
@@ -253,7 +253,7 @@ def test_a_handler_waits_for_another_refresh_not_for_ever(
     vault: DevServer, monkeypatch: pytest.MonkeyPatch, handle: Handle
 ) -> None:
     """It may have interrupted what that one waits for, such as a lock of the application."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "1")
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "3")
     lock = threading.Lock()
     waits = threading.Event()
 
@@ -275,11 +275,11 @@ def test_a_handler_waits_for_another_refresh_not_for_ever(
     with lock:
         other = threading.Thread(target=live.refresh)
         other.start()
-        assert waits.wait(10)
+        assert waits.wait(LONG)
         os.kill(os.getpid(), signal.SIGHUP)
         while not noted:
             pass
-    other.join(10)
+    other.join(LONG)
     assert isinstance(noted[0], VaultUnavailableError)
     assert live.current.key == "k2"
     live.close()
@@ -287,7 +287,7 @@ def test_a_handler_waits_for_another_refresh_not_for_ever(
 
 def test_a_load_that_a_signal_tore_apart(vault: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that nobody ends any more is waited for once, and then made anew."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.5")
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "2")
     Settings()
     (known,) = _vaults.values()
     known.cache.forget(SecretKey("api"))

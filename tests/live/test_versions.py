@@ -188,5 +188,5 @@ def test_events_of_a_lagging_vault(vault: DevServer, caplog: pytest.LogCaptureFi
         eventually(lambda: len(reads(vault)) == 2)
         vault.fault(path="api", lag=1, times=2)
         vault.put("api", {"key": "k2"})
-        eventually(lambda: live.current.key == "k2", seconds=20)
+        eventually(lambda: live.current.key == "k2")
         eventually(lambda: live.health().state == "fresh")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 
-from tests.live.rig import Ahead, eventually, heard
+from tests.live.rig import VERY_LONG, Ahead, eventually, heard
 from vaultconfig import Change, LiveSettings, VaultSettings
+from vaultconfig.client import subscriptions
 from vaultconfig.devserver import DevServer
+from vaultconfig.live import watcher
 from vaultconfig.live.refresher import Seams
 from vaultconfig.live.watcher import ATTEMPT_EVERY
 
@@ -76,13 +77,20 @@ def test_only_what_has_changed_is_read(vault: DevServer, live: LiveSettings[Sett
     assert [r.path for r in reads] == ["/v1/secrets/db", "/v1/secrets/api"]
 
 
-def test_close_unsubscribes_at_once(vault: DevServer, live: LiveSettings[Settings]) -> None:
-    """The subscription is deleted though a poll is waiting on it."""
+def test_close_unsubscribes(
+    vault: DevServer, live: LiveSettings[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscription is deleted, and the poll ended that is waiting on it."""
+    monkeypatch.setattr(subscriptions, "LONGEST_POLL", VERY_LONG)
+    monkeypatch.setattr(watcher, "POLL", VERY_LONG)
+    gate = vault.hold("/v1/subscriptions/*/poll")
     subscribe(live, vault)
-    began = time.monotonic()
+    gate.wait_until_asked()
+    following = live._watcher
+    assert following is not None
     live.close()
-    assert time.monotonic() - began < 15.0  # the poll waits for 30 s
-    assert asked(vault, "DELETE", "/sub_1") == 1
+    eventually(lambda: not following.is_alive)
+    eventually(lambda: asked(vault, "DELETE", "/sub_1") == 1)
 
 
 def test_the_vault_forgets_the_subscription(
@@ -159,11 +167,11 @@ def test_attempts_have_a_floor(
     vault.lose_subscriptions()
     vault.put("db", {"port": 2})
     eventually(lambda: live.current.port == 2)
-    watcher = live._watcher
-    assert watcher is not None
-    eventually(lambda: watcher._subscription is None)
+    following = live._watcher
+    assert following is not None
+    eventually(lambda: following._subscription is None)
     for _ in range(20):
-        watcher._thread.wake()
+        following._thread.wake()
     eventually(lambda: asked(vault, "POST", "/batch") > 5)
     assert asked(vault, "POST", "/subscriptions") == 1
     a_minute_later(live, ahead)
@@ -180,14 +188,14 @@ def test_repeated_events_are_dropped(
     vault.rotate("db", {"port": 2})
     eventually(lambda: live.current.port == 2)
     eventually(lambda: asked(vault, "GET", "/poll") >= polls + 3)
-    watcher = live._watcher
-    assert watcher is not None
-    assert watcher._early_polls > 0
-    assert len(watcher._seen) == 2
+    following = live._watcher
+    assert following is not None
+    assert following._early_polls > 0
+    assert len(following._seen) == 2
     assert asked(vault, "GET", "/db") == 1
     assert asked(vault, "POST", "/ack") == 0
     ahead.seconds += ATTEMPT_EVERY  # where it repeats itself, an acknowledgement may help
-    watcher._thread.wake()
+    following._thread.wake()
     eventually(lambda: asked(vault, "POST", "/ack") == 1)
     (ack,) = [request for request in vault.requests if request.path.endswith("/ack")]
     assert len(ack.event_ids) == len(set(ack.event_ids)) == 2
@@ -218,6 +226,6 @@ def test_a_vault_that_does_not_wait_is_not_asked_at_once(
     vault.fault(path="/v1/subscriptions/*/poll", status=200, body='{"events": []}')
     live.start()
     eventually(lambda: asked(vault, "GET", "/poll") >= 3)
-    watcher = live._watcher
-    assert watcher is not None
-    assert watcher._early_polls >= 2
+    following = live._watcher
+    assert following is not None
+    assert following._early_polls >= 2
