@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from vaultconfig import LiveSettings
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import UnresolvedSettingsError
 
 T = TypeVar("T")
 
@@ -70,6 +71,12 @@ def reads(vault: DevServer) -> list[tuple[str, ...]]:
     """Return the paths of each read that the vault was asked for."""
     asked = [r for r in vault.requests if r.path.startswith("/v1/secrets")]
     return [tuple(sorted(request.secrets)) for request in asked]
+
+
+def reasons(error: BaseException | None) -> list[type[Exception]]:
+    """Return the types of the errors in an `UnresolvedSettingsError`."""
+    assert isinstance(error, UnresolvedSettingsError)
+    return [type(failure.error) for failure in error.failures]
 
 
 def followed(vault: DevServer) -> int:

@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from tests.client.scripted import Asked, Reply, ScriptedVault, secret
-from tests.live.rig import reads
+from tests.live.rig import reads, reasons
 from vaultconfig import (
     LiveSettings,
     VaultConfigDict,
@@ -32,7 +32,11 @@ from vaultconfig import (
     provenance,
 )
 from vaultconfig.devserver import DevServer
-from vaultconfig.errors import FieldNotFoundError, SecretNotFoundError
+from vaultconfig.errors import (
+    FieldNotFoundError,
+    SecretNotFoundError,
+    UnresolvedSettingsError,
+)
 
 CANARY = "hunter2-canary"
 
@@ -401,8 +405,9 @@ def test_in_development_the_vault_takes_over_and_stays(
     assert (live.newest.key, live.newest.host) == ("mine", "h2")
     assert rotated(vault, live, "k1").key == "k1"
     vault.delete("api")
-    with pytest.raises(SecretNotFoundError):
+    with pytest.raises(UnresolvedSettingsError) as gone:
         live.refresh()
+    assert reasons(gone.value) == [SecretNotFoundError]
     vault.put("db", {"other": "h3"})
     with pytest.raises(Exception, match=r"2 settings|db"):
         live.refresh()
@@ -421,8 +426,9 @@ def test_a_field_that_is_gone_does_not_go_back_to_dotenv(
 
     live = started(Settings)
     vault.put("api", {"other": "k2"})
-    with pytest.raises(FieldNotFoundError):
+    with pytest.raises(UnresolvedSettingsError) as gone:
         live.refresh()
+    assert reasons(gone.value) == [FieldNotFoundError]
     assert (live.newest.key, live.health().state) == ("k1", "invalid")
 
 

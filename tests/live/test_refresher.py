@@ -11,11 +11,12 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tests.live.rig import LONG, Clock, eventually, reads
+from tests.live.rig import LONG, Clock, eventually, reads, reasons
 from vaultconfig import VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
     AccessDeniedError,
+    AuthenticationError,
     FieldNotFoundError,
     RateLimitedError,
     SecretNotFoundError,
@@ -134,7 +135,7 @@ def test_ages_are_per_path(vault: DevServer, load: Load, clock: Clock) -> None:
     clock.advance(100.0)
     vault.deny("api")
     vault.put("db", {"host": "h2", "port": 2})
-    assert isinstance(refresher.refresh(), AccessDeniedError)
+    assert reasons(refresher.refresh()) == [AccessDeniedError]
     assert refresher.snapshot.settings.database.host == "h2"
     health = refresher.health()
     assert (health.state, round(health.age)) == ("denied", 100)
@@ -147,7 +148,7 @@ def test_a_deleted_path_holds_back_no_other(vault: DevServer, load: Load) -> Non
     refresher = load()
     vault.delete("api")
     vault.put("db", {"host": "h2", "port": 2})
-    assert isinstance(refresher.refresh(), SecretNotFoundError)
+    assert reasons(refresher.refresh()) == [SecretNotFoundError]
     settings = refresher.snapshot.settings
     assert (settings.key.get_secret_value(), settings.database.host) == ("k1", "h2")
     assert refresher.health().state == "denied"
@@ -159,23 +160,52 @@ def test_a_lost_field_holds_back_no_other_path(vault: DevServer, load: Load) -> 
     vault.put("api", {"keys": "k2"})
     vault.put("db", {"host": "h2", "port": 2})
     error = refresher.refresh()
-    assert isinstance(error, FieldNotFoundError)
-    assert "it has keys" in str(error)
+    assert reasons(error) == [FieldNotFoundError]
+    assert "key (vault:api#key): api has no field 'key': it has keys" in str(error)
     settings = refresher.snapshot.settings
     assert (settings.key.get_secret_value(), settings.database.host) == ("k1", "h2")
     assert refresher.health().state == "invalid"
     assert refresher.health().versions == {"api": 1, "db": 2}
 
 
-def test_several_bad_paths_come_as_a_group(vault: DevServer, load: Load) -> None:
-    """Two different troubles are told of together."""
+def test_what_fails_settings_comes_as_at_a_load(vault: DevServer, load: Load) -> None:
+    """In one group, which names settings and references; also where it is one alone."""
     refresher = load()
     vault.deny("api")
     vault.delete("db")
     error = refresher.refresh()
+    assert reasons(error) == [AccessDeniedError, SecretNotFoundError]
+    assert reasons(refresher.outcomes.pop().error) == reasons(error)
+    assert "  key (vault:api#key): the vault denies access to api" in str(error)
+    assert "  database (vault:db): there is no secret at db" in str(error)
+
+
+def test_only_settings_that_fail_are_named(vault: DevServer, load: Load) -> None:
+    """Of two settings from one secret the one whose field is gone; without the secret, both."""
+
+    class Login(VaultSettings):
+        host: Annotated[str, "vault:db#host"]
+        port: Annotated[int, "vault:db#port"]
+        url: Annotated[str, "https://${vault:db#host}/${vault:api#key}"]
+
+    refresher = load(Login)
+    vault.put("db", {"host": "h2"})
+    error = refresher.refresh()
     assert isinstance(error, UnresolvedSettingsError)
-    assert [type(inner) for inner in error.exceptions] == [AccessDeniedError, SecretNotFoundError]
-    assert "api: the vault denies access" in str(error)
+    assert [failure.field for failure in error.failures] == ["port"]
+    vault.delete("db")
+    error = refresher.refresh()
+    assert isinstance(error, UnresolvedSettingsError)
+    assert [failure.field for failure in error.failures] == ["host", "port", "url"]
+
+
+def test_what_fails_the_request_comes_bare(vault: DevServer, load: Load) -> None:
+    """An outage and a rejected token are about no single setting."""
+    refresher = load()
+    vault.fault(code="service_unavailable", times=1)
+    assert type(refresher.refresh()) is VaultUnavailableError
+    vault.revoke(vault.token)
+    assert type(refresher.refresh()) is AuthenticationError
 
 
 def test_values_that_do_not_fit_keep_the_old_snapshot(
@@ -238,7 +268,7 @@ def test_an_optional_secret_comes_and_goes(vault: DevServer, load: Load, clock: 
     assert refresher.refresh() is None
     assert refresher.health().state == "fresh"
     vault.deny("extra")
-    assert isinstance(refresher.refresh(), AccessDeniedError)
+    assert reasons(refresher.refresh()) == [AccessDeniedError]
     assert refresher.health().state == "denied"
 
 

@@ -12,7 +12,13 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.connection import Connection
-from vaultconfig.errors import SecretError, UnresolvedSettingsError, VaultConfigError
+from vaultconfig.errors import (
+    SecretError,
+    SettingFailure,
+    UnresolvedSettingsError,
+    VaultConfigError,
+    VaultUnavailableError,
+)
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
@@ -26,6 +32,8 @@ from vaultconfig.vaults.shared import vault_for
 from vaultconfig.vaults.vault import Lifetime, Vault
 
 T = TypeVar("T", bound=BaseSettings)
+
+_OF_A_SETTING = (SecretError, VaultUnavailableError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +79,11 @@ class Snapshot(Generic[T]):
         """Return what of *news* made *error*, with its own part of it; all, where nothing says."""
         found: Mapping[SecretKey, Exception] = {}
         if isinstance(error, UnresolvedSettingsError):
-            failed = (failure.error for failure in error.failures)
-            errors = {e.path: e for e in failed if isinstance(e, SecretError)}
-            found = {key: errors[key.path] for key in news if key.path in errors}
+            failed: dict[str, list[SettingFailure]] = {}
+            for failure in error.failures:
+                if isinstance(failure.error, SecretError):
+                    failed.setdefault(failure.error.path, []).append(failure)
+            found = {k: UnresolvedSettingsError(failed[k.path]) for k in news if k.path in failed}
         elif isinstance(error, ValidationError):
             done = (done for loads in self.loads.values() for done in loads)
             reports = [report for _, report in done if error.title == _title_of(report.model)]
@@ -81,6 +91,23 @@ class Snapshot(Generic[T]):
             keys = {key for r in reports for line in lines for key in r.secrets_at(line["loc"])}
             found = dict.fromkeys(keys & news.keys(), error)
         return found or dict.fromkeys(news, error)
+
+    def summary(self, problems: Mapping[SecretKey, Exception]) -> Exception | None:
+        """Return what a load would raise for *problems*: what fails settings, in one group."""
+        done = (done for loads in self.loads.values() for done in loads)
+        failures = [
+            need.failed(problem)
+            for _, report in done
+            for need, _ in report.outcomes
+            for reference in need.references
+            if isinstance(problem := problems.get(reference.key), _OF_A_SETTING)
+        ]
+        for problem in problems.values():
+            if isinstance(problem, UnresolvedSettingsError):
+                failures += problem.failures
+        if failures:
+            return UnresolvedSettingsError(dict.fromkeys(failures))
+        return next(iter(problems.values()), None)
 
 
 def build(

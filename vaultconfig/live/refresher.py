@@ -17,13 +17,7 @@ from typing import Generic, TypeVar
 from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.environment import NOT_FOUND
-from vaultconfig.errors import (
-    SecretError,
-    SettingFailure,
-    UnresolvedSettingsError,
-    VaultConfigError,
-    VaultUnavailableError,
-)
+from vaultconfig.errors import SecretError, VaultConfigError, VaultUnavailableError
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.following import Following, Taken
 from vaultconfig.live.health import Health, Outcome
@@ -285,7 +279,8 @@ class Refresher(Generic[T]):
             )
             taken = self._settle(readings, asked_at)
             problems = {**taken.lost, **taken.held_back}
-            error, told = _summary(problems), _summary({key: problems[key] for key in taken.news})
+            error = self.snapshot.summary(problems)
+            told = self.snapshot.summary({key: problems[key] for key in taken.news})
             change = self._change_since(old, taken.changed)
         except BaseException as caught:  # whatever it is, there has to be a next time
             if not isinstance(caught, Exception) and not in_our_thread():
@@ -339,16 +334,3 @@ def _without_frames(caught: BaseException) -> Exception:
     if isinstance(caught, Exception):
         return caught.with_traceback(None)
     return VaultConfigError(f"{type(caught).__name__} was raised while the settings were refreshed")
-
-
-def _summary(problems: Mapping[SecretKey, Exception]) -> Exception | None:
-    """Return the one exception that says everything."""
-    errors = list({id(error): error for error in problems.values()}.values())
-    failures = [
-        SettingFailure(key.path, None, error)
-        for key, error in problems.items()
-        if isinstance(error, VaultConfigError)
-    ]
-    if len(errors) > 1 and len(failures) == len(problems):
-        return UnresolvedSettingsError(failures)
-    return errors[0] if errors else None

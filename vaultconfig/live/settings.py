@@ -230,7 +230,8 @@ class LiveSettings(Generic[T]):
         """Read everything from the vault, now, in one round trip.
 
         Raises:
-            VaultConfigError: What failed; the last good settings stay.
+            UnresolvedSettingsError: Every setting that failed, one or many; they stay as they were.
+            VaultConfigError: The request failed as a whole; the last good settings stay.
             pydantic.ValidationError: The new values do not fit; the old ones stay.
         """
         self._require_loaded()
