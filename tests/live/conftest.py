@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 
-from tests.live.rig import Ahead, Clock
+from tests.live.rig import Ahead, Clock, Load
+from vaultconfig.live.following import Following
+from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.vaults.shared import close_vaults
 
 
@@ -30,3 +34,18 @@ def clock() -> Clock:
 @pytest.fixture
 def ahead() -> Ahead:
     return Ahead()
+
+
+@pytest.fixture
+def load(request: pytest.FixtureRequest, clock: Clock) -> Load:
+    """Load the `Settings` of the test's module, or others, on a clock that stands still."""
+
+    def load(
+        settings_cls: type[BaseSettings] = request.module.Settings, **arguments: Any
+    ) -> Refresher[Any]:
+        following = Following(settings_cls, arguments, clock=clock)
+        refresher = Refresher(following, Seams(clock=clock, random=lambda: 0.0))
+        refresher.load()
+        return refresher
+
+    return load

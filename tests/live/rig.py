@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from vaultconfig import LiveSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import UnresolvedSettingsError
+from vaultconfig.live.refresher import Refresher
 
 T = TypeVar("T")
+Load: TypeAlias = Callable[..., Refresher[Any]]
 
 
 class Clock:

@@ -9,16 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pytest
 
 from tests.live.rig import LONG, VERY_LONG, Ahead, Clock, eventually, reads, without_waiting
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.live import first_read
+from vaultconfig.live import first_read, settings
 from vaultconfig.live.refresher import Seams
-from vaultconfig.live.worker import OurThread
+from vaultconfig.live.worker import OurThread, Worker
 
 
 class Settings(VaultSettings):
@@ -98,6 +98,22 @@ def test_a_silent_vault_is_waited_for_once(
 
 def test_a_failure_ends_the_wait(vault: DevServer, dormant: Live) -> None:
     """A vault that refuses the connection is waited for no longer than that takes."""
+    vault.stop()
+    assert without_waiting(lambda: dormant.current.key) == "k1"
+    vault.start()
+
+
+def test_an_attempt_that_is_over_is_not_waited_for(
+    vault: DevServer, dormant: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt for a read may fail before the read begins to wait for it."""
+
+    class Quick(Worker):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            eventually(lambda: dormant._refresher.attempts == 1)
+
+    monkeypatch.setattr(settings, "Worker", Quick)
     vault.stop()
     assert without_waiting(lambda: dormant.current.key) == "k1"
     vault.start()

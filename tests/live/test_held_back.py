@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tests.live.rig import Ahead, Clock, eventually, heard, reads
+from tests.live.rig import Ahead, Clock, Load, eventually, heard, reads
 from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.live import following
-from vaultconfig.live.following import Following
 from vaultconfig.live.refresher import Refresher, Seams
 
 CANARY = "hunter2-canary"
 HOUR = 3600.0
-
-Load: TypeAlias = Callable[..., Refresher[Any]]
 
 
 class Settings(VaultSettings):
@@ -34,17 +30,6 @@ def filled(vault_env: DevServer) -> DevServer:
     vault_env.put("tuning", {"workers": 4})
     vault_env.fault(path="/v1/subscriptions", status=404)
     return vault_env
-
-
-@pytest.fixture
-def load(clock: Clock) -> Load:
-    def load(settings_cls: type[BaseSettings] = Settings, **arguments: Any) -> Refresher[Any]:
-        made = Following(settings_cls, arguments, clock=clock)
-        refresher = Refresher(made, Seams(clock=clock, random=lambda: 0.0))
-        refresher.load()
-        return refresher
-
-    return load
 
 
 def told(refresher: Refresher[Any]) -> list[bool]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tests.live.rig import LONG, Clock, eventually, reads, reasons
+from tests.live.rig import LONG, Clock, Load, eventually, reads, reasons
 from vaultconfig import VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
@@ -23,8 +22,6 @@ from vaultconfig.errors import (
     UnresolvedSettingsError,
     VaultUnavailableError,
 )
-from vaultconfig.live.following import Following
-from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.loading.mistakes import described
 
 MAX_STALE = 86_400.0
@@ -42,25 +39,11 @@ class Settings(VaultSettings):
     database: Annotated[Database, "vault:db"]
 
 
-Load: TypeAlias = Callable[..., Refresher[Any]]
-
-
 @pytest.fixture(autouse=True)
 def filled(vault_env: DevServer) -> DevServer:
     vault_env.put("api", {"key": "k1"})
     vault_env.put("db", {"host": "h1", "port": 1})
     return vault_env
-
-
-@pytest.fixture
-def load(clock: Clock) -> Load:
-    def load(settings_cls: type[BaseSettings] = Settings, **arguments: Any) -> Refresher[Any]:
-        following = Following(settings_cls, arguments, clock=clock)
-        refresher = Refresher(following, Seams(clock=clock, random=lambda: 0.0))
-        refresher.load()
-        return refresher
-
-    return load
 
 
 def test_a_snapshot_is_swapped_and_never_changed(vault: DevServer, load: Load) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated
 
 import pytest
 
-from tests.live.rig import Clock, eventually, heard, reads, reasons
+from tests.live.rig import Clock, Load, eventually, heard, reads, reasons
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import SecretNotFoundError
-from vaultconfig.live.following import Following
-from vaultconfig.live.refresher import Refresher, Seams
 
 
 class Settings(VaultSettings):
@@ -21,26 +18,11 @@ class Settings(VaultSettings):
     host: Annotated[str, "vault:db#host"]
 
 
-Load: TypeAlias = Callable[[], Refresher[Any]]
-
-
 @pytest.fixture(autouse=True)
 def filled(vault_env: DevServer) -> DevServer:
     vault_env.put("api", {"key": "k1"})
     vault_env.put("db", {"host": "h1"})
     return vault_env
-
-
-@pytest.fixture
-def load(clock: Clock) -> Load:
-    def load() -> Refresher[Any]:
-        refresher = Refresher(
-            Following(Settings, {}, clock=clock), Seams(clock=clock, random=lambda: 0.0)
-        )
-        refresher.load()
-        return refresher
-
-    return load
 
 
 def test_an_answer_of_a_replica_that_lags_is_not_taken(

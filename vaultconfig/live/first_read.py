@@ -12,26 +12,26 @@ from vaultconfig.live.refresher import Refresher
 from vaultconfig.live.worker import in_our_thread
 
 LONGEST: Final = 2.0
-"""Seconds that a read waits at the most."""
+"""Seconds that a read waits at most."""
 
-_PAUSE: Final = 0.01  # seconds between two looks; no event, which has a lock inside
+_PAUSE: Final = 0.01  # seconds between two looks; not an Event, which has a lock inside
 
 
 class FirstRead:
     """The wait of a process that has refreshed nothing for longer than a ttl, for one attempt.
 
     All its threads share that one wait, which is over after two seconds, or when the attempt has
-    failed: then they are served what there is, until one has succeeded.
+    failed: then they get the last snapshot, until an attempt has succeeded.
     """
 
     def __init__(self) -> None:
         self._wait: tuple[int, float] | None = None
         self._waiting: set[int] = set()
 
-    def begin(self, refresher: Refresher[Any]) -> None:
-        """Have reads wait for the next attempt, if a secret is older than its ttl."""
+    def begin(self, refresher: Refresher[Any], attempts: int) -> None:
+        """Make reads wait for one more than *attempts*, if a secret is older than its ttl."""
         if self._wait is None and refresher.is_outdated():
-            self._wait = refresher.attempts, time.monotonic() + LONGEST
+            self._wait = attempts, time.monotonic() + LONGEST
 
     def end(self) -> None:
         """Note that an attempt has succeeded, so that there may be another wait later on."""
@@ -45,9 +45,9 @@ class FirstRead:
         return refresher.attempts == attempts and time.monotonic() < until
 
     def wait(self, refresher: Refresher[Any]) -> None:
-        """Wait, except in an event loop, in a thread of ours, and in a nested call.
+        """Wait, except in an event loop, in a background thread of ours, and in a nested call.
 
-        A nested call is that of a signal handler which has interrupted the wait, or a refresh.
+        A nested call is made by a signal handler that has interrupted the wait, or a refresh.
         """
         me = threading.get_ident()
         is_nested = me in self._waiting or refresher.is_refreshing_here

@@ -49,22 +49,20 @@ class Seams:
 
 
 class Refresher(Generic[T]):
-    """The snapshot of one settings object, and what becomes of it.
+    """Refreshes the snapshot of one settings object.
 
     Args:
-        following: Takes up what the vault says.
+        following: Holds the snapshot.
         seams: Clock and randomness.
 
     Attributes:
-        is_ended: Whether failures count no more, since our own end is behind them.
-        expires_at: When it is too old to be served, in seconds of the clock.
+        is_ended: Whether it has been closed, which may be why a request failed.
         attempts: How often the vault has been asked, and has answered or failed.
         outcomes: Of the refreshes that no listener has been told of, in their order.
     """
 
     def __init__(self, following: Following[T], seams: Seams) -> None:
         self.is_ended = False
-        self.expires_at = -math.inf
         self.attempts = 0
         self.outcomes: deque[Outcome[T]] = deque()
         self._following = following
@@ -90,7 +88,7 @@ class Refresher(Generic[T]):
 
     @property
     def vault(self) -> Vault | None:
-        """Whom the secrets are read from; None where none are."""
+        """The vault that the secrets are read from; None where there are no secrets."""
         return self.snapshot.vault if self.is_loaded else None
 
     @property
@@ -99,7 +97,7 @@ class Refresher(Generic[T]):
         return self._refreshing_thread == threading.get_ident()
 
     def in_child(self) -> Refresher[T]:
-        """Return what goes on from here in a forked child: same snapshot, locks of its own."""
+        """Return the same for a forked child, with locks of its own."""
         child = Refresher(self._following.in_child(), self._seams)
         child.is_ended, child.outcomes = self.is_ended, self.outcomes.copy()
         if self.is_loaded:
@@ -112,7 +110,7 @@ class Refresher(Generic[T]):
         """Build the first snapshot.
 
         Raises:
-            VaultConfigError: It can't be had.
+            VaultConfigError: The settings can't be loaded.
             pydantic.ValidationError: The values do not fit.
         """
         self._following.load()
@@ -126,7 +124,8 @@ class Refresher(Generic[T]):
                 followed = self._schedule.keys
                 told = {SecretKey(path): version for path, version in (news or {}).items()}
                 self._announced |= {k: v for k, v in told.items() if v and k in followed}
-                self._schedule.hasten(self._keys_at(news), at)
+                keys = followed if news is None else [k for k in followed if k.path in news]
+                self._schedule.hasten(keys, at)
             self._refresh(self._schedule.due(self._seams.clock()))
 
     def refresh(self) -> Exception | None:
@@ -190,6 +189,10 @@ class Refresher(Generic[T]):
         hastened = min((at for _, at in tuple(self._hastened)), default=math.inf)
         return min(self._schedule.next_at(), hastened)
 
+    def expires_at(self) -> float:
+        """Return when the snapshot is too old to be served, in seconds of the clock."""
+        return self._schedule.expires_at()
+
     def overdue_at(self) -> float:
         """Return when a refresh that is due by then should be over."""
         return self.next_at() + OVERDUE
@@ -214,7 +217,7 @@ class Refresher(Generic[T]):
         )
 
     def _begin(self) -> None:
-        """Follow a first snapshot, in which `.env` may stand for what could not be had."""
+        """Follow a first snapshot, in which `.env` may stand in for secrets that were not read."""
         self._follow_snapshot()
         answers = {key: reading.answer for key, reading in self.snapshot.readings.items()}
         # What is denied or does not exist was settled while it was built.
@@ -231,7 +234,6 @@ class Refresher(Generic[T]):
             for key, reading in self.snapshot.readings.items()
         }
         self._schedule.track(self.snapshot.lifetimes, read_at, self._seams.clock())
-        self.expires_at = self._schedule.expires_at()
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -283,9 +285,14 @@ class Refresher(Generic[T]):
             told = self.snapshot.summary({key: problems[key] for key in taken.news})
             change = self._change_since(old, taken.changed)
         except BaseException as caught:  # whatever it is, there has to be a next time
-            if not isinstance(caught, Exception) and not in_our_thread():
+            if isinstance(caught, Exception):
+                error = caught.with_traceback(None)
+            elif in_our_thread():
+                name = type(caught).__name__
+                error = VaultConfigError(f"{name} was raised while the settings were refreshed")
+            else:
                 raise
-            error = told = _without_frames(caught)
+            told = error
             if self.is_ended:
                 return error
             self._schedule.unavailable(keys, error, self._seams.clock())
@@ -294,7 +301,7 @@ class Refresher(Generic[T]):
         return error
 
     def _newest(self, keys: Collection[SecretKey]) -> dict[SecretKey, int]:
-        """Return the newest version of each secret that we have had, or that was announced."""
+        """Return the newest version of each secret that was read or announced."""
         newest: dict[SecretKey, int] = {}
         for key in keys:
             held = self.snapshot.readings[key].answer
@@ -313,7 +320,6 @@ class Refresher(Generic[T]):
         self._schedule.succeeded(taken.fresh, now, absent=absent)
         self._schedule.rejected(taken.held_back, now)
         self._schedule.failed(taken.lost, self._seams.clock())
-        self.expires_at = self._schedule.expires_at()
         return taken
 
     def _change_since(self, old: T, changed: Collection[SecretKey]) -> Change[T] | None:
@@ -324,13 +330,3 @@ class Refresher(Generic[T]):
         self._schedule.changed()
         versions = {p: v for p, v in self.snapshot.versions().items() if p in paths}
         return Change(fields, old, new, versions)
-
-    def _keys_at(self, wanted: Collection[str] | None) -> list[SecretKey]:
-        return [key for key in self._schedule.keys if wanted is None or key.path in wanted]
-
-
-def _without_frames(caught: BaseException) -> Exception:
-    """Return *caught* without its traceback; what ends programs is told of by its name."""
-    if isinstance(caught, Exception):
-        return caught.with_traceback(None)
-    return VaultConfigError(f"{type(caught).__name__} was raised while the settings were refreshed")

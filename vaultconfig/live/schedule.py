@@ -1,13 +1,13 @@
 """When each secret is read again, how fresh all are, and when they expire. Pure.
 
-Two levels of failure: a vault that gives nothing holds back every request, so that an outage
-costs one a step of the backoff; a secret that is denied or gone holds back only itself.
+A vault that does not answer holds back every request, so that an outage costs one request for each
+step of the backoff; a secret that is denied or missing holds back only itself.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -22,7 +22,7 @@ from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.vault import Lifetime
 
 State: TypeAlias = Literal["fresh", "stale", "invalid", "denied", "expired"]
-"""How things stand, from good to bad."""
+"""The states, from good to bad."""
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 
@@ -51,7 +51,7 @@ _DENIALS: Final = (
 
 @dataclass(slots=True)
 class _Entry:
-    """A secret's times, in seconds of the clock; *read_at* is None where it was never had."""
+    """A secret's times, in seconds of the clock; *read_at* is None where it was never read."""
 
     lifetime: Lifetime
     read_at: float | None
@@ -62,11 +62,11 @@ class _Entry:
 
     @property
     def expires_at(self) -> float:
-        """When it is too old to be served; within its ttl it is not, even where none may be."""
+        """When it is too old to be served: never within its ttl, even with ``max_stale=0``."""
         return math.inf if self.read_at is None else self.read_at + self._life
 
     def retry_at(self, now: float, wait: float) -> float:
-        """Return when to ask again after *wait*, in any case once before it expires."""
+        """Return when to ask again after *wait*, but at least once before it expires."""
         chance = self.expires_at - min(_LAST_CHANCE, self._life / 10)
         return min(now + wait, chance) if chance > now else now + wait
 
@@ -124,38 +124,29 @@ class Schedule:
         """Note that *keys* were read at *now*; those that are *absent* still do not exist."""
         part = self._part()
         self._failures, self._retry_at, self._error = 0, -math.inf, None
-        for key in keys:
-            entry = self._entries.get(key)
-            if entry is None:
-                continue
+        for key, entry in self._followed(keys):
             entry.read_at = None if key in absent else now
             entry.due_at = now + _pause(entry.lifetime, part)
             entry.failures, entry.error, entry.is_invalid = 0, None, False
 
     def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
-        """Note that some secrets could not be had, though the vault answered."""
+        """Note that some secrets could not be read, though the vault answered."""
         part = self._random()
-        for key, error in errors.items():
-            entry = self._entries.get(key)
-            if entry is None:
-                continue
-            entry.failures, entry.error, entry.is_invalid = entry.failures + 1, error, False
-            wait = max(backoff(entry.failures, part), asked_pause(error))
+        for key, entry in self._followed(errors):
+            entry.failures, entry.error, entry.is_invalid = entry.failures + 1, errors[key], False
+            wait = max(backoff(entry.failures, part), asked_pause(errors[key]))
             entry.due_at = entry.retry_at(now, wait)
 
     def rejected(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
-        """Note that the values of some secrets do not fit: they are as young as the vault's answer.
+        """Note that the values of some secrets do not fit.
 
-        They are read again when they would be anyway.
+        The vault has answered, so those in use do not age; they are read again when due anyway.
         """
         part = self._part()
-        for key, error in errors.items():
-            entry = self._entries.get(key)
-            if entry is None:
-                continue
+        for key, entry in self._followed(errors):
             entry.read_at = None if entry.read_at is None else now
             entry.due_at = now + _pause(entry.lifetime, part)
-            entry.failures, entry.error, entry.is_invalid = 0, error, True
+            entry.failures, entry.error, entry.is_invalid = 0, errors[key], True
 
     def inherit(self, parent: Schedule, now: float) -> None:
         """Note what *parent* has noted of the same secrets, which are read again all the same."""
@@ -164,7 +155,7 @@ class Schedule:
             entry.is_invalid = parent._entries[key].is_invalid
 
     def unavailable(self, keys: Iterable[SecretKey], error: Exception, now: float) -> None:
-        """Note that the vault gave nothing at all, not even for *keys*, which stay due."""
+        """Note that the vault did not answer; *keys*, which were asked for, stay due."""
         self._failures, self._error = self._failures + 1, error
         wait = max(backoff(self._failures, self._random()), asked_pause(error))
         chances = (entry.retry_at(now, wait) for entry in self._entries.values())
@@ -172,7 +163,7 @@ class Schedule:
         self.hasten(keys, now)
 
     def may_ask(self, now: float) -> bool:
-        """Whether a refresh out of turn makes sense: no outage, and the last ones were not idle."""
+        """Whether a refresh out of turn makes sense: not in an outage or soon after a vain one."""
         return now >= max(self._retry_at, self._patient_until)
 
     def asked_in_vain(self, now: float) -> None:
@@ -188,14 +179,12 @@ class Schedule:
 
     def hasten(self, keys: Iterable[SecretKey], at: float) -> None:
         """Have those of *keys* that are followed read at *at*, if not sooner anyway."""
-        for key in keys:
-            entry = self._entries.get(key)
-            if entry is not None:
-                entry.due_at = min(entry.due_at, at)
+        for _, entry in self._followed(keys):
+            entry.due_at = min(entry.due_at, at)
 
     @property
     def keys(self) -> list[SecretKey]:
-        """Return what is followed."""
+        """The secrets that are followed."""
         return list(self._entries)
 
     def expires_at(self) -> float:
@@ -213,7 +202,7 @@ class Schedule:
         return now - min(known, default=now)
 
     def state(self, now: float, *, is_overdue: bool = False) -> State:
-        """Return how things stand, for the worst of the secrets."""
+        """Return the state of the worst secret."""
         if now >= self.expires_at():
             return "expired"
         found: list[State] = ["stale" if is_overdue else "fresh"]
@@ -227,26 +216,29 @@ class Schedule:
         return max(found, key=STATES.index)
 
     def error_of(self, key: SecretKey) -> Exception | None:
-        """Return what is wrong with one secret; None if nothing is."""
+        """Return the error of one secret, if it has one."""
         entry = self._entries.get(key)
         return None if entry is None else entry.error
 
     def errors(self) -> dict[SecretKey, Exception]:
-        """Return what is wrong with each secret, the vault itself being wrong with all."""
+        """Return the error of each secret that has one; that of the vault itself counts for all."""
         found = {key: entry.error or self._error for key, entry in self._entries.items()}
         return {key: error for key, error in found.items() if error is not None}
 
     def error(self) -> Exception | None:
-        """Return what is amiss, the vault before a single secret; None if nothing is."""
+        """Return an error if there is one, that of the vault before that of a single secret."""
         found = [self._error, *(entry.error for entry in self._entries.values())]
         return next(filter(None, found), None)
+
+    def _followed(self, keys: Iterable[SecretKey]) -> Iterator[tuple[SecretKey, _Entry]]:
+        return ((key, entry) for key in keys if (entry := self._entries.get(key)))
 
     def _part(self) -> float:
         return EARLIEST + (LATEST - EARLIEST) * self._random()
 
 
 def backoff(failures: int, part: float, *, first: float = FIRST_BACKOFF) -> float:
-    """Return the seconds to wait after so many failures; *part*, in [0, 1), is for chance."""
+    """Return the seconds to wait after so many failures; *part*, in [0, 1), is the jitter."""
     whole = min(first * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
     return whole / 2 + part * whole / 2
 

@@ -24,7 +24,7 @@ from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Exceptions, retrying
 from vaultconfig.live.watcher import Watcher
-from vaultconfig.live.worker import Worker, refuse_late_patches
+from vaultconfig.live.worker import Worker, reject_late_patches
 from vaultconfig.log import say
 from vaultconfig.settings import check_arguments
 
@@ -41,7 +41,7 @@ class LiveSettings(Generic[T]):
     """Settings of one class that follow the vault: through rotations, outages and forks.
 
     Making one does no I/O, so it may stand at the top of a module. `start` loads; from then on
-    `current` is a plain read, and a thread of ours keeps it fresh. A forked child goes on with
+    `current` is a plain read, and a background thread keeps it fresh. A forked child goes on with
     what its parent had read, and begins to refresh it when it first reads it.
 
     Where several parts of a program share it, each uses it as a context manager (FastAPI's
@@ -68,7 +68,7 @@ class LiveSettings(Generic[T]):
         self._arguments = arguments
         self._listeners = Listeners[T]()
         self._refresher = self._new_refresher()
-        self._translation: Translation | None = None
+        self._translation: Translation = lambda _, error: error
         self._loads = self._closings = 0
         self._load_error: VaultConfigError | None = None
         self._rest()
@@ -78,7 +78,7 @@ class LiveSettings(Generic[T]):
         """Reset to "not running": the next read of `current` starts the thread."""
         self._loading = threading.RLock()  # a signal handler may come back into each of them
         self._lock = threading.RLock()
-        self._users = self._left_over = 0  # those who are inside a `with`, and were when it closed
+        self._users = self._left_over = 0  # `with` blocks: open, and open at a close
         self._lacks_threads = False
         self._first_read = FirstRead()
         self._worker: Worker | None = None
@@ -112,18 +112,14 @@ class LiveSettings(Generic[T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._leave():
-            self._end()
-
-    def _leave(self) -> bool:
-        """Return whether the last one to use it leaves; not so where `close` came before."""
         with self._lock:
-            if self._left_over:
+            if self._left_over:  # `close` came before
                 self._left_over -= 1
-                return False
+                return
             is_last = self._users == 1
             self._users = max(0, self._users - 1)
-            return is_last
+        if is_last:
+            self._end()
 
     @property
     def current(self) -> T:
@@ -139,7 +135,7 @@ class LiveSettings(Generic[T]):
 
     @property
     def newest(self) -> T:
-        """The newest settings that were read, whatever their age; it starts and waits for nothing.
+        """The newest settings that were read, whatever their age; no thread starts, no call waits.
 
         Raises:
             ConfigurationError: They have not been loaded.
@@ -148,12 +144,12 @@ class LiveSettings(Generic[T]):
         return self._refresher.snapshot.settings
 
     def start(self) -> None:
-        """Load the settings, and keep them fresh from now on; does nothing where that is so.
+        """Load the settings, and keep them fresh from now on; a second call does nothing.
 
-        After `close` they are loaded anew, from wherever the environment now says.
+        After `close` they are loaded anew, from where the environment then says.
 
         Raises:
-            VaultConfigError: They can't be had; nothing has been started.
+            VaultConfigError: They can't be loaded; nothing has been started.
             pydantic.ValidationError: The values do not fit.
         """
         closings = self._closings
@@ -170,36 +166,33 @@ class LiveSettings(Generic[T]):
         are loaded already, the newest are returned, whatever their age.
 
         Raises:
-            VaultConfigError: They can't be had.
+            VaultConfigError: They can't be loaded.
             pydantic.ValidationError: The values do not fit.
         """
         seen = self._loads
         with self._loading:
-            if self._refresher.is_ended or not self._refresher.is_loaded:
-                if self._loads > seen and self._load_error is not None:
-                    raise copy.copy(self._load_error)  # of a load that began meanwhile
-                self._loads += 1
-                self._load()
-            return self._refresher.snapshot.settings
+            if self._refresher.is_loaded and not self._refresher.is_ended:
+                return self._refresher.snapshot.settings
+            if self._loads > seen and self._load_error is not None:
+                raise copy.copy(self._load_error)  # of a load that began meanwhile
+            self._loads, self._load_error = self._loads + 1, None
+            reject_late_patches()
+            refresher = self._new_refresher()
+            try:
+                refresher.load()
+            except VaultConfigError as error:
+                self._load_error = copy.copy(error)
+                raise
+            self._refresher, self._readable_until = refresher, -math.inf
+            self._listeners.teller.tell_loaded(refresher.snapshot.settings)
+            return refresher.snapshot.settings
 
     def _new_refresher(self) -> Refresher[T]:
         following = Following(self._settings_cls, self._arguments, clock=self._clock)
         return Refresher(following, self._seams)
 
-    def _load(self) -> None:
-        refuse_late_patches()
-        refresher = self._new_refresher()
-        self._load_error = None
-        try:
-            refresher.load()
-        except VaultConfigError as error:
-            self._load_error = copy.copy(error)
-            raise
-        self._refresher, self._readable_until = refresher, -math.inf
-        self._listeners.teller.tell_loaded(refresher.snapshot.settings)
-
     def close(self) -> None:
-        """End the refreshing; what was read last can be read until it expires.
+        """Stop refreshing; the last settings can be read until they expire.
 
         It takes less than a second, also while the vault keeps a request waiting.
         """
@@ -253,10 +246,13 @@ class LiveSettings(Generic[T]):
         return self._refresher.health()
 
     def catch_up(self, before: T) -> T:
-        """Return newer settings than *before*, for which the vault is asked where need be.
+        """Return newer settings than *before*, asking the vault if necessary.
 
-        For what has found *before* outdated. It starts no thread and raises nothing: in an
-        outage, and while the vault had nothing new lately, *before* is what you get.
+        Call it when a login with *before* was rejected. It starts no thread and raises nothing
+        else: in an outage, and while the vault had nothing new lately, it returns *before*.
+
+        Raises:
+            ConfigurationError: They have not been loaded: call `start`.
         """
         self._require_loaded()
         self._refresher.catch_up(before)
@@ -266,13 +262,12 @@ class LiveSettings(Generic[T]):
     def on_change(
         self, listener: Callable[[Change[T]], object], *, fields: Collection[str] | None = None
     ) -> None:
-        """Call *listener* once for each change, in a thread of ours, one after the other.
+        """Call *listener* once for each change, in a background thread, one call after the other.
 
         Args:
-            listener: Is given a `Change`. What it raises is reported, and harms nothing. While it
-                runs, the settings are refreshed all the same; what changes meanwhile it is told
-                in one `Change` afterwards. A coroutine function runs on the event loop that is
-                running now.
+            listener: Is called with a `Change`. What it raises is logged, and goes to `on_error`.
+                Refreshing goes on while it runs; further changes are merged into one `Change`
+                until it returns. A coroutine function runs on the event loop that is running now.
             fields: Names, dotted where they are nested; a change of something inside or around
                 one concerns it. None is every field.
 
@@ -290,10 +285,10 @@ class LiveSettings(Generic[T]):
         self._listeners.on_change(listener, fields)
 
     def on_error(self, listener: Callable[[Exception], object]) -> None:
-        """Call *listener* with whatever goes wrong: a refresh, or a listener of changes.
+        """Call *listener* with each error of a refresh, or of a listener of changes.
 
         Args:
-            listener: Is given the exception; for the rest see `on_change`.
+            listener: Is called with the exception; for the rest see `on_change`.
 
         Raises:
             ConfigurationError: It is a coroutine function, and no event loop is running.
@@ -309,17 +304,24 @@ class LiveSettings(Generic[T]):
     def retry_once(self, call: Callable[[], Any] | None = None, /, *, on: Exceptions) -> Any:
         """Call *call*; where it raises *on* and a refresh finds a change, call it once more.
 
-        Without *call* it is a decorator. Functions and coroutine functions alike. Where the
-        refresh fails too, what *call* raised is what you get. In an outage the vault is not
-        asked, and less and less often while nothing has changed.
+        Without *call* it is a decorator, for functions and coroutine functions. If the refresh
+        fails too, or finds no change, the exception of *call* is raised. The vault is not asked in
+        an outage, and less and less often while nothing has changed.
 
         Args:
             call: Such as a function that connects with the password of `current`.
-            on: What is raised when a login is refused.
+            on: The exceptions of a rejected login.
         """
-        if call is None:
-            return lambda function: self._retrying(function, on)
-        return self._retrying(call, on)()
+
+        def has_changed_since(before: T) -> bool:
+            return bool(changed_fields(before, self.catch_up(before)))
+
+        def retried(call: Callable[P, Any]) -> Callable[P, Any]:
+            return retrying(
+                call, on, mark=lambda: self.current, has_changed_since=has_changed_since
+            )
+
+        return retried if call is None else retried(call)()
 
     async def dependency(self) -> T:
         """Return `current`, for ``Depends``: a coroutine, so that FastAPI needs no thread for it.
@@ -337,11 +339,11 @@ class LiveSettings(Generic[T]):
         return self.current
 
     def translate_errors(self, translation: Translation) -> None:
-        """Have what `current` and `health` raise put in the terms of a framework.
+        """Translate the errors of `current` and `health` into those of a framework.
 
         Args:
-            translation: Is given these settings and the error, and returns one of the same type
-                or a subclass.
+            translation: Is called with these settings and the error, and returns one of the same
+                type or a subclass.
         """
         self._translation = translation
 
@@ -359,25 +361,26 @@ class LiveSettings(Generic[T]):
         self._require_loaded()
         self._wake_up()
         self._first_read.wait(self._refresher)
-        if self._clock() < self._refresher.expires_at:
+        if self._clock() < self._refresher.expires_at():
             return self._refresher.snapshot.settings
         health = self._refresher.health()
-        raise self._translated(
+        raise self._translation(
+            self,
             SettingsExpiredError(
                 f"the settings are {health.age:.0f} s old, more than max_stale allows:"
                 f" {health.last_error or 'they were not refreshed'}"
-            )
+            ),
         )
 
     def _wake_up(self) -> None:
-        """Have threads where there is something to refresh, and `current` take the short way."""
+        """Start the threads that are needed, and let `current` take the short way."""
         with self._lock:
             refresher = self._refresher
             if refresher.vault is not None and not refresher.is_ended:
                 try:
                     self._start_threads(refresher)
                     self._lacks_threads = False
-                except RuntimeError:  # the next read tries again; this one is served all the same
+                except RuntimeError:  # the next read tries again; this one is still served
                     if not self._lacks_threads:
                         say(logging.ERROR, _NO_THREADS)
                     self._lacks_threads = True
@@ -386,9 +389,10 @@ class LiveSettings(Generic[T]):
 
     def _start_threads(self, refresher: Refresher[T]) -> None:
         """Start the threads that are missing, or that have died."""
+        attempts = refresher.attempts  # before a thread that starts here makes one
         is_dormant = self._clock() >= refresher.overdue_at()
         if self._worker is None or not self._worker.is_alive:
-            refuse_late_patches()
+            reject_late_patches()
             is_dormant = True
             self._worker = Worker(self._step, name="refresh", clock=self._clock)
             close_when_ending(self)
@@ -396,17 +400,17 @@ class LiveSettings(Generic[T]):
             self._watcher = Watcher(refresher, self._seams)
         self._watcher.worker = self._worker
         if is_dormant:
-            self._first_read.begin(refresher)
+            self._first_read.begin(refresher, attempts)
             self._worker.wake()  # after a sleep of the machine it would go on waiting
 
     def _expose(self) -> None:
-        """Have `current` read the newest snapshot: first the settings, then until when."""
+        """Let `current` read the newest snapshot: set the settings first, then until when."""
         refresher = self._refresher
         self._settings = refresher.snapshot.settings
         self._readable_until = (
             -math.inf
             if self._lacks_threads or self._first_read.is_due(refresher)
-            else min(refresher.expires_at, refresher.overdue_at())
+            else min(refresher.expires_at(), refresher.overdue_at())
         )
 
     def _step(self) -> float:
@@ -427,27 +431,17 @@ class LiveSettings(Generic[T]):
     def _publish_and_wake(self) -> None:
         self._publish()
         with self._lock:
-            if self._worker is not None:  # it may have to try again sooner than it thinks
+            if self._worker is not None:  # it may have to try again sooner than it was going to
                 self._worker.wake()
 
     def _require_loaded(self) -> None:
         if not self._refresher.is_loaded:
             lifespan = "FastAPI(lifespan=vaultconfig.fastapi.lifespan(live))"
             instead = f", or write {lifespan}" if "fastapi" in sys.modules else ""
-            raise self._translated(
+            raise self._translation(
+                self,
                 ConfigurationError(
                     f"the live settings of {self._settings_cls.__name__} have not been loaded:"
                     f" call start() first{instead}"
-                )
+                ),
             )
-
-    def _translated(self, error: VaultConfigError) -> VaultConfigError:
-        return error if self._translation is None else self._translation(self, error)
-
-    def _retrying(self, call: Callable[P, Any], on: Exceptions) -> Callable[P, Any]:
-        return retrying(
-            call, on, mark=lambda: self.current, has_changed_since=self._has_changed_since
-        )
-
-    def _has_changed_since(self, before: T) -> bool:
-        return bool(changed_fields(before, self.catch_up(before)))

@@ -1,4 +1,4 @@
-"""Threads of ours. Nothing but `end`, or the end of their owner, ends one."""
+"""Background threads. Only `end`, or the end of its owner, ends one."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _SimpleQueue = queue.SimpleQueue
 
 
 class OurThread(threading.Thread):
-    """A thread that holds up neither the end of the process nor, by waiting, other threads."""
+    """A thread that does not hold up the end of the process; a read in it waits for nothing."""
 
     def __init__(self, target: Callable[[], object], *, name: str) -> None:
         super().__init__(target=target, name=f"vaultconfig-{name}", daemon=True)
 
 
 def in_our_thread() -> bool:
-    """Whether the code that asks runs in a thread of ours."""
+    """Whether the calling code runs in such a thread."""
     return isinstance(threading.current_thread(), OurThread)
 
 
-def refuse_late_patches() -> None:
-    """Refuse a process that gevent or eventlet has patched after we were imported.
+def reject_late_patches() -> None:
+    """Reject a process that gevent or eventlet has patched after we were imported.
 
     Its threads are greenlets of one thread then, and our locks and queues block them all.
 
     Raises:
-        ConfigurationError: It is one, as under ``gunicorn -k gevent --preload``.
+        ConfigurationError: It is patched, as under ``gunicorn -k gevent --preload``.
     """
     eventlet = sys.modules.get("eventlet.patcher")
     if queue.SimpleQueue is not _SimpleQueue or (eventlet and eventlet.is_monkey_patched("socket")):
