@@ -34,7 +34,7 @@ _SOON: Final = 0.5  # seconds; a server that gives up has done so by then
 def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespan:
     """Return a lifespan that loads *live* before the first request and closes it after the last.
 
-    It stands around the application's own, which finds the settings loaded and whose state is
+    The application's own lifespan runs inside it: it finds the settings loaded, and its state is
     passed on. Of several applications that share *live* the last to end closes it. From now on an
     expired `live.current` is answered with 503. For several settings, give the lifespan of one
     as the other's *own*.
@@ -44,7 +44,7 @@ def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespa
         own: The application's own lifespan.
 
     Raises (once it runs):
-        VaultConfigError: The settings can't be had, so the application does not start.
+        VaultConfigError: The settings can't be loaded, so the application does not start.
         pydantic.ValidationError: The values do not fit, likewise.
     """
     if not isinstance(live, LiveSettings):
@@ -67,11 +67,11 @@ def health_router(live: LiveSettings[Any], *, details: bool = False) -> APIRoute
 
     ``/readyz`` gives the state and the age in seconds of `live.health`. It is 503 only before the
     first load and once the settings have expired: to take all replicas out of service because the
-    vault is down would turn its outage into ours.
+    vault is down would turn its outage into one of the application.
 
     Args:
-        live: The settings to tell of.
-        details: Tell also of paths, versions and the last error, for who may know these.
+        live: The settings whose health is shown.
+        details: Also show paths, versions and the last error, where only operators can ask.
     """
     router = APIRouter(include_in_schema=False)
 
@@ -92,7 +92,7 @@ def health_router(live: LiveSettings[Any], *, details: bool = False) -> APIRoute
 
 
 class _ExpiredError(SettingsExpiredError, HTTPException):
-    """What FastAPI answers with 503, telling the client nothing of paths and reasons."""
+    """FastAPI answers it with 503, and shows the client no paths and no reasons."""
 
     def __init__(self, error: VaultConfigError, *, retry_after: int) -> None:
         headers = {"Retry-After": str(retry_after)}
@@ -132,13 +132,13 @@ def _start(live: LiveSettings[Any]) -> Exception | None:
     try:
         live.__enter__()
     except (VaultConfigError, ValidationError) as error:
-        return error.with_traceback(None)  # it says what to do; our frames would bury that
+        return error.with_traceback(None)  # it says what to do, and our frames would hide that
     return None
 
 
 async def _leave_word(sentence: str) -> None:
-    """Have *sentence* logged last, below the traceback and whatever else the server says."""
-    with suppress(RuntimeError):  # trio, where the traceback has to do
+    """Log *sentence* last, below the traceback and other lines of the server."""
+    with suppress(RuntimeError):  # under trio only the traceback shows
         task = asyncio.get_running_loop().create_task(_say_at_the_end(sentence))
         await asyncio.wait([task], timeout=0.0)  # until it has begun
 

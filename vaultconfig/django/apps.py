@@ -8,7 +8,7 @@ from django.apps import AppConfig
 
 from vaultconfig.django import databases
 from vaultconfig.django.installation import APP
-from vaultconfig.django.masked import refuse_masked
+from vaultconfig.django.masked import reject_masked
 
 
 class VaultConfigApp(AppConfig):
@@ -19,12 +19,12 @@ class VaultConfigApp(AppConfig):
     verbose_name = "vaultconfig"
 
     def __init__(self, app_name: str, app_module: Any) -> None:
-        """Refuse masked secrets before the applications behind this one are imported.
+        """Reject masked secrets before the applications behind this one are imported.
 
         Raises:
             django.core.exceptions.ImproperlyConfigured: A setting of Django holds one.
         """
-        refuse_masked()
+        reject_masked()
         super().__init__(app_name, app_module)
 
     def ready(self) -> None:

@@ -104,7 +104,7 @@ def _published(project: Loaded) -> Iterator[checks.CheckMessage]:
 
 
 def _in_clear() -> Iterator[checks.CheckMessage]:
-    with suppress(ConfigurationError):  # whoever connects says what is invalid
+    with suppress(ConfigurationError):  # the code that connects says what is invalid
         connection = read_connection(os.environ)
         for url in (connection.url, connection.token_url):
             if goes_in_clear(url):

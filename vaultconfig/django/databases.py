@@ -1,7 +1,7 @@
 """Keeps the logins of Django's databases current, in place, so that every thread sees them.
 
 It opens, closes and drops no connection: one that is logged in stays good. What came from the
-vault is known by its type; what anybody else has put in its place is left alone.
+vault is known by its type; what other code has put in its place is left alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def declared() -> Mapping[str, Mapping[str, str]]:
 
 
 def mistakes(settings: BaseModel) -> list[str]:
-    """Return what is wrong with `VAULTCONFIG_DATABASES`, a sentence each; no value is told."""
+    """Return what is wrong with `VAULTCONFIG_DATABASES`, a sentence each, without values."""
     value: object = declared()
     if not isinstance(value, Mapping):
         return [
@@ -78,7 +78,7 @@ def fill() -> None:
 
 
 def follow_all() -> None:
-    """Have the further logins of all databases made with what the vault has by now."""
+    """Let further logins of all databases use what the vault has by now."""
     changed = [alias for alias in list(connections.settings) if follow(connections.settings[alias])]
     for alias in changed:
         _renew_pool(alias)
@@ -87,7 +87,7 @@ def follow_all() -> None:
 def follow(database: dict[str, Any]) -> bool:
     """Bring what came from the vault in *database* up to date; return whether it has changed.
 
-    Several threads may do so at the same time, none of them waits, and the newest stays.
+    Several threads may do so at the same time without waiting; the newest login stays.
     """
     before = dict(database)
     if is_followed(database):
@@ -104,7 +104,7 @@ def is_followed(database: Mapping[str, Any]) -> bool:
 
 
 def _fields_in(database: Mapping[str, Any]) -> dict[str, str]:
-    """Return the field of each text that is still ours.
+    """Return the field of each text that still follows the vault.
 
     A test database is where it was made: beside a NAME that we don't know HOST and PORT stay.
     """

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from vaultconfig.django.masked import refuse_masked
+from vaultconfig.django.masked import reject_masked
 
 APP: Final = "vaultconfig.django"
 ENGINE: Final = "vaultconfig.django.postgresql"
@@ -36,9 +36,9 @@ def require_application() -> None:
             f"(vaultconfig.E003) {APP!r} is missing from INSTALLED_APPS, so no database gets its"
             " login from the vault: add it as the first one"
         )
-    _refuse_masked_once()
+    _reject_masked_once()
 
 
 @cache
-def _refuse_masked_once() -> None:
-    refuse_masked()  # an error is not kept
+def _reject_masked_once() -> None:
+    reject_masked()  # an error is not kept

@@ -106,7 +106,7 @@ def start_refreshing(**_: object) -> None:
     """Refresh from now on, in this process; a receiver of ``request_started``."""
     from vaultconfig.django import databases
 
-    with suppress(VaultConfigError):  # expired: whoever reads them is told
+    with suppress(VaultConfigError):  # expired: the code that reads them gets the error
         _ = current_live().current
     databases.follow_all()
 

@@ -49,7 +49,7 @@ def is_refusal(error: Exception) -> bool:
     session = getattr(error, "pgconn", None)
     if session is not None:
         return bool(session.used_password)
-    return "authentication failed" in str(error)  # psycopg2 has the words only
+    return "authentication failed" in str(error)  # psycopg2 gives only a message
 
 
 def _attempt(
@@ -63,6 +63,6 @@ def _attempt(
 
 
 def _catch_up() -> None:
-    """Have the vault asked for newer settings, at most once a crowd."""
+    """Ask the vault for newer settings; logins that are rejected together share the request."""
     live = current_live()
     live.catch_up(live.newest)

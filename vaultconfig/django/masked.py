@@ -19,7 +19,7 @@ REVEAL: Final = "use .get_secret_value() in settings.py"
 _MASK: Final = re.compile(rf"(?<!\*)\*{{{len(MASK)}}}(?!\*)")  # a longer row is decoration
 
 
-def refuse_masked() -> None:
+def reject_masked() -> None:
     """Stop where a setting that Django defines holds a masked secret, or the text of its mask.
 
     Raises:

@@ -14,7 +14,7 @@ from vaultconfig.log import say
 
 
 class _DiscreetSignal(Signal):
-    """A signal that keeps to itself what a receiver says when it fails, and tells the others."""
+    """A signal that logs a failed receiver without its message, and calls the others."""
 
     def _log_robust_failure(self, receiver: Callable[..., Any], err: BaseException) -> None:
         # Django logs the message, which may quote a value that the receiver was given.
@@ -44,5 +44,5 @@ class _DiscreetSignal(Signal):
 vault_refreshed = _DiscreetSignal()
 """Sent after each change: *sender* is the settings class, *change* a `vaultconfig.Change`.
 
-It is sent by ``send_robust``, in a thread of the live settings mostly.
+It is sent by ``send_robust``, usually in a thread of the live settings.
 """

@@ -47,7 +47,7 @@ def changed_fields(old: BaseModel, new: BaseModel) -> frozenset[str]:
 
 
 def unknown_part(model: type[BaseModel], name: str) -> tuple[type[BaseModel], str] | None:
-    """Return the model without some part of the dotted *name*, and that part; None if all exist."""
+    """Return the model and its field that does not exist in a dotted *name*; None if all exist."""
     first, _, rest = name.partition(".")
     if first not in model.model_fields:
         return model, first

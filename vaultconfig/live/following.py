@@ -1,4 +1,4 @@
-"""Follows the vault: takes into a snapshot what fits, and holds back what does not. No clock."""
+"""Follows the vault: values that fit make a new snapshot, others are held back. No clock."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vaultconfig.vaults.cache import Reading
 T = TypeVar("T", bound=BaseSettings)
 
 TELL_AGAIN: Final = 3600.0
-"""Seconds after which it is told once more that a value does not fit."""
+"""Seconds until a value that does not fit is reported again."""
 
-# Whatever else a class raises may be no fault of the value, and may not come again.
+# Another exception may have a cause outside of the value, and may not happen again.
 _OF_VALUES: Final = (ValidationError, VaultConfigError)
 
 
@@ -31,7 +31,7 @@ class _HeldBack(NamedTuple):
         answer: What the vault said.
         error: What was wrong with it.
         build: The number of the snapshot beside which it was tried.
-        told_at: When that was told, in seconds of the clock.
+        told_at: When it was last reported, in seconds of the clock.
     """
 
     answer: SecretOrError
@@ -44,11 +44,11 @@ class Taken(NamedTuple):
     """What became of the answers to one refresh.
 
     Attributes:
-        fresh: Those that the settings now have, with what has not changed among them.
-        changed: Those that have.
-        held_back: Secrets whose new values do not fit.
-        lost: What could not be had.
-        news: What of the latter two has not been told before.
+        fresh: Those that are in use from now on, also where nothing has changed.
+        changed: The secrets among them that have changed.
+        held_back: Secrets whose new values do not fit, and why not.
+        lost: Secrets that could not be read, and why not.
+        news: The secrets of the latter two that have not been reported before.
     """
 
     fresh: Mapping[SecretKey, Reading]
@@ -82,7 +82,7 @@ class Following(Generic[T]):
         """Build the first snapshot.
 
         Raises:
-            VaultConfigError: It can't be had.
+            VaultConfigError: The settings can't be loaded.
             pydantic.ValidationError: The values do not fit.
         """
         self.snapshot = build(self._settings_cls, self._arguments, clock=self._clock)
@@ -97,7 +97,7 @@ class Following(Generic[T]):
         return child
 
     def take(self, readings: Mapping[SecretKey, Reading], now: float) -> Taken:
-        """Take what the vault gave; what it did not give, or does not fit, stays as it was."""
+        """Use the answers that fit; what they do not replace stays as it was."""
         known = self.snapshot.readings
         fresh: dict[SecretKey, Reading] = {}
         changed: dict[SecretKey, Reading] = {}
@@ -130,13 +130,13 @@ class Following(Generic[T]):
                 told_at = now
             held_back[key] = error
             self._held_back[key] = _HeldBack(answer, error, self._builds, told_at)
-        # The vault has answered: what is in use instead of a value that does not fit does not age.
+        # The vault has answered, so the value in use instead of one that does not fit stays young.
         kept = {key: known[key]._replace(read_at=now) for key in held_back}
         self.snapshot = self.snapshot.renewed(fresh | kept)
         return Taken(fresh, changed.keys() & fresh.keys(), held_back, lost, news | lost.keys())
 
     def _take_in(self, news: Mapping[SecretKey, Reading]) -> Mapping[SecretKey, Exception]:
-        """Swap the snapshot for one with *news* in it; return what does not fit, and why not."""
+        """Build and swap in a snapshot with *news*; return the secrets that do not fit, and why."""
         tried = {
             key: held.error
             for key, held in self._held_back.items()
@@ -167,5 +167,5 @@ class Following(Generic[T]):
 def _differs(old: SecretOrError, new: SecretOrError) -> bool:
     if isinstance(old, Secret) and isinstance(new, Secret):
         return old.version != new.version or old.data != new.data
-    # As little there as before is no news, but unreachable as before is still a failure.
+    # Still missing is unchanged, but still unreachable is another failure.
     return type(old) is not type(new) or not isinstance(new, SecretError)

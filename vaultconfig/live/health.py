@@ -1,4 +1,4 @@
-"""What may be told of live settings: states, ages, versions and reasons, never a value. Pure."""
+"""What may be shown of live settings: states, ages, versions and reasons, no value. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Health:
             was 401, 403 or 404) or ``expired``.
         age: Of the oldest secret, in seconds since it was read.
         versions: Of the secrets in use, by path.
-        last_error: What went wrong last; None when nothing is amiss.
+        last_error: What went wrong last; None once it has been fixed.
         next_refresh: Seconds until the vault is asked again; None if it is not going to be.
     """
 
@@ -37,13 +37,13 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
-    """What came of one refresh, and how things stood then.
+    """The result of one refresh.
 
     Attributes:
         change: What it has changed, if anything.
-        error: What went wrong, if that is news.
+        error: What went wrong, if that has not been reported before.
         has_failed: Whether anything went wrong.
-        health: How things stand.
+        health: That after it.
     """
 
     change: Change[T] | None

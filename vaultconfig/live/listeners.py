@@ -1,4 +1,4 @@
-"""The log and the application's callbacks: told beside the refresh, one after the other."""
+"""Calls the log and the application's listeners beside the refresh, one after the other."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Listeners(Generic[T]):
         self._thread: OurThread | None = None
 
     def after_fork(self) -> None:
-        """Begin anew in a forked child, with what its parent had not finished telling."""
+        """Begin anew in a forked child, with the news that its parent had not finished telling."""
         self._rest()
         self._log.after_fork()
         for _, on_change in self._on_change:
@@ -75,12 +75,12 @@ class Listeners(Generic[T]):
         self._on_error.append(_Listener(function, lambda _, newer: newer, lambda _: None))
 
     def tell(self, outcome: Outcome[T]) -> None:
-        """Have the log and the listeners told, in a thread of ours, in the order of the calls."""
+        """Notify the log and the listeners in a background thread, in the order of these calls."""
         self._news.append(outcome)
         self.go_on()
 
     def go_on(self) -> None:
-        """Start the thread that tells the listeners, where there is news and none is running."""
+        """Start the thread that notifies the listeners, if there is news and it is not running."""
         with self._lock:
             if self._news and self._thread is None:
                 self._thread = OurThread(self._run, name="tell")
@@ -127,13 +127,13 @@ class Listeners(Generic[T]):
 class _Listener(Generic[News]):
     """One callback, which is called with one piece of news after the other.
 
-    What comes while it is still busy is merged, so that one that never returns costs a thread
-    and no more.
+    News that arrives while it is busy is merged, so that a function that never returns costs one
+    thread.
 
     Args:
-        function: A function, or a coroutine function; that runs on the event loop of now.
+        function: A function; or a coroutine function, for the event loop that is running now.
         merged: Makes one piece of news of two.
-        on_error: Is told what *function* raises.
+        on_error: Is called with what *function* raises.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class _Listener(Generic[News]):
         say(
             logging.ERROR,
             "the listener %s can't run: the event loop in which it was registered has ended,"
-            " or there was none",
+            " or no loop was running then",
             self._name,
         )
 

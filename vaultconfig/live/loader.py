@@ -44,9 +44,9 @@ class Snapshot(Generic[T]):
         settings: As the application sees it; never changed.
         readings: What the vault said of each secret in it.
         lifetimes: How long each of those may be served.
-        vault: The vault that said so; None where nothing was asked.
+        vault: The vault that was asked; None where no source left anything to it.
         deadline: Seconds that a load may take.
-        loads: What the other sources gave, and what came of it.
+        loads: What the other sources gave, and the reports of what came of it, by class.
     """
 
     settings: T = field(repr=False)
@@ -76,7 +76,7 @@ class Snapshot(Generic[T]):
     def blamed(
         self, error: Exception, news: Mapping[SecretKey, Reading]
     ) -> Mapping[SecretKey, Exception]:
-        """Return what of *news* made *error*, with its own part of it; all, where nothing says."""
+        """Return the secrets of *news* that *error* names, each with its part; else all of them."""
         found: Mapping[SecretKey, Exception] = {}
         if isinstance(error, UnresolvedSettingsError):
             failed: dict[str, list[SettingFailure]] = {}
@@ -125,10 +125,10 @@ def build(
         arguments: Of the class.
         clock: That of the cache.
         before: The same settings before, whose class is called again and whose sources are not.
-        news: What the vault has said of its secrets since.
+        news: Newer readings of its secrets.
 
     Raises:
-        VaultConfigError: What is not known could not be had.
+        VaultConfigError: A secret that is not known could not be read.
         pydantic.ValidationError: The values do not fit.
     """
     made = _Build(clock, before, news or {})
@@ -144,7 +144,7 @@ def build(
 
 
 def _title_of(model: type) -> str:
-    """Return what a ValidationError of *model* is called."""
+    """Return the title of a ValidationError of *model*."""
     return getattr(model, "model_config", {}).get("title") or model.__name__
 
 
@@ -164,7 +164,7 @@ class _Build(Loads):
 
     Attributes:
         done: Its loads, by class.
-        known: What is known of secrets.
+        known: The newest reading of each secret.
         is_patched: Whether all loads are as before, but for values of the vault.
     """
 
@@ -188,7 +188,7 @@ class _Build(Loads):
         """Return ``settings_cls(**arguments)``."""
         done = next(iter(self._before.get(settings_cls, ())), None)
         with self.around():
-            # An `__init__` of its own may not hand this argument on.
+            # An `__init__` of its own may not pass this argument on.
             if done is not None and vars(BaseSettings)["__init__"] is settings_cls.__init__:
 
                 def kept() -> dict[str, Any]:
@@ -224,7 +224,7 @@ class _Build(Loads):
             if unknown:
                 self.known |= vault.read(unknown, deadline=deadline)
         except VaultConfigError as error:
-            # In development the settings may be built all the same, without these.
+            # In development the settings may still be built, without these.
             self.known |= dict.fromkeys(unknown, Reading(error, self._clock()))
             raise
         return {ref: picked(self.known[ref.key].answer, ref) for ref in references}

@@ -1,4 +1,4 @@
-"""What becomes of live settings when their process forks or ends. Keeps nothing alive."""
+"""Tells live settings when their process forks or ends, without keeping them alive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Alive(Protocol):
     """Something with a thread that a forked child does not have."""
 
     def after_fork(self) -> None:
-        """Begin anew in a child, where no other thread has come along."""
+        """Begin anew in a child, which has only the thread that forked."""
 
     def close(self) -> None:
         """End threads and connections."""
@@ -30,7 +30,7 @@ _alive: WeakValueDictionary[int, Alive] = WeakValueDictionary()
 
 
 def follow(alive: Alive) -> None:
-    """Tell *alive* of forks, and of the end of the process, for as long as others keep it."""
+    """Tell *alive* of forks, and of the end of the process, while others refer to it."""
     _alive[id(alive)] = alive
 
 
@@ -41,7 +41,7 @@ def _living() -> list[Alive]:
 def close_when_ending(alive: Alive) -> None:
     """Close *alive* when this process ends by itself, also if it is a child of a process pool.
 
-    Those end without `atexit`: multiprocessing's by its own finalizers, Celery's by its signal.
+    Such a child ends without `atexit`: multiprocessing has finalizers, and Celery a signal.
     """
     close = partial(_close, ref(alive))
     multiprocessing, celery = map(sys.modules.get, ("multiprocessing.util", "celery.signals"))

@@ -1,4 +1,4 @@
-"""What became of the refreshes of live settings, in the log and in OpenTelemetry's counter."""
+"""Logs the refreshes of live settings, and counts them for OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vaultconfig.settings import VaultSettings, overridden_fields
 
 
 class Teller:
-    """Logs what is news: that a state gets worse, or better, and what has changed."""
+    """Logs a state that gets worse or better, and settings that have changed."""
 
     def __init__(self) -> None:
         self._state: State = "fresh"

@@ -1,4 +1,4 @@
-"""Follows the vault's own announcements of changes, where it makes any.
+"""Subscribes to the vault's events about changes, where it has any.
 
 It only says what has to be read again and when; the ttl stays as the safety net.
 """
@@ -50,7 +50,7 @@ class Watcher:
     """Subscribes to the secrets of one settings object, and hastens their refresh.
 
     Args:
-        refresher: Whose secrets; it is told what has changed.
+        refresher: Of the settings; it is told which secrets have changed.
         seams: Clock and randomness.
 
     Attributes:
@@ -112,7 +112,7 @@ class Watcher:
             self._paths, self._may_have_missed = paths, True
             self._seen.clear()
             self._unacknowledged.clear()
-        if self._is_ending:  # since we asked, so that `end` has not seen it
+        if self._is_ending:  # meanwhile, so that `end` has not seen it
             self._unsubscribe()
 
     def _poll(self) -> float:
@@ -137,7 +137,7 @@ class Watcher:
         return min(PAUSE * 2.0 ** min(self._early_polls, 30), LONGEST_PAUSE)
 
     def _news(self, events: Iterable[Event]) -> dict[str, int | None]:
-        """Return paths and versions that are new to us; one rotation may be two events."""
+        """Return the paths and versions that are not known yet; one rotation may be two events."""
         known = self._refresher.snapshot.versions() | self._announced
         news = {
             event.path: event.version
@@ -181,7 +181,7 @@ class Watcher:
         if not self._has_told:
             say(
                 logging.INFO,
-                "changes show after the ttl, without news from the vault: %s",
+                "changes show after the ttl, because there is no subscription: %s",
                 described(error),
             )
             self._has_told = True

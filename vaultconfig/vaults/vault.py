@@ -130,7 +130,7 @@ class Vault:
             )
             readings |= brought
         self._add_stale(readings, lifetimes)
-        # An outage that the cache makes up for is no failure; a rejected token always is one.
+        # An outage that the cache makes up for is not a failure; a rejected token always is one.
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or readings.keys() != lifetimes.keys()
         ):
@@ -178,7 +178,7 @@ class Vault:
         """Have the vault keep events about *paths*; see `VaultClient.subscribe`.
 
         Raises:
-            VaultConfigError: It has no subscriptions, or denies us one.
+            VaultConfigError: It has no subscriptions, or denies this one.
         """
         return self._client().subscribe(paths)
 

@@ -1,6 +1,6 @@
 """``ENGINE = "vaultconfig.django.postgresql"``: the newest login, and a second try.
 
-Only how connections are opened is ours; everything else is Django's.
+It changes only how connections are opened; everything else is Django's.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if pool is None or isinstance(pool.connection_class, _Logins):
             return pool
         if is_followed(self.settings_dict):
-            pool.connection_class = _Logins(
-                self, pool.connection_class
-            )  # it has not been opened yet
+            # It has not been opened yet.
+            pool.connection_class = _Logins(self, pool.connection_class)
         return pool
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -60,7 +59,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 @dataclass(frozen=True, slots=True)
 class _Logins:
-    """Stands for the class of a pool's connections, of which the pool only wants `connect`."""
+    """Stands in for the class of a pool's connections; the pool only calls its `connect`."""
 
     wrapper: DatabaseWrapper
     connection_class: Any

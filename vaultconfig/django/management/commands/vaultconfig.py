@@ -11,15 +11,15 @@ from vaultconfig.django.loading import Loaded, loaded
 
 
 class Command(BaseCommand):
-    """Runs a command of ours with the class that settings.py has loaded."""
+    """Runs a command of vaultconfig with the class that settings.py has loaded."""
 
     help = "Runs 'vaultconfig render' or 'vaultconfig check' for the settings of this project."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take a command, and whatever that takes."""
+        """Take a command and its arguments."""
         parser.add_argument("subcommand", choices=["render", "check"])
-        parser.add_argument("arguments", nargs=REMAINDER, help="as 'vaultconfig COMMAND' has them")
+        parser.add_argument("arguments", nargs=REMAINDER, help="those of 'vaultconfig COMMAND'")
 
     def handle(self, *, subcommand: str, arguments: list[str], **_: Any) -> None:
         """Run it; its exit code is that of the process."""
