@@ -9,11 +9,13 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tests.live.rig import Ahead, Clock, Load, eventually, heard, reads
+from tests.live.rig import Ahead, Clock, Load, eventually, heard, reads, reasons
 from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import AccessDeniedError
 from vaultconfig.live import following
 from vaultconfig.live.refresher import Refresher, Seams
+from vaultconfig.loading.mistakes import described
 
 CANARY = "hunter2-canary"
 HOUR = 3600.0
@@ -280,6 +282,18 @@ def test_it_is_read_again_when_it_would_be_anyway(
     refresher.refresh()
     assert refresher.next_at() == clock.now + 0.75 * 300.0
     assert len(reads(vault)) == 2
+
+
+def test_beside_what_fails_settings_it_is_told_too(vault: DevServer, load: Load) -> None:
+    """A secret that is denied does not hide a value that does not fit; both stand in one error."""
+    refresher = load()
+    vault.deny("db")
+    vault.put("tuning", {"workers": CANARY})
+    error = refresher.refresh()
+    assert reasons(error) == [AccessDeniedError]
+    assert "beside these: workers: Input should be a valid integer" in str(error)
+    assert "workers: Input" in described(refresher.outcomes.pop().error or KeyError())
+    assert CANARY not in str(error)
 
 
 def test_a_forked_child_knows_what_is_held_back(vault: DevServer, load: Load) -> None:

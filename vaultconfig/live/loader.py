@@ -20,6 +20,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.mistakes import described
 from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
 from vaultconfig.loading.report import Report
@@ -93,7 +94,10 @@ class Snapshot(Generic[T]):
         return found or dict.fromkeys(news, error)
 
     def summary(self, problems: Mapping[SecretKey, Exception]) -> Exception | None:
-        """Return what a load would raise for *problems*: what fails settings, in one group."""
+        """Return what a load would raise for *problems*: what fails settings, in one group.
+
+        Beside such a group the others, such as a ValidationError, are its hint.
+        """
         done = (done for loads in self.loads.values() for done in loads)
         failures = [
             need.failed(problem)
@@ -105,9 +109,12 @@ class Snapshot(Generic[T]):
         for problem in problems.values():
             if isinstance(problem, UnresolvedSettingsError):
                 failures += problem.failures
-        if failures:
-            return UnresolvedSettingsError(dict.fromkeys(failures))
-        return next(iter(problems.values()), None)
+        if not failures:
+            return next(iter(problems.values()), None)
+        grouped = (*_OF_A_SETTING, UnresolvedSettingsError)
+        others = [described(p) for p in problems.values() if not isinstance(p, grouped)]
+        hint = f"beside these: {'; '.join(dict.fromkeys(others))}" if others else None
+        return UnresolvedSettingsError(dict.fromkeys(failures), hint=hint)
 
 
 def build(
