@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
+from vaultconfig.live.processes import _close_all
 from vaultconfig.live.refresher import Seams
 from vaultconfig.vaults.shared import close_vaults
 
@@ -43,6 +44,7 @@ def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("VAULTCONFIG_ENVIRONMENT", "production")
     close_vaults()
     yield
+    _close_all()  # live settings that a test has left to the garbage collector
     close_vaults()
 
 

@@ -59,14 +59,14 @@ class Service:
 
     def sign(self) -> dict[str, str]:
         """Have a text signed, over a connection of its own, so that any worker may answer."""
-        answer = httpx.post(f"{self.url}/signatures", json={"text": "hello"}, timeout=20)
+        answer = httpx.post(f"{self.url}/signatures", json={"text": "hello"}, timeout=LONG)
         assert answer.status_code == 200
         assert CANARY not in answer.text
         signed: dict[str, str] = answer.json()
         return signed
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=20)
+        return httpx.get(self.url + path, timeout=LONG)
 
     def ended(self) -> int:
         """Wait for its end, and return the exit code."""

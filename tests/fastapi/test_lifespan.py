@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from tests.fastapi.conftest import CANARY, PATH, Settings
+from tests.live.rig import LONG, eventually
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultUnavailableError
@@ -59,7 +60,7 @@ def test_the_end_leaves_no_thread(filled: DevServer, live: LiveSettings[Settings
     """After the lifespan nothing refreshes any more."""
     with TestClient(app_of(live)):
         assert threads() != []
-    assert threads() == []
+    eventually(lambda: threads() == [])
 
 
 def test_loading_does_not_block_the_event_loop(
@@ -113,7 +114,7 @@ def test_what_the_applications_own_raises_is_raised(
 
     with pytest.raises(LookupError, match=when), TestClient(app_of(live, own)):
         assert when == "end"
-    assert threads() == []
+    eventually(lambda: threads() == [])
 
 
 def test_several_settings_in_one_application(
@@ -132,7 +133,7 @@ def test_several_settings_in_one_application(
 
     with TestClient(app) as client:
         assert client.get("/issuers").json() == ["signer", "other"]
-    assert "vaultconfig-refresh" not in [thread.name for thread in threads()]
+    eventually(lambda: threads() == [])
 
 
 def test_the_next_start_loads_anew(
@@ -190,7 +191,7 @@ def test_without_settings_it_does_not_start(
     assert last.levelno == logging.CRITICAL
     assert last.getMessage().startswith("the application does not start without its settings: ")
     assert said in last.getMessage()
-    assert threads() == []
+    eventually(lambda: threads() == [])
 
 
 def test_the_traceback_of_a_refused_start_is_short(
@@ -213,7 +214,7 @@ def test_a_loop_that_goes_on_hears_why_it_did_not_start(
     async def embed() -> int:
         with pytest.raises(UnresolvedSettingsError):
             await lifespan(live)(FastAPI()).__aenter__()
-        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=10)
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=LONG)
         return len(caplog.records)
 
     assert asyncio.run(embed()) == 1
@@ -246,7 +247,7 @@ def test_two_applications_on_one_live(filled: DevServer, live: LiveSettings[Sett
             assert admin.get("/").json() is True
         assert threads() != []
         assert public.get("/").json() is True
-    assert threads() == []
+    eventually(lambda: threads() == [])
 
 
 def test_an_application_that_did_not_start_does_not_count(
@@ -264,4 +265,4 @@ def test_an_application_that_did_not_start_does_not_count(
             pass
         assert running.get("/").json() is True
         assert threads() != []
-    assert threads() == []
+    eventually(lambda: threads() == [])

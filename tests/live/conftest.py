@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from tests.live.rig import Ahead, Clock, Load
 from vaultconfig.live.following import Following
+from vaultconfig.live.processes import _close_all
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.vaults.shared import close_vaults
 
@@ -23,6 +24,7 @@ def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         monkeypatch.delenv(name)
     close_vaults()
     yield
+    _close_all()  # live settings that a test has left to the garbage collector
     close_vaults()
 
 
