@@ -26,7 +26,7 @@ DATABASE = "environments/production/site/database"
 Answer = dict[str, Any]
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+def eventually(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Return what *condition* returns once that is true; fail when it is not in time."""
     until = time.monotonic() + seconds
     while not (found := condition()):
