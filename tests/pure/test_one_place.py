@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,3 +184,35 @@ def test_private_names_of_pydantic_settings() -> None:
         if name in private or "._" in name
     }
     assert files == {"source/upstream.py"}
+
+
+OUTSIDE = re.compile(r"\b(environ|getenv|socket|open|read_bytes|getcwd|time|monotonic|now)\b")
+
+
+def names_that_reach_outside(file: Path) -> set[str]:
+    """Return what *file* names of the process, files, sockets and clocks."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {part for alias in node.names for part in alias.name.split(".")}
+    return set(filter(OUTSIDE.fullmatch, names))
+
+
+def test_a_load_is_pure() -> None:
+    """Nothing in `loading` or `references` looks at the process, a file, a socket or a clock."""
+    files = [*(PACKAGE / "loading").glob("*.py"), *(PACKAGE / "references").glob("*.py")]
+    assert {str(f): found for f in files if (found := names_that_reach_outside(f))} == {}
+    assert names_that_reach_outside(PACKAGE / "source" / "asking.py") == {"environ"}
+    assert names_that_reach_outside(PACKAGE / "latch.py") == set()
+
+
+def test_a_load_knows_neither_http_nor_the_vault() -> None:
+    """Importing it loads nothing of either."""
+    code = (
+        "import vaultconfig.loading.load, sys; print([m for m in sys.modules"
+        " if m.startswith(('httpx', 'vaultconfig.client', 'vaultconfig.vaults'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
