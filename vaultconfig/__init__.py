@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
     from vaultconfig.live import Change, Health, LiveSettings
-    from vaultconfig.loading.given import Provenance
+    from vaultconfig.loading.layers import Provenance
     from vaultconfig.references import VaultRef
     from vaultconfig.secret import Secret
     from vaultconfig.settings import VaultConfigDict, VaultSettings, provenance
@@ -35,7 +35,7 @@ _MODULES: Final = {
     "Change": "vaultconfig.live",
     "Health": "vaultconfig.live",
     "LiveSettings": "vaultconfig.live",
-    "Provenance": "vaultconfig.loading.given",
+    "Provenance": "vaultconfig.loading.layers",
     "Secret": "vaultconfig.secret",
     "VaultClient": "vaultconfig.client",
     "VaultConfigDict": "vaultconfig.settings",

@@ -19,7 +19,7 @@ from vaultconfig.errors import (
 )
 from vaultconfig.loading.checks import check_class, failures_of_factories
 from vaultconfig.loading.fields import fields_of, model_fields, overlap
-from vaultconfig.loading.given import Provenance
+from vaultconfig.loading.layers import Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts

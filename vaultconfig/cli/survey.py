@@ -22,7 +22,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.loading.fields import describe
-from vaultconfig.loading.given import DEFAULT, VAULT, Provenance
+from vaultconfig.loading.layers import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.report import Report

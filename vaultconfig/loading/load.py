@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.filling import Answers, ReadText
-from vaultconfig.loading.given import Layer
+from vaultconfig.loading.layers import Layer
 from vaultconfig.loading.merging import Merge
 from vaultconfig.loading.placeholders import Placeholders
 from vaultconfig.loading.places import not_too_deep

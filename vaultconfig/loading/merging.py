@@ -34,7 +34,7 @@ from vaultconfig.loading.annotations import (
 )
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
-from vaultconfig.loading.given import (
+from vaultconfig.loading.layers import (
     DEFAULT,
     DOTENV,
     VAULT,

@@ -13,7 +13,7 @@ from vaultconfig.errors import (
 )
 from vaultconfig.loading.annotations import Declared
 from vaultconfig.loading.fields import ModelField
-from vaultconfig.loading.given import Layer, Piece
+from vaultconfig.loading.layers import Layer, Piece
 from vaultconfig.loading.places import Place
 from vaultconfig.references import Template, VaultRef, expanded_in, parse
 

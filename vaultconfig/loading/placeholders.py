@@ -10,7 +10,7 @@ from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.annotations import Declared
 from vaultconfig.loading.fields import model_fields
-from vaultconfig.loading.given import DEFAULT, Layer
+from vaultconfig.loading.layers import DEFAULT, Layer
 from vaultconfig.loading.places import ABSENT
 from vaultconfig.references import expanded_in, is_reference
 

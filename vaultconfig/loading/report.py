@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from vaultconfig.errors import SettingFailure, VaultConfigError
 from vaultconfig.loading.fields import describe, fields_of, overlap
 from vaultconfig.loading.filling import Answers
-from vaultconfig.loading.given import DEFAULT, VAULT, Provenance
+from vaultconfig.loading.layers import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.places import Place
 from vaultconfig.references import Resolved

@@ -29,7 +29,7 @@ from vaultconfig.errors import SettingFailure, VaultConfigError
 from vaultconfig.loading import advice
 from vaultconfig.loading.fields import model_fields
 from vaultconfig.loading.filling import Answers
-from vaultconfig.loading.given import DOTENV, Layer
+from vaultconfig.loading.layers import DOTENV, Layer
 from vaultconfig.loading.load import Load
 from vaultconfig.references import VaultRef
 from vaultconfig.source.situation import DEFAULT_ENV_FILE, Situation

@@ -15,11 +15,11 @@ from vaultconfig.connection.environment import FallbackMode
 from vaultconfig.errors import UnresolvedSettingsError
 from vaultconfig.forks import import_undisturbed
 from vaultconfig.loading.filling import Answers
-from vaultconfig.loading.given import ARGUMENT, DOTENV, Layer
+from vaultconfig.loading.layers import ARGUMENT, DOTENV, Layer
 from vaultconfig.loading.load import Ask, Load
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
-from vaultconfig.source.layers import Gathered
+from vaultconfig.source.gathering import Gathered
 from vaultconfig.source.situation import Situation
 from vaultconfig.source.texts import TextReader
 from vaultconfig.source.upstream import defaults_beside, log_what_came, restore_names

@@ -16,7 +16,7 @@ from vaultconfig.source.upstream import WithoutVariables, in_the_case_of_fields,
 
 
 class Variables:
-    """The variables of an environment, a `.env` or a command line; see `given.Variables`."""
+    """The variables of an environment, a `.env` or a command line; see `layers.Variables`."""
 
     def __init__(self, source: EnvSettingsSource) -> None:
         self._source = source

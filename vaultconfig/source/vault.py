@@ -22,10 +22,10 @@ from pydantic_settings.sources import DefaultSettingsSource
 from vaultconfig.connection.stored import DotEnvFiles, files_of
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.checks import complete, failures_of_coercion
-from vaultconfig.loading.given import ARGUMENT, DOTENV, Layer
+from vaultconfig.loading.layers import ARGUMENT, DOTENV, Layer
 from vaultconfig.loading.places import merged, not_too_deep
 from vaultconfig.loading.report import Report
-from vaultconfig.source.layers import LAYER_NAMES, Gathered, gather
+from vaultconfig.source.gathering import LAYER_NAMES, Gathered, gather
 from vaultconfig.source.meeting import Given, Purpose, surrounding
 from vaultconfig.source.situation import DEFAULT_ENV_FILE, Situation, fallback_rule
 from vaultconfig.source.texts import AsWritten

@@ -16,7 +16,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.sources import DefaultSettingsSource
 
-from vaultconfig.loading.given import (
+from vaultconfig.loading.layers import (
     ARGUMENT,
     COMMAND_LINE,
     DEFAULT,
