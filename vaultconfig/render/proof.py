@@ -58,8 +58,8 @@ def _validate(
 def _lines_about(
     names: Collection[str], error: ValidationError, settings_cls: type
 ) -> list[InitErrorDetails]:
-    plans = [plan for plan in fields_of(settings_cls) if plan.name in names]
-    places = {step[0] for plan in plans for step in plan.places} | set(names)
+    fields = [field for field in fields_of(settings_cls) if field.name in names]
+    places = {step[0] for field in fields for step in field.places} | set(names)
     return [
         InitErrorDetails(
             type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None

@@ -6,9 +6,9 @@ The names are those that pydantic-settings looks for; whether it really finds th
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath, SecretBytes, SecretStr
@@ -21,7 +21,7 @@ from vaultconfig.masking.values import mask
 from vaultconfig.references import as_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Variable:
     """A variable of the environment that a field is read from.
 
@@ -33,17 +33,17 @@ class Variable:
 
     key: str
     name: str
-    text: str = field(repr=False)
+    text: str = dataclasses.field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Lookup:
     """A field, set or not, and the variable that it is read from.
 
     Attributes:
         key: The variable.
         name: The field, dotted.
-        plan: The field.
+        field: The field.
         entry: What the input of the class calls the variable, at each level.
         place: Where the value stands in that input: in the entry, or further inside.
         value: That of the variable, or `ABSENT`.
@@ -52,10 +52,10 @@ class _Lookup:
 
     key: str
     name: str
-    plan: ModelField
+    field: ModelField
     entry: tuple[str, ...]
     place: Place
-    value: Any = field(repr=False)
+    value: Any = dataclasses.field(repr=False)
     is_ours: bool
 
     @property
@@ -65,7 +65,7 @@ class _Lookup:
     @property
     def is_written(self) -> bool:
         """Whether the variable is rendered for this field, now or once the vault has the value."""
-        return self.is_ours and (self.is_set or self.plan.declared is not None)
+        return self.is_ours and (self.is_set or self.field.declared is not None)
 
 
 def variables_in(
@@ -109,7 +109,7 @@ def _lookups_in(
     model: type, state: Mapping[str, Any], vault: Collection[str] | None
 ) -> list[_Lookup]:
     walk = _Walk(model.model_config, vault)  # type: ignore[attr-defined]  # a settings class
-    return [lookup for plan in fields_of(model) for lookup in walk.field(plan, state)]
+    return [lookup for field in fields_of(model) for lookup in walk.field(field, state)]
 
 
 def _clashes_among(lookups: Iterable[_Lookup]) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _clashes_among(lookups: Iterable[_Lookup]) -> Iterator[str]:
 
 def _clash(written: _Lookup, other: _Lookup) -> bool:
     """Whether *other*, which is read from the same variable, is meant to have another value."""
-    references = written.plan.declared, other.plan.declared
+    references = written.field.declared, other.field.declared
     is_promised = None not in references
     if written.entry == other.entry:  # one alias: pydantic gives both what stands there
         return is_promised and written.place == other.place and references[0] != references[1]
@@ -158,7 +158,7 @@ class _Walk:
 
     def field(
         self,
-        plan: ModelField,
+        field: ModelField,
         data: Mapping[str, Any],
         *,
         parents: tuple[_Lookup, ...] = (),
@@ -172,53 +172,53 @@ class _Walk:
             parts: The parts of the key that stand before its own.
             ours: Whether all of that is from the vault.
         """
-        place, value = _found(plan, data)
+        place, value = _found(field, data)
         head = str(place[0])
-        parts = (*parts, head) if parts else (self._prefix_of(plan, head) + head,)
+        parts = (*parts, head) if parts else (self._prefix_of(field, head) + head,)
         above = parents[-1] if parents else None
-        names = [f"{above.name}.{name}" if above else name for name in (plan.name, head)]
-        ours = ours or self._is_ours(plan, names)
-        is_spread = len(place) == 1 and self._is_spread(plan, value, level=len(parents))
+        names = [f"{above.name}.{name}" if above else name for name in (field.name, head)]
+        ours = ours or self._is_ours(field, names)
+        is_spread = len(place) == 1 and self._is_spread(field, value, level=len(parents))
         entry = (*(above.entry if above else ()), head)
         lookup = _Lookup(
             key=self._key(parts),
             name=names[0],
-            plan=plan,
+            field=field,
             entry=entry,
             place=(*entry, *place[1:]),
-            value=ABSENT if is_spread else _whole(plan, data, place, value),
-            is_ours=not is_spread and (ours or self._holds_ours(plan, names[0])),
+            value=ABSENT if is_spread else _whole(field, data, place, value),
+            is_ours=not is_spread and (ours or self._holds_ours(field, names[0])),
         )
         yield lookup
         # A model that is not set is entered once, since it may hold itself.
-        if is_spread and (value is not ABSENT or not _is_inside(plan, parents)):
+        if is_spread and (value is not ABSENT or not _is_inside(field, parents)):
             parents = (*parents, lookup)
-            for inner in fields_of(plan.models[0]):
+            for inner in fields_of(field.models[0]):
                 data = {} if value is ABSENT else value
                 yield from self.field(inner, data, parents=parents, parts=parts, ours=ours)
 
-    def _is_ours(self, plan: ModelField, labels: Collection[str]) -> bool:
-        if self._vault is None or plan.declared is not None:
+    def _is_ours(self, field: ModelField, labels: Collection[str]) -> bool:
+        if self._vault is None or field.declared is not None:
             return True
         return any(label in self._vault for label in labels)
 
-    def _holds_ours(self, plan: ModelField, label: str) -> bool:
+    def _holds_ours(self, field: ModelField, label: str) -> bool:
         inside = any(name.startswith(f"{label}.") for name in self._vault or ())
-        return inside or plan.bears_references
+        return inside or field.bears_references
 
-    def _is_spread(self, plan: ModelField, value: object, *, level: int) -> bool:
+    def _is_spread(self, field: ModelField, value: object, *, level: int) -> bool:
         """Whether each field inside has a variable of its own."""
         return (
             bool(self._delimiter)
             and level < self._levels
             and (value is ABSENT or isinstance(value, dict))
-            and not plan.many
-            and len(plan.models) == 1
-            and not _takes_extra(plan.models[0])
+            and not field.many
+            and len(field.models) == 1
+            and not _takes_extra(field.models[0])
         )
 
-    def _prefix_of(self, plan: ModelField, head: str) -> str:
-        is_alias = self._takes_aliases and head in _aliases(plan)
+    def _prefix_of(self, field: ModelField, head: str) -> str:
+        is_alias = self._takes_aliases and head in _aliases(field)
         return self._prefix if ("alias" if is_alias else "variable") in self._prefixed else ""
 
     def _key(self, parts: Collection[str]) -> str:
@@ -226,36 +226,36 @@ class _Walk:
         return key if self._keeps_case else key.upper()
 
 
-def _found(plan: ModelField, data: Mapping[str, Any]) -> tuple[Place, Any]:
+def _found(field: ModelField, data: Mapping[str, Any]) -> tuple[Place, Any]:
     """Return where a field's variable stands in *data*, preferably a name alone, and its value."""
-    found = [(place, get_at(data, place)) for place in plan.places]
+    found = [(place, get_at(data, place)) for place in field.places]
     place, value = next((item for item in found if item[1] is not ABSENT), found[0])
-    return next((simple for simple in plan.places if len(simple) == 1), place), value
+    return next((simple for simple in field.places if len(simple) == 1), place), value
 
 
-def _whole(plan: ModelField, data: Mapping[str, Any], place: Place, value: Any) -> Any:
+def _whole(field: ModelField, data: Mapping[str, Any], place: Place, value: Any) -> Any:
     """Return what the field's variable holds: more than *value*, if that stands inside of it."""
     if len(place) > 1 and value is not ABSENT:
         return data[str(place[0])]
-    return _kept(plan, value)
+    return _kept(field, value)
 
 
-def _is_inside(plan: ModelField, parents: Collection[_Lookup]) -> bool:
-    return any(plan.models == parent.plan.models for parent in parents)
+def _is_inside(field: ModelField, parents: Collection[_Lookup]) -> bool:
+    return any(field.models == parent.field.models for parent in parents)
 
 
 def _refuse_null(lookup: _Lookup) -> None:
     """Reject a null that would load back as something else: no variable stands for it."""
-    if lookup.value is None and lookup.plan.info.default is not None:
+    if lookup.value is None and lookup.field.info.default is not None:
         raise ConfigurationError(
             f"{lookup.name}: there is no text for null: give the field the default None, or "
             "another value"
         )
 
 
-def _aliases(plan: ModelField) -> list[str | int]:
+def _aliases(field: ModelField) -> list[str | int]:
     """Return the names in the field's aliases, of a path the first step."""
-    alias = plan.info.validation_alias or plan.info.alias
+    alias = field.info.validation_alias or field.info.alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
     return [item.path[0] if isinstance(item, AliasPath) else item for item in choices if item]
 
@@ -264,20 +264,20 @@ def _takes_extra(model: type) -> bool:
     return getattr(model, "model_config", {}).get("extra") == "allow"
 
 
-def _kept(plan: ModelField, value: Any) -> Any:
+def _kept(field: ModelField, value: Any) -> Any:
     """Return *value* without what the models in it would ignore."""
-    if plan.many and isinstance(value, dict):
-        return {key: _kept_by(plan.models, item) for key, item in value.items()}
-    if plan.many and isinstance(value, list):
-        return [_kept_by(plan.models, item) for item in value]
-    return _kept_by(plan.models, value)
+    if field.many and isinstance(value, dict):
+        return {key: _kept_by(field.models, item) for key, item in value.items()}
+    if field.many and isinstance(value, list):
+        return [_kept_by(field.models, item) for item in value]
+    return _kept_by(field.models, value)
 
 
 def _kept_by(models: Collection[type], value: Any) -> Any:
     if not isinstance(value, dict) or not models or any(map(_takes_extra, models)):
         return value
     fields = {
-        place[0]: plan for model in models for plan in fields_of(model) for place in plan.places
+        place[0]: field for model in models for field in fields_of(model) for place in field.places
     }
     kept = {key: item for key, item in value.items() if key in fields}
     if len(models) > 1:
