@@ -23,7 +23,7 @@ import copyreg
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 
 class VaultConfigError(Exception):
@@ -141,6 +141,10 @@ class FieldNotFoundError(SecretError):
         super().__init__(f"{problem}: {has}", path=path, request_id=request_id)
         self.field = field
         self.available = tuple(sorted(available))
+
+
+NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)
+"""The answers of the vault that there is no such thing: an optional reference goes without."""
 
 
 class AccessDeniedError(SecretError):

@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 
 from vaultconfig.cli.failures import lines_of
 from vaultconfig.cli.findings import FieldFinding, Status
-from vaultconfig.connection.environment import NOT_FOUND, NoCredentialsError
+from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import (
+    NOT_FOUND,
     AccessDeniedError,
     ConfigurationError,
     SecretError,

@@ -8,18 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from vaultconfig.errors import (
-    ConfigurationError,
-    FieldNotFoundError,
-    SecretNotFoundError,
-    VaultConfigError,
-    VaultUnavailableError,
-    VersionNotFoundError,
-)
+from vaultconfig.errors import ConfigurationError, VaultConfigError, VaultUnavailableError
 
 VARIABLE: Final = "VAULTCONFIG_ENVIRONMENT"
 DEVELOPMENT_NAMES: Final = frozenset({"development", "dev", "local", "test"})
-NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)
 
 FallbackMode: TypeAlias = Literal["development", "always", "never"]
 
@@ -31,7 +23,7 @@ class Environment(NamedTuple):
 
     @property
     def is_development(self) -> bool:
-        """Whether `.env` may stand in for the vault."""
+        """Whether its name is one of `DEVELOPMENT_NAMES`."""
         return self.name in DEVELOPMENT_NAMES
 
     def __str__(self) -> str:

@@ -9,8 +9,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from vaultconfig.connection.environment import NOT_FOUND
-from vaultconfig.errors import SecretError, VaultConfigError
+from vaultconfig.errors import NOT_FOUND, SecretError, VaultConfigError
 from vaultconfig.live.loader import Snapshot, build
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading

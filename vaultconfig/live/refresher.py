@@ -16,8 +16,7 @@ from typing import Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.connection.environment import NOT_FOUND
-from vaultconfig.errors import SecretError, VaultConfigError, VaultUnavailableError
+from vaultconfig.errors import NOT_FOUND, SecretError, VaultConfigError, VaultUnavailableError
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.following import Following, Taken
 from vaultconfig.live.health import Health, Outcome

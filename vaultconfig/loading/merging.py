@@ -17,8 +17,9 @@ from typing import Any, Final, TypeAlias, cast
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from vaultconfig.connection.environment import NOT_FOUND, FallbackRule, NoCredentialsError
+from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
+    NOT_FOUND,
     ConfigurationError,
     InvalidReferenceError,
     SettingFailure,
