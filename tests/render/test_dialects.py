@@ -63,6 +63,11 @@ def test_names_that_shells_keep_are_refused(name):
         dialect("shell").update("", {"FINE": "x", name: "x"})
 
 
+def test_each_format_has_a_foreign_reader():
+    """A new format joins `READERS`; dotenv and the shells have tests of their own."""
+    assert {*READERS, "dotenv", "shell"} == set(FORMATS)
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_foreign_readers_agree(name):
     """What a format holds, a reader that is not ours reads equal."""
