@@ -25,7 +25,7 @@ _importing = RLock()
 def in_forked_child(room: Room, begin_anew: Callable[[], object]) -> None:
     """Have *begin_anew* called in each forked child, when it is the turn of *room*.
 
-    There is no hook before a fork: nothing has a lock that a child could find locked.
+    No room has a hook before a fork: none has a lock that a child could find locked.
     """
     _hooks[room] = begin_anew
 
