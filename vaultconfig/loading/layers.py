@@ -101,26 +101,3 @@ class Layer(NamedTuple):
             return None
         ends = range(len(place), 0, -1)
         return next(filter(None, (self.variables.name_at(place[:end]) for end in ends)), None)
-
-
-class Piece(NamedTuple):
-    """What one layer gave for a model or mapping.
-
-    Attributes:
-        rank: Of the layer.
-        layer: None is the vault's, or the default's.
-        place: Where in the layer it stands.
-        data: What stands there.
-        origin: Where that came from, which a reference in the layer makes the vault.
-    """
-
-    rank: Rank
-    layer: Layer | None
-    place: Place
-    data: Any
-    origin: Provenance
-
-
-def piece_of(layer: Layer) -> Piece:
-    """Return all that *layer* gave."""
-    return Piece(layer.rank, layer, (), layer.data, Provenance(layer.source))

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
@@ -25,40 +24,36 @@ from vaultconfig.errors import (
     SettingFailure,
     VaultConfigError,
 )
-from vaultconfig.loading.annotations import (
-    NOT_OF_ITS_CLASS,
-    WITHOUT_TAG,
-    Discriminant,
-    is_made_of,
-    is_model,
-    literals_of,
-)
+from vaultconfig.loading.annotations import NOT_OF_ITS_CLASS, WITHOUT_TAG, is_made_of, is_model
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
-from vaultconfig.loading.layers import (
-    DEFAULT,
-    DOTENV,
-    VAULT,
-    Layer,
-    Piece,
-    Provenance,
-    Rank,
-    piece_of,
+from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Layer, Provenance, Rank
+from vaultconfig.loading.needs import (
+    REFERENCE_KEY,
+    FillPlaceholders,
+    Need,
+    of_annotation,
+    of_value,
+    reference_in,
 )
-from vaultconfig.loading.needs import REFERENCE_KEY, FillPlaceholders, Need, of_annotation, of_value
+from vaultconfig.loading.pieces import Found, Piece, found_for, piece_of
 from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, remove_at, set_at
 from vaultconfig.loading.report import Report
+from vaultconfig.loading.unions import (
+    carry_references,
+    has_tag_to_ask,
+    model_among,
+    model_without_tag,
+    tags_made,
+)
 from vaultconfig.masking.values import is_masked
-from vaultconfig.references import Resolved, VaultRef, is_reference
+from vaultconfig.references import Resolved, VaultRef
 
 _FROM_DEFAULT: Final = Provenance(DEFAULT)
 _HOLDER: Final = ModelField("", FieldInfo.from_annotation(dict[str, Any]), {})
 """What holds the fields of an `AliasPath`: the text there is JSON."""
 
 _ANNOTATION: Final = Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT)
-
-Found: TypeAlias = tuple[Piece, Place, Any]
-"""What a piece has for a field, and where."""
 
 
 class _Taken:
@@ -134,7 +129,7 @@ class Merge:
         data = self._others(fields, pieces, prefix, extra=extra)
         inside: list[tuple[Place, Any]] = []
         for field in fields.all:
-            found = _found_for(field, pieces)
+            found = found_for(field, pieces)
             name = prefix + field.name
             if not found and (not field.bears_references or self._is_left_open(field, name, data)):
                 continue
@@ -191,7 +186,7 @@ class Merge:
 
     def _with_holder(self, piece: Piece, key: Any, prefix: str) -> Piece:
         """Return *piece* with what a reference under *key*, which has fields inside, stands for."""
-        if piece.layer is None or _reference_in(piece.data.get(key)) is None:
+        if piece.layer is None or reference_in(piece.data.get(key)) is None:
             return piece
         _, value = self._value(_HOLDER, [(piece, (key,), piece.data[key])], f"{prefix}{key}")
         data = {k: item for k, item in piece.data.items() if k != key}
@@ -288,7 +283,7 @@ class Merge:
             if field is not None and piece.origin.source == VAULT:
                 value = as_wanted(field, value)
             here = piece._replace(place=piece.place + place, data=value)
-            text = _reference_in(value) if self._resolves_values and piece.layer else None
+            text = reference_in(value) if self._resolves_values and piece.layer else None
             if text is None:
                 if is_due and piece.origin.source != VAULT and not isinstance(value, dict):
                     self._report.overridden.append(name)
@@ -317,11 +312,11 @@ class Merge:
         """Whether *mappings*, which stand above the vault, leave something of *field* to it."""
         if not field.models or field.many:
             return not any(p.layer is not None and p.layer.gives_whole(p.place) for p in mappings)
-        model = _model_among(field, mappings, None)
+        model = model_among(field, mappings, None)
         if model is None:
             return True
         for inner in fields_of(model):
-            found = _found_for(inner, mappings)
+            found = found_for(inner, mappings)
             below = [p._replace(data=v, place=p.place + w) for p, w, v in found if type(v) is dict]
             if not found or (
                 below and inner.models and not inner.many and self._leaves_something(inner, below)
@@ -451,11 +446,11 @@ class Merge:
         if has_instance:
             values = _values_of(default, field.models, strangers)
         else:
-            values = _tags_made(field) if makes_model else {}
+            values = tags_made(field) if makes_model else {}
         pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)] if values else []
         model = self._chosen(field, pieces, default, name)
         is_unclear = model is None and default is not None and len(field.untagged) > 1
-        if is_unclear and _carry_references(field):
+        if is_unclear and carry_references(field):
             problem = ConfigurationError(WITHOUT_TAG)
             self._report.failures.append(SettingFailure(name, None, problem))
         # One that contains itself, and has no default to end with, would have no end.
@@ -476,51 +471,19 @@ class Merge:
     ) -> type | None:
         """Return the model that *mappings* are going to be, as far as their tags tell."""
         known = [piece for piece in mappings if piece.origin.source != VAULT]
-        model = _model_among(field, known, default)
-        is_to_ask = self._resolves_values and _has_tag_to_ask(field, known)
+        model = model_among(field, known, default)
         if model is not None:
             return model
+        is_to_ask = self._resolves_values and has_tag_to_ask(field, known)
         if len(known) == len(mappings) and not is_to_ask:
-            return _model_without_tag(field, mappings, default)
-        if field.tags and _carry_references(field):
+            return model_without_tag(field, mappings, default)
+        if field.tags and carry_references(field):
             problem = ConfigurationError(
                 "which model it is stands in the vault, and the models carry references of their"
                 " own: give its tag elsewhere, or take the references out of the models"
             )
             self._report.failures.append(SettingFailure(name, None, problem))
-        return _model_among(field, mappings, default)
-
-
-def _model_without_tag(
-    field: ModelField, mappings: Sequence[Piece], default: object
-) -> type | None:
-    """Return the one model beside those with a tag, which has none of theirs."""
-    model = field.untagged[0] if len(field.untagged) == 1 else None
-    return model if mappings or is_made_of(default, model) else None
-
-
-def _model_among(field: ModelField, mappings: Sequence[Piece], default: object) -> type | None:
-    if len(field.models) == 1:
-        return field.models[0]
-    untagged = field.untagged
-    for model in field.models:
-        tags = () if model in untagged else field.tags
-        if tags and all(_has_tag(field, model, tag, mappings, default) for tag in tags):
-            return model
-    return None
-
-
-def _carry_references(field: ModelField) -> bool:
-    """Whether there are references in the models that *field* is made of."""
-    return any(inner.bears_references for model in field.models for inner in fields_of(model))
-
-
-def _found_for(field: ModelField, pieces: Sequence[Piece]) -> list[Found]:
-    if field.key is not None:
-        key, place = field.key, field.places[0]
-        return [(piece, place, piece.data[key]) for piece in pieces if key in piece.data]
-    found = ((piece, *field.find(piece.data)) for piece in pieces)
-    return [item for item in found if item[2] is not ABSENT]
+        return model_among(field, mappings, default)
 
 
 def _places_inside(field: ModelField, place: Place, data: dict[Any, Any]) -> Iterator[Place]:
@@ -548,13 +511,6 @@ def _below(prefix: str, key: object) -> str:
     return prefix.removesuffix(".") if is_masked(key) else f"{prefix}{key}"
 
 
-def _reference_in(value: Any) -> str | None:
-    if type(value) is dict:
-        value = value.get(REFERENCE_KEY)
-    # Exactly str: what came from the vault (a nested settings class hands it on) stays as it is.
-    return value if type(value) is str and is_reference(value) else None
-
-
 def _item_of(field: ModelField | None) -> ModelField | None:
     return field.item if field is not None and field.models_inside else None
 
@@ -579,37 +535,3 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
             value = _values_of(value, field.models, strangers)
         set_at(values, field.places[0], value)
     return values
-
-
-def _tags_made(field: ModelField) -> dict[str, Any]:
-    """Return what tells the class apart that is the default factory of *field*, as input."""
-    values: dict[str, Any] = {}
-    for inner in fields_of(cast("type", field.info.default_factory)):
-        is_looked_at = inner.name in field.tags or (field.labels and inner.declared is None)
-        if is_looked_at and inner.info.default is not PydanticUndefined:
-            set_at(values, inner.places[0], inner.info.default)
-    return values
-
-
-def _has_tag_to_ask(field: ModelField, mappings: Sequence[Piece]) -> bool:
-    """Whether a reference stands where the tag is looked for."""
-    members = (inner for m in field.models for inner in fields_of(m) if inner.name in field.tags)
-    found = (item for inner in members for item in _found_for(inner, mappings)[:1])
-    return any(_reference_in(value) is not None for _, _, value in found)
-
-
-def _has_tag(
-    field: ModelField,
-    model: type,
-    tag: Discriminant,
-    mappings: Sequence[Piece],
-    default: object,
-) -> bool:
-    if callable(tag):
-        data = merged(piece.data for piece in reversed(mappings)) if mappings else default
-        return data is not None and tag(data) == field.labels.get(model)
-    member = next((inner for inner in fields_of(model) if inner.name == tag), None)
-    if member is None:
-        return True  # a tag of another level of a nested union
-    found = _found_for(member, mappings)
-    return found[0][2] in literals_of(member.info) if found else is_made_of(default, model)

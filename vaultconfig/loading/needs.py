@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from vaultconfig.errors import (
     ConfigurationError,
@@ -13,9 +13,10 @@ from vaultconfig.errors import (
 )
 from vaultconfig.loading.annotations import Declared
 from vaultconfig.loading.fields import ModelField
-from vaultconfig.loading.layers import Layer, Piece
+from vaultconfig.loading.layers import Layer
+from vaultconfig.loading.pieces import Piece
 from vaultconfig.loading.places import Place
-from vaultconfig.references import Template, VaultRef, expanded_in, parse
+from vaultconfig.references import Template, VaultRef, expanded_in, is_reference, parse
 
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
@@ -121,3 +122,11 @@ def references_of(declared: object) -> tuple[VaultRef, ...]:
     if isinstance(declared, VaultRef):
         return (declared,)
     return declared.references if isinstance(declared, Template) else ()
+
+
+def reference_in(value: Any) -> str | None:
+    """Return the reference that *value* is, or that others are merged over, as text."""
+    if type(value) is dict:
+        value = value.get(REFERENCE_KEY)
+    # Exactly str: what came from the vault (a nested settings class hands it on) stays as it is.
+    return value if type(value) is str and is_reference(value) else None
