@@ -40,15 +40,15 @@ class Listeners(Generic[T]):
         self._on_change: list[tuple[frozenset[str] | None, _Listener[Change[T]]]] = []
         self._on_error: list[_Listener[Exception]] = []
         self._news: deque[Outcome[T]] = deque()
-        self._rest()
+        self._reset()
 
-    def _rest(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.RLock()  # a signal handler may refresh while its thread holds it
         self._thread: OurThread | None = None
 
     def after_fork(self) -> None:
         """Begin anew in a forked child, with the news that its parent had not finished telling."""
-        self._rest()
+        self._reset()
         self._log.after_fork()
         for _, on_change in self._on_change:
             on_change.after_fork()
@@ -152,7 +152,7 @@ class _Listener(Generic[News]):
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(f"{self._name} is a generator function, which would not run")
         self._loop = running_loop()
-        self._rest()
+        self._reset()
         if self._loop is None and _is_coroutine_function(function):
             raise ConfigurationError(
                 f"the listener {self._name} is a coroutine function, and no event loop is running"
@@ -162,9 +162,9 @@ class _Listener(Generic[News]):
     def after_fork(self) -> None:
         """Begin anew in a forked child, which has neither the thread nor the event loop."""
         self._loop = None
-        self._rest()
+        self._reset()
 
-    def _rest(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._thread: OurThread | None = None
 

@@ -71,10 +71,10 @@ class LiveSettings(Generic[T]):
         self._translation: Translation = lambda _, error: error
         self._loads = self._closings = 0
         self._load_error: VaultConfigError | None = None
-        self._rest()
+        self._reset()
         follow(self)
 
-    def _rest(self) -> None:
+    def _reset(self) -> None:
         """Reset to "not running": the next read of `current` starts the thread."""
         self._loading = threading.RLock()  # a signal handler may come back into each of them
         self._lock = threading.RLock()
@@ -355,7 +355,7 @@ class LiveSettings(Generic[T]):
         """Begin anew in a forked child; called by the hook of the process."""
         self._refresher = self._refresher.in_child()
         self._listeners.after_fork()
-        self._rest()
+        self._reset()
 
     def _current(self) -> T:
         self._require_loaded()
