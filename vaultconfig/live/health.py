@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from dataclasses import dataclass
 
-from pydantic_settings import BaseSettings
-
-from vaultconfig.live.change import Change
 from vaultconfig.live.schedule import State
-
-T = TypeVar("T", bound=BaseSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +27,3 @@ class Health:
     versions: Mapping[str, int]
     last_error: str | None
     next_refresh: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
-    """The result of one refresh.
-
-    Attributes:
-        change: What it has changed, if anything.
-        error: What went wrong, if that has not been reported before.
-        has_failed: Whether anything went wrong.
-        health: That after it.
-    """
-
-    change: Change[T] | None
-    error: Exception | None = field(repr=False)
-    has_failed: bool
-    health: Health

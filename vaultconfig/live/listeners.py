@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.live.change import Change
-from vaultconfig.live.health import Outcome
+from vaultconfig.live.outcome import Outcome
 from vaultconfig.live.telling import Teller
 from vaultconfig.live.worker import OurThread
 from vaultconfig.log import say

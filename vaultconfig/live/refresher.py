@@ -19,8 +19,9 @@ from pydantic_settings import BaseSettings
 from vaultconfig.errors import NOT_FOUND, SecretError, VaultConfigError, VaultUnavailableError
 from vaultconfig.live.change import Change, changed_fields
 from vaultconfig.live.following import Following, Taken
-from vaultconfig.live.health import Health, Outcome
+from vaultconfig.live.health import Health
 from vaultconfig.live.loader import Snapshot
+from vaultconfig.live.outcome import Outcome
 from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
 from vaultconfig.loading.mistakes import described

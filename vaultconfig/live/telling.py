@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.live.health import Outcome
 from vaultconfig.live.metrics import count_refresh
+from vaultconfig.live.outcome import Outcome
 from vaultconfig.live.schedule import STATES, State
 from vaultconfig.loading.mistakes import described
 from vaultconfig.log import say
