@@ -209,11 +209,11 @@ class _Build(Loads):
         settings_cls: type[BaseSettings],
         init_kwargs: Mapping[str, Any],
         options: Mapping[str, Any],
-        gather: Callable[[], Given],
+        give: Callable[[], Given],
     ) -> Report:
         before, index = self._before.get(settings_cls, ()), len(self.done.get(settings_cls, ()))
         if index >= len(before) or before[index].given.options != options:
-            return self.first(gather())
+            return self.first(give())
         return self._again(before[index], init_kwargs)
 
     def first(self, given: Given) -> Report:

@@ -193,9 +193,9 @@ class Loads(ABC):
         settings_cls: type[BaseSettings],
         init_kwargs: Mapping[str, Any],
         options: Mapping[str, Any],
-        gather: Callable[[], Given],
+        give: Callable[[], Given],
     ) -> Report:
-        """Return what comes of a load of *settings_cls*; *gather* runs its sources, if need be.
+        """Return what comes of a load of *settings_cls*; *give* runs its sources, if need be.
 
         Raises:
             VaultConfigError: See `vaultconfig.errors`.
