@@ -1,4 +1,4 @@
-"""What to say of `.env` and of credentials, in words. Pure: `source` does the looking."""
+"""What to say of `.env` and of credentials, in words. Pure: `source.hints` does the looking."""
 
 from __future__ import annotations
 

@@ -2,6 +2,6 @@
 
 From the top: `vault` is our source, and arranges those of a class around it; `meeting` is one load
 of what they gave; `gathering` makes a layer of what each gave; `asking` knows where to ask, and
-what to say where that fails; `texts` reads a text as that of a variable; `situation` is where a
-load runs; and `upstream` has all that we use of pydantic-settings beyond what it promises.
+`hints` what to say where that fails; `texts` reads a text as that of a variable; `situation` is
+where a load runs; and `upstream` has all that we use of pydantic-settings beyond what it promises.
 """

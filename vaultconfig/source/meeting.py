@@ -99,7 +99,7 @@ class Given:
         if self._purpose.fallback:
             return None
         import_undisturbed(_LATE)
-        from vaultconfig.source.asking import hint
+        from vaultconfig.source.hints import hint
 
         return hint(self._situation, report.failures)
 
