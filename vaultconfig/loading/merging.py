@@ -451,8 +451,7 @@ class Merge:
         model = self._chosen(field, pieces, default, name)
         is_unclear = model is None and default is not None and len(field.untagged) > 1
         if is_unclear and carry_references(field):
-            problem = ConfigurationError(WITHOUT_TAG)
-            self._report.failures.append(SettingFailure(name, None, problem))
+            self._fail(name, WITHOUT_TAG)
         # One that contains itself, and has no default to end with, would have no end.
         if model is None or (not has_instance and model in self._unmentioned_models):
             return ABSENT
@@ -461,8 +460,7 @@ class Merge:
         data = self._model(model, pieces, f"{name}.")
         self._unmentioned_models.pop()
         if strangers and self._landed > before:
-            problem = ConfigurationError(NOT_OF_ITS_CLASS.format(strangers[0].__name__))
-            self._report.failures.append(SettingFailure(name, None, problem))
+            self._fail(name, NOT_OF_ITS_CLASS.format(strangers[0].__name__))
         # Its defaults do where the vault has nothing for it; they are not complete by themselves.
         return data if self._landed > before or field.info.is_required() else ABSENT
 
@@ -478,12 +476,15 @@ class Merge:
         if len(known) == len(mappings) and not is_to_ask:
             return model_without_tag(field, mappings, default)
         if field.tags and carry_references(field):
-            problem = ConfigurationError(
+            self._fail(
+                name,
                 "which model it is stands in the vault, and the models carry references of their"
-                " own: give its tag elsewhere, or take the references out of the models"
+                " own: give its tag elsewhere, or take the references out of the models",
             )
-            self._report.failures.append(SettingFailure(name, None, problem))
         return model_among(field, mappings, default)
+
+    def _fail(self, name: str, problem: str) -> None:
+        self._report.failures.append(SettingFailure(name, None, ConfigurationError(problem)))
 
 
 def _places_inside(field: ModelField, place: Place, data: dict[Any, Any]) -> Iterator[Place]:
