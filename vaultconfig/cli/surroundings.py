@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.findings import Problem
 from vaultconfig.connection.connection import Connection, misspelt_variables
+from vaultconfig.connection.env_files import files_of, unreadable_lines
 from vaultconfig.connection.environment import Environment
-from vaultconfig.connection.stored import files_of, unreadable_lines
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import sources_for

@@ -19,8 +19,8 @@ from pydantic import (
     ValidationError,
 )
 
+from vaultconfig.connection.env_files import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, Environment
-from vaultconfig.connection.stored import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError, closest
 from vaultconfig.masking.values import mask

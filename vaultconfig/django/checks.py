@@ -23,8 +23,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import SafeExceptionReporterFilter
 
 from vaultconfig.connection.connection import read_connection
+from vaultconfig.connection.env_files import files_of
 from vaultconfig.connection.environment import VARIABLE, current_environment
-from vaultconfig.connection.stored import files_of
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.django import databases
 from vaultconfig.django.installation import (

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pydantic_settings import DotEnvSettingsSource, SettingsError
 
 from vaultconfig.connection.connection import stored_connection_variables
-from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
-from vaultconfig.connection.stored import (
+from vaultconfig.connection.env_files import (
     dotenv_variables,
     files_of,
     regular_files,
     unreadable_lines,
 )
+from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
 from vaultconfig.errors import SettingFailure
 from vaultconfig.loading import advice
 from vaultconfig.loading.layers import DOTENV, Layer

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_settings import BaseSettings
 
+from vaultconfig.connection.env_files import DotEnvFiles
 from vaultconfig.connection.environment import FallbackRule, current_environment
-from vaultconfig.connection.stored import DotEnvFiles
 
 DEFAULT_ENV_FILE: Final = Path(".env")
 """Where no class and no argument names a file; compared by identity, since one may name `.env`."""

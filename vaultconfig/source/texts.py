@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from vaultconfig.connection.stored import DotEnvFiles, expanded_texts, files_of
+from vaultconfig.connection.env_files import DotEnvFiles, expanded_texts, files_of
 from vaultconfig.loading.fields import ModelField, model_fields
 from vaultconfig.loading.places import Place, get_at
 from vaultconfig.source.upstream import WithoutVariables, in_the_case_of_fields, names_in

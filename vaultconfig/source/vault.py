@@ -19,7 +19,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from pydantic_settings.sources import DefaultSettingsSource
 
-from vaultconfig.connection.stored import DotEnvFiles, files_of
+from vaultconfig.connection.env_files import DotEnvFiles, files_of
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.checks import complete, failures_of_coercion
 from vaultconfig.loading.layers import ARGUMENT, DOTENV, Layer
