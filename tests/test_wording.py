@@ -17,7 +17,7 @@ from vaultconfig.cli.failures import lines_of, report
 from vaultconfig.devserver import DevServer
 from vaultconfig.django import load
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.loading.mistakes import described, lines_about
+from vaultconfig.loading.descriptions import described, lines_about
 from vaultconfig.vaults.shared import close_vaults
 
 CANARY = "canary-0451"

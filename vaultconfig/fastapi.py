@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live import LiveSettings
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
 
 __all__ = ["health_router", "lifespan"]

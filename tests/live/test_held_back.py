@@ -15,7 +15,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AccessDeniedError
 from vaultconfig.live import following
 from vaultconfig.live.refresher import Refresher, Seams
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 
 CANARY = "hunter2-canary"
 HOUR = 3600.0

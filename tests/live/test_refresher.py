@@ -22,7 +22,7 @@ from vaultconfig.errors import (
     UnresolvedSettingsError,
     VaultUnavailableError,
 )
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 
 MAX_STALE = 86_400.0
 CANARY = "hunter2-canary"

@@ -22,7 +22,7 @@ from vaultconfig.errors import (
     UnresolvedSettingsError,
     VaultUnavailableError,
 )
-from vaultconfig.loading.mistakes import lines_about, place_of
+from vaultconfig.loading.descriptions import lines_about, place_of
 
 CONFIGURATION: Final = 3
 AUTHENTICATION: Final = 4

@@ -21,7 +21,7 @@ from vaultconfig.cli.completion import targets
 from vaultconfig.cli.pyproject import default_target
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.loading.mistakes import place_of
+from vaultconfig.loading.descriptions import place_of
 from vaultconfig.settings import VaultSettings
 
 _FORM: Final = "package.module:Settings"

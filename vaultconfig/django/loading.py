@@ -21,7 +21,7 @@ from vaultconfig.django.installation import require_application
 from vaultconfig.django.signals import vault_refreshed
 from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
 from vaultconfig.live import Change, LiveSettings
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 
 T = TypeVar("T", bound=BaseSettings)
 

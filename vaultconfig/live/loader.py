@@ -19,8 +19,8 @@ from vaultconfig.errors import (
     VaultConfigError,
     VaultUnavailableError,
 )
+from vaultconfig.loading.descriptions import described
 from vaultconfig.loading.filling import Answers
-from vaultconfig.loading.mistakes import described
 from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
 from vaultconfig.loading.report import Report

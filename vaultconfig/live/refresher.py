@@ -24,7 +24,7 @@ from vaultconfig.live.loader import Snapshot
 from vaultconfig.live.outcome import Outcome
 from vaultconfig.live.schedule import FIRST_BACKOFF, LONGEST_BACKOFF, OVERDUE, Schedule
 from vaultconfig.live.worker import in_our_thread
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults import cache
 from vaultconfig.vaults.cache import Reading

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from vaultconfig.live.metrics import count_refresh
 from vaultconfig.live.outcome import Outcome
 from vaultconfig.live.schedule import STATES, State
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
 from vaultconfig.settings import VaultSettings, overridden_fields
 

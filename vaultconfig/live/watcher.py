@@ -16,7 +16,7 @@ from vaultconfig.errors import RateLimitedError, VaultConfigError, VaultUnavaila
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.schedule import asked_pause, backoff
 from vaultconfig.live.worker import Worker
-from vaultconfig.loading.mistakes import described
+from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""ValidationErrors without what came from the vault, and the one wording of any error. Pure.
+"""ValidationErrors without what came from the vault. Pure.
 
 Pydantic's own hold the input, the context and the exception of each mistake. Ours are built anew,
 so that nothing hangs on: they keep type, place and message, and withhold a message or key that
@@ -8,26 +8,20 @@ quotes a value.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from functools import cache
-from traceback import walk_tb
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
-from pydantic_settings import SettingsError
 
-from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
 from vaultconfig.loading.fields import describe, fields_of
 from vaultconfig.masking.values import is_masked, mask
 
 WITHHELD = "(withheld: it quotes a value from the vault)"
-_UNTOLD: Final = "its message may hold values"
 _PYDANTICS_OWN: Final = frozenset(get_args(ErrorType))
 _WINDOW: Final = 8  # this many characters in a row of a longer value count as a quotation of it
 
@@ -118,11 +112,11 @@ def _said(line: ErrorDetails, names: Collection[str]) -> Iterator[str]:
     yield from (step for step in line["loc"] if isinstance(step, str) and step not in names)
     if line["type"] not in _PYDANTICS_OWN:
         yield line["type"]
-    if _may_quote(line):
+    if may_quote(line):
         yield line["msg"]
 
 
-def _may_quote(line: ErrorDetails) -> bool:
+def may_quote(line: ErrorDetails) -> bool:
     """Whether the message of *line* is a validator's own, or names the tag of a union."""
     context = line.get("ctx", {})
     return "error" in context or "tag" in context or line["type"] not in _PYDANTICS_OWN
@@ -151,57 +145,3 @@ def _names(model: type, seen: set[type]) -> Iterator[str]:
         yield from (step for place in field.places for step in place if isinstance(step, str))
         for inner in field.models:
             yield from _names(inner, seen)
-
-
-def described(error: BaseException) -> str:
-    """Return the description of *error* in one line: see `lines_about`."""
-    hint = error.hint if isinstance(error, UnresolvedSettingsError) else None
-    return "; ".join(filter(None, [*lines_about(error), hint]))
-
-
-def lines_about(error: BaseException) -> list[str]:
-    """Return the description of *error*, a line a setting: the same in every log and output.
-
-    It holds no value. A message that was written by an application's own code may quote one, so it
-    is left out, unless `clean_error` has checked it.
-    """
-    match error:
-        case UnresolvedSettingsError():
-            return list(map(str, error.failures))
-        case ValidationError():
-            # The errors of `clean_error` hold no input.
-            return [
-                f"{'.'.join(map(str, line['loc'])) or error.title}: "
-                + (line["msg"] if line["input"] is None or not _may_quote(line) else _UNTOLD)
-                for line in error.errors(include_url=False)
-            ]
-        case VaultConfigError() | SettingsError():
-            return [str(error)]
-    place = place_of(error) or place_of(error, outside=())
-    return [f"{type(error).__name__}{place} ({_UNTOLD})"]
-
-
-def place_of(error: BaseException, *, outside: tuple[str, ...] | None = None) -> str:
-    """Return where in the user's own files *error* was raised, if it was there.
-
-    Args:
-        error: Its traceback is looked at.
-        outside: How the names of files begin that do not count: by default those of Python, of
-            installed packages, and ours.
-    """
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" at {error.filename}:{error.lineno}"
-    frames = ((frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__))
-    others = _others() if outside is None else outside
-    places = [f" at {file}:{line}" for file, line in frames if not file.startswith(others)]
-    return places[-1] if places else ""
-
-
-@cache
-def _others() -> tuple[str, ...]:
-    import sysconfig  # late: most processes end without an error
-
-    paths = sysconfig.get_paths()
-    installed = (paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    ours = os.path.dirname(os.path.dirname(__file__))
-    return ("<frozen", *(f"{place}{os.sep}" for place in (*installed, ours)))
