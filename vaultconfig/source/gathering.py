@@ -27,7 +27,7 @@ from vaultconfig.loading.layers import (
 )
 from vaultconfig.loading.places import not_too_deep
 from vaultconfig.source.situation import Situation
-from vaultconfig.source.texts import AsWritten, Variables
+from vaultconfig.source.texts import AsWritten, SourceVariables
 from vaultconfig.source.upstream import States, call_all, name_of, reads_environment
 
 _ALSO_DERIVED: Final[tuple[tuple[type[PydanticBaseSettingsSource], str], ...]] = (
@@ -84,7 +84,7 @@ def gather(
         elif not data:
             continue
         name = _layer_name(source)
-        variables = Variables(source) if isinstance(source, EnvSettingsSource) else None
+        variables = SourceVariables(source) if isinstance(source, EnvSettingsSource) else None
         layer = Layer(name, data, variables)
         if name == DOTENV:
             layer = layer._replace(as_written=AsWritten(situation.env_file, situation.encoding))

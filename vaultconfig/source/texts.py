@@ -15,7 +15,7 @@ from vaultconfig.loading.places import Place, get_at
 from vaultconfig.source.upstream import WithoutVariables, in_the_case_of_fields, names_in
 
 
-class Variables:
+class SourceVariables:
     """The variables of an environment, a `.env` or a command line; see `layers.Variables`."""
 
     def __init__(self, source: EnvSettingsSource) -> None:
