@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vaultconfig.references import VaultRef
     from vaultconfig.secret import Secret
     from vaultconfig.settings import VaultConfigDict, VaultSettings, provenance
-    from vaultconfig.source.vault import VaultSettingsSource
+    from vaultconfig.source.vault_source import VaultSettingsSource
 
 __all__ = [
     "Change",
@@ -41,7 +41,7 @@ _MODULES: Final = {
     "VaultConfigDict": "vaultconfig.settings",
     "VaultRef": "vaultconfig.references",
     "VaultSettings": "vaultconfig.settings",
-    "VaultSettingsSource": "vaultconfig.source.vault",
+    "VaultSettingsSource": "vaultconfig.source.vault_source",
     "provenance": "vaultconfig.settings",
 }
 

@@ -13,9 +13,10 @@ from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.load import Ask
 from vaultconfig.loading.report import Report
+from vaultconfig.source.arranging import given_by, vault_source_in
 from vaultconfig.source.meeting import Purpose
 from vaultconfig.source.upstream import OwnSources, Sources, run_as_usual, sources_of
-from vaultconfig.source.vault import VaultSettingsSource, given_by, vault_source_in
+from vaultconfig.source.vault_source import VaultSettingsSource
 
 _NO_FALLBACK: Final = (
     "render and run take values from the vault alone: .env is not used instead, in development "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final, Unpack
 
@@ -24,9 +24,9 @@ from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.printing import masked_args, secret_texts
 from vaultconfig.masking.values import PLAIN_TYPES, mask, unmask
+from vaultconfig.source.arranging import arranged, given_by, run
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.source.upstream import OwnSources, Sources
-from vaultconfig.source.vault import arranged, given_by, run
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -140,13 +140,8 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         check_class(cls)
 
     @classmethod
-    def _vaultconfig_sources(
-        cls,
-        make: Callable[..., tuple[Sources, dict[str, Any]]],
-        environment: str | None,
-        options: Mapping[str, Any],
-    ) -> tuple[Sources, dict[str, Any]]:
-        return arranged(cls, make, environment, options)
+    def _vaultconfig_sources(cls, **options: Any) -> tuple[Sources, dict[str, Any]]:
+        return arranged(cls, **options)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a field; where the class validates that, its error holds no input either."""
@@ -173,7 +168,16 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
 
 
 def provenance(settings: VaultSettings) -> dict[str, Provenance]:
-    """Return where the value of each field came from, by dotted name; never a value."""
+    """Return where the value of each field came from, by dotted name; never a value.
+
+    Raises:
+        TypeError: *settings* is no object of a `VaultSettings` class.
+    """
+    if not isinstance(settings, VaultSettings):
+        raise TypeError(
+            f"provenance() takes an object of a VaultSettings class, not {settings!r}; of live"
+            " settings it takes `current`"
+        )
     return settings._vaultconfig_origins.provenance(type(settings))
 
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
 
 from tests.settings.loading import unresolved
-from vaultconfig import VaultConfigDict, VaultSettings, VaultSettingsSource
+from vaultconfig import VaultConfigDict, VaultRef, VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.checks import OPTIONS
@@ -191,6 +191,7 @@ class TestDefaults:
         ("annotation", "default"),
         [
             (str, TOKEN),
+            (str, VaultRef(TOKEN)),
             (SecretStr, SecretStr(TOKEN)),
             (list[str], ["x", TOKEN]),
             (dict[str, Any], {"a": {"b": (TOKEN,)}}),
@@ -208,6 +209,15 @@ class TestDefaults:
     def test_of_a_nested_model(self, kind: Any) -> None:
         """Models and dataclasses are no exception."""
         assert "the default of x.token" in rejected(kind, None)
+
+    def test_a_field_for_references(self) -> None:
+        """A `VaultRef` is a value like any other where the field takes one."""
+
+        class Settings(VaultSettings):
+            model_config = VaultConfigDict(arbitrary_types_allowed=True)
+            x: VaultRef = VaultRef(TOKEN)
+
+        assert str(Settings.model_fields["x"].default) == TOKEN
 
     def test_objects_that_refer_to_each_other(self) -> None:
         """A default may go round in circles."""

@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from tests.settings.loading import reasons, unresolved
 from vaultconfig import (
+    LiveSettings,
     VaultConfigDict,
     VaultSettings,
     VaultSettingsSource,
@@ -87,6 +88,13 @@ def test_reordered_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "env")
     settings = choosing(lambda cls, init, env, *_: (env, init))(host="argument", token="argument")
     assert (settings.host, settings.token) == ("vault host", "env")
+
+
+@pytest.mark.parametrize("thing", [Settings, LiveSettings(Settings), None])
+def test_provenance_of_something_else(thing: Any) -> None:
+    """It says what it takes."""
+    with pytest.raises(TypeError, match="`current`"):
+        provenance(thing)
 
 
 def test_our_own_source_in_the_middle(env_file: Any) -> None:

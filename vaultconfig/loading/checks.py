@@ -163,7 +163,7 @@ class _Walk:
         self._seen.add((model, within))
         for field in fields_of(model):
             self.has_factories |= field.info.default_factory is not None
-            _check_default(prefix + field.name, field.info.default)
+            _check_default(prefix + field.name, field.info.default, field.info.annotation)
             _check_class_of_default(prefix + field.name, field)
             _check_union(prefix + field.name, field)
             self._parts(field.parts, prefix + field.name, within)
@@ -220,9 +220,11 @@ def _check_text(name: str, text: str) -> None:
         )
 
 
-def _check_default(name: str, default: object) -> None:
-    """Reject a reference that stands as a default, where nothing would resolve it."""
+def _check_default(name: str, default: object, kind: object = None) -> None:
+    """Reject a reference that stands as the default of a *kind*, where nothing would resolve it."""
     found = next(_references_in(default), None)
+    if isinstance(default, (VaultRef, Template)) and type(default) is not kind:
+        found = str(default)
     if found is not None:
         shown = repr(found) if isinstance(parse(found), VaultRef) else "'${vault:…}'"
         raise ConfigurationError(

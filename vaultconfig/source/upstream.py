@@ -42,26 +42,27 @@ class OwnSources:
     """Goes before ``BaseSettings`` among the bases of a class that arranges its sources itself."""
 
     @classmethod
-    def _settings_init_sources(
-        cls, *, _vault_environment: str | None = None, **options: Any
-    ) -> tuple[Sources, dict[str, Any]]:
-        make = super()._settings_init_sources  # type: ignore[misc]  # of BaseSettings
-        return cls._vaultconfig_sources(make, _vault_environment, options)
+    def _settings_init_sources(cls, **options: Any) -> tuple[Sources, dict[str, Any]]:
+        return cls._vaultconfig_sources(**options)  # for ``CliApp``; a load asks for them itself
 
     @classmethod
-    def _vaultconfig_sources(
-        cls,
-        make: Callable[..., tuple[Sources, dict[str, Any]]],
-        environment: str | None,
-        options: Mapping[str, Any],
-    ) -> tuple[Sources, dict[str, Any]]:
-        """Return what *make* makes of *options*, arranged; and the arguments that are fields."""
+    def _vaultconfig_sources(cls, **options: Any) -> tuple[Sources, dict[str, Any]]:
+        """Return the sources, and the arguments that are fields."""
         raise NotImplementedError
 
 
 def sources_of(settings_cls: type[BaseSettings], **options: Any) -> tuple[Sources, dict[str, Any]]:
     """Return the sources of *settings_cls*, and the arguments that are fields."""
     return settings_cls._settings_init_sources(**options)
+
+
+def usual_sources_of(
+    settings_cls: type[BaseSettings], **options: Any
+) -> tuple[Sources, dict[str, Any]]:
+    """Return the same of a class with `OwnSources`, before it arranges them."""
+    usual: Any = super(OwnSources, settings_cls)
+    found: tuple[Sources, dict[str, Any]] = usual._settings_init_sources(**options)
+    return found
 
 
 def run_as_usual(settings_cls: type[BaseSettings], sources: Sources) -> None:
