@@ -144,6 +144,8 @@ CONTROL = "a field without control characters"
         ("vault:a#b\tc", 10, CONTROL),
         ("vault:a#b\n", 10, CONTROL),
         ("vault:a#\ud800", 9, CONTROL),
+        ("vault:a?optional\ud800#b", 17, "'&', '#' or the end"),
+        ("vault:a?version=1\ud800#b", 18, "'&', '#' or the end"),
         ("vault:a#/b~2", 11, "'~0' or '~1'"),
         ("vault:a#/b/~", 12, "'~0' or '~1'"),
     ],

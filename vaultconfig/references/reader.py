@@ -86,6 +86,8 @@ class Reader:
             if name in options:
                 self._fail(f"'{name}' only once", at=start)
             options[name] = self._option(text, start=start)
+            if self._next not in ("&#|}" if self._inside else "&#"):
+                self._fail("'&', '#' or the end")
             if not self._skip("&"):
                 return options
 
