@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from importlib import import_module
 from threading import RLock
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Room: TypeAlias = Literal["sockets", "vaults", "live settings"]
 
@@ -38,6 +41,16 @@ def import_undisturbed(modules: Iterable[str]) -> None:
     with _importing:
         for module in modules:
             import_module(module)
+
+
+def build_undisturbed(model: type[BaseModel]) -> None:
+    """Build *model*, which has ``defer_build``, while no other thread can fork.
+
+    Pydantic has one lock for the building of all models, which a child might find held.
+    """
+    if not model.__pydantic_complete__:
+        with _importing:
+            model.model_rebuild()
 
 
 def _in_child() -> None:

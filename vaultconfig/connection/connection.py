@@ -23,6 +23,7 @@ from vaultconfig.connection.env_files import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError, closest
+from vaultconfig.forks import build_undisturbed
 from vaultconfig.masking.values import mask
 from vaultconfig.references import parse_duration, without_quotes
 
@@ -196,6 +197,7 @@ def _connection(
     values = in_file | in_environment
     _reject_misplaced_credentials(in_environment, in_file)
     _reject_ambiguous_credentials(values)
+    build_undisturbed(Connection)
     try:
         connection = Connection.model_validate(values)
     except ValidationError as error:
