@@ -55,6 +55,66 @@ class TestDefaults:
 
         assert Settings().db == Db(host="from default", password="db password")
 
+    @pytest.mark.parametrize("is_made", [False, True])
+    def test_the_other_fields_of_a_mapping_stay(self, is_made: bool) -> None:
+        """A default may be the input of the model, as pydantic-settings validates it."""
+        given = {"host": "from default"}
+
+        class Settings(VaultSettings):
+            db: Db = Field(default_factory=lambda: given) if is_made else given  # type: ignore[assignment]
+
+        assert Settings().db == Db(host="from default", password="db password")
+
+    def test_a_tag_in_a_mapping(self) -> None:
+        """A default that is a mapping tells which model it is."""
+
+        class Settings(VaultSettings):
+            backend: Db | Queue = Field({"kind": "queue", "topic": "some"}, discriminator="kind")  # type: ignore[assignment]
+
+        assert Settings().backend == Queue(topic="some", password="queue password")
+
+    @pytest.mark.parametrize("is_inside", [False, True])
+    @pytest.mark.parametrize(
+        ("annotation", "default"),
+        [
+            (list[Db], [Db(host="a", password="to be replaced")]),
+            (list[Db], [{"host": "a"}]),
+            (tuple[Db, ...], (Db(host="a", password="to be replaced"),)),
+            (dict[int, Db], {0: Db(host="a", password="to be replaced")}),
+        ],
+    )
+    def test_the_items_of_a_default(self, annotation: Any, default: Any, is_inside: bool) -> None:
+        """The vault replaces what carries a reference in them too, and never runs on a stand-in."""
+        inner = create_model("Inner", dbs=(annotation, default))
+        of_inner = (inner, inner.model_construct(dbs=default))
+        model = create_model(
+            "Model", __base__=VaultSettings, dbs=of_inner if is_inside else (annotation, default)
+        )
+        settings: Any = model()
+        dbs = settings.dbs.dbs if is_inside else settings.dbs
+        assert dbs[0] == Db(host="a", password="db password")
+
+    def test_the_items_of_a_default_fail_alone(self, app: DevServer) -> None:
+        """What the vault lacks for an item is an error, as for any other field."""
+        app.delete("db")
+
+        class Settings(VaultSettings):
+            dbs: list[Db] = [Db(password="stands in")]  # noqa: RUF012  # pydantic copies it
+
+        assert set(reasons(Settings)) == {"dbs.0.password"}
+
+    def test_items_that_contain_their_own_class(self) -> None:
+        """A default that begins anew inside of itself has an end."""
+
+        class Node(BaseModel):
+            password: Annotated[str, "vault:db#password"]
+            nodes: "list[Node]" = [{}]  # type: ignore[list-item]
+
+        class Settings(VaultSettings):
+            node: Node
+
+        assert Settings().node.password == "db password"
+
     def test_a_variable_takes_the_place_of_a_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What the environment gives in part replaces a default, as in pydantic-settings."""
 

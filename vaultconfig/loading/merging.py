@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
@@ -432,7 +433,7 @@ class Merge:
     def _unmentioned(self, field: ModelField, name: str, make_default: Callable[[], Any]) -> Any:
         """Return what the vault gives inside a nested model that no source mentions."""
         if field.many:
-            return ABSENT
+            return self._unmentioned_items(field, name, make_default)
         default: Any = None
         if self.unanswered and field.factory_takes_data:
             self.is_over = False  # it may take what the vault has yet to say
@@ -443,8 +444,8 @@ class Merge:
             return ABSENT
         strangers: list[type] = []
         has_instance = is_model(type(default))
-        if has_instance:
-            values = _values_of(default, field.models, strangers)
+        if has_instance or isinstance(default, dict):
+            values = _as_input(default, field, strangers)
         else:
             values = tags_made(field) if makes_model else {}
         pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)] if values else []
@@ -459,10 +460,39 @@ class Merge:
         self._unmentioned_models.append(model)
         data = self._model(model, pieces, f"{name}.")
         self._unmentioned_models.pop()
-        if strangers and self._landed > before:
-            self._fail(name, NOT_OF_ITS_CLASS.format(strangers[0].__name__))
+        if self._landed > before:
+            self._reject(strangers, name)
         # Its defaults do where the vault has nothing for it; they are not complete by themselves.
         return data if self._landed > before or field.info.is_required() else ABSENT
+
+    def _unmentioned_items(
+        self, field: ModelField, name: str, make_default: Callable[[], Any]
+    ) -> Any:
+        """Return the default of a list or mapping of models with what the vault gives inside."""
+        inside = field.models_inside
+        if any(model in self._unmentioned_models for model in inside):
+            return ABSENT  # it would have no end
+        if self.unanswered and field.factory_takes_data:
+            self.is_over = False
+            return ABSENT
+        strangers: list[type] = []
+        default = _as_input(make_default(), field, strangers)
+        piece = Piece(Rank.BELOW, None, (), default, _FROM_DEFAULT)
+        before = self._landed
+        self._unmentioned_models += inside
+        if isinstance(default, dict):
+            value: Any = self._mapping(field, [piece], name)
+        else:
+            value = self._leaf(field, piece, name)
+        del self._unmentioned_models[-len(inside) :]
+        if self._landed == before:
+            return ABSENT
+        self._reject(strangers, name)
+        return value
+
+    def _reject(self, strangers: Sequence[type], name: str) -> None:
+        if strangers:
+            self._fail(name, NOT_OF_ITS_CLASS.format(strangers[0].__name__))
 
     def _chosen(
         self, field: ModelField, mappings: Sequence[Piece], default: object, name: str
@@ -516,6 +546,22 @@ def _item_of(field: ModelField | None) -> ModelField | None:
     return field.item if field is not None and field.models_inside else None
 
 
+def _as_input(default: Any, field: ModelField, strangers: list[type]) -> Any:
+    """Return the default of *field* as input, and what it is made of; see `_values_of`."""
+    if is_model(type(default)):
+        return _values_of(default, field.models, strangers)
+    if field.models_inside and isinstance(default, dict):
+        return {key: _item_as_input(item, field, strangers) for key, item in default.items()}
+    if field.models_inside and type(default) in (list, tuple):
+        return type(default)(_item_as_input(item, field, strangers) for item in default)
+    return default
+
+
+def _item_as_input(item: Any, field: ModelField, strangers: list[type]) -> Any:
+    # A settings class loads itself, each item from its own arguments.
+    return item if isinstance(item, BaseSettings) else _as_input(item, field.item, strangers)
+
+
 def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> dict[str, Any]:
     """Return the default of a nested model, one of *models*, as input.
 
@@ -532,7 +578,7 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
         if field.name in made or field.info.init is False:
             continue
         value = getattr(instance, field.name)
-        if is_model(type(value)) and field.bears_references:
-            value = _values_of(value, field.models, strangers)
+        if field.bears_references:
+            value = _as_input(value, field, strangers)
         set_at(values, field.places[0], value)
     return values
