@@ -428,6 +428,24 @@ class TestPlainBaseSettings:
         assert (strict.file, strict.host) == (Path("/etc/app"), "vault host")
         assert strict.given.get_secret_value() == "vault:app#host"
 
+    def test_an_object_as_an_argument(self) -> None:
+        """Nothing looks into what is an argument: it may be a proxy that stands for nothing yet."""
+
+        class Proxy:
+            def __getattr__(self, name: str) -> Any:
+                raise RuntimeError(name)
+
+            def __str__(self) -> str:
+                raise RuntimeError("str")
+
+        class WithAny(Plain):
+            anything: Any = None
+            several: list[Any] = []
+
+        proxy = Proxy()
+        settings = WithAny(anything=proxy, several=[proxy], db=Database(token="t"))
+        assert settings.anything is settings.several[0] is proxy
+
     def test_failures(self, app: DevServer) -> None:
         """Failures come in the same group."""
         app.deny("app")

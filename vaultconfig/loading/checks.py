@@ -119,16 +119,17 @@ def failures_of_coercion(
         "the class is strict, so that the text of the reference has become the value itself:"
         " derive the class from VaultSettings"
     )
-    places = _coerced_in(given, ())
-    changed = [place for place in places if get_at(arguments, place) is not get_at(given, place)]
-    names = [describe(settings_cls, place)[0] for place in changed]
+    places = _coerced_in(given, (), arguments)
+    names = [describe(settings_cls, place)[0] for place in places]
     return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
 
 
-def _coerced_in(value: Any, place: Place) -> Iterator[Place]:
+def _coerced_in(value: Any, place: Place, arguments: Mapping[str, Any]) -> Iterator[Place]:
+    if place and get_at(arguments, place) is value:  # any object, which is not ours to look into
+        return
     if isinstance(value, (dict, list)):
         for step, item in parts_of(value):
-            yield from _coerced_in(item, (*place, step))
+            yield from _coerced_in(item, (*place, step), arguments)
     elif not isinstance(value, str) and is_reference(_text_of(value) or str(value)):
         yield place
 
@@ -291,7 +292,8 @@ def _text_of(value: Any) -> str | None:
         value = value.pattern
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if isinstance(value, PurePath) or hasattr(value, "unicode_string"):  # the latter is a URL
+    is_url = hasattr(type(value), "unicode_string")  # its type: a proxy may have no object yet
+    if is_url or isinstance(value, PurePath):
         return unquote(str(value))
     return value if isinstance(value, str) else None
 
