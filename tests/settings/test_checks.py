@@ -385,6 +385,18 @@ def test_a_key_that_is_misspelt_anywhere(name: str) -> None:
             model_config = VaultConfigDict(**{name: "never"})  # type: ignore[typeddict-item,misc]
 
 
+@pytest.mark.parametrize(
+    "name", ["default_environment", "default_variables", "my_vault_environment"]
+)
+def test_a_key_of_the_application(name: str) -> None:
+    """A configuration may have keys of its own, which only look a little like ours."""
+
+    class Settings(VaultSettings):
+        model_config = VaultConfigDict(**{name: "x"})  # type: ignore[typeddict-item,misc]
+
+    assert Settings.model_config.get(name) == "x"
+
+
 class Base(BaseModel):
     host: str = "h"
 
