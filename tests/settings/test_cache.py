@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tests.settings.loading import Asked, reasons
-from vaultconfig import VaultRef, VaultSettings, provenance
+from vaultconfig import VaultRef, VaultSettings, VaultSettingsSource, provenance
 from vaultconfig.connection.connection import Connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, VaultUnavailableError
@@ -55,6 +57,38 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     yield clock
     for vault in made.values():
         vault.close()
+
+
+class Plain(BaseSettings):
+    """Settings that get the values alone."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return *sources.values(), VaultSettingsSource(settings_cls)
+
+
+@pytest.mark.parametrize("base", [VaultSettings, Plain])
+def test_nothing_changes_what_is_cached(app: DevServer, base: Any) -> None:
+    """A validator may change the list that it gets, and anybody that of the settings."""
+    app.put("many", {"names": ["a"], "flags": {"on": True, "of": []}})
+
+    class Changing(base):  # type: ignore[misc]
+        names: Annotated[list[str], "vault:many#names"]
+        flags: Annotated[Any, "vault:many#flags"]
+
+        @field_validator("names", mode="before")
+        @classmethod
+        def add(cls, value: list[str]) -> list[str]:
+            value.append("b")
+            return value
+
+    for _ in range(2):
+        settings = Changing()
+        assert (settings.names, settings.flags) == (["a", "b"], {"on": True, "of": []})
+        settings.flags["of"].append("c")
+        del settings.flags["on"]
 
 
 class Settings(VaultSettings):

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from vaultconfig.errors import FieldNotFoundError, SecretError, VaultConfigError
 from vaultconfig.loading.fields import ModelField
 from vaultconfig.loading.needs import Need
+from vaultconfig.loading.places import own_containers
 from vaultconfig.masking.values import mask
 from vaultconfig.references import Resolved, Template, VaultRef, as_json, as_text
 
@@ -42,7 +43,7 @@ def fill(need: Need, answers: Answers, read_text: ReadText) -> Any:
     else:
         value = _fitted(resolved[0], declared, field)
     if not isinstance(value, str):
-        return value
+        return own_containers(value)  # validators may change them, and all loads share an answer
     # A text from the vault counts as a variable with that text would in its place.
     variables = need.layer.variables if need.layer is not None else None
     try:
