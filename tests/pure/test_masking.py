@@ -95,6 +95,40 @@ def test_keys_are_plain_unless_asked() -> None:
     assert "name" not in repr(mask({"name": "x"}, keys=True))
 
 
+def test_what_holds_nothing_masked_stays_as_it_is() -> None:
+    """It is the caller's: the same object, whose parts are the same, and may have no copy."""
+
+    class Frozen(dict[str, Any]):
+        def clear(self) -> None:
+            raise TypeError("frozen")
+
+    @dataclass
+    class Pool:
+        connections: list[Any]
+
+    connections = [Frozen(a=1), {2}, (3, [4])]
+    pool = Pool(connections)
+    assert unmask({"pool": pool, "secret": mask("x")})["pool"] is pool
+    assert pool.connections is connections
+    assert unmask(connections) is connections
+
+
+def test_objects_may_refer_to_each_other() -> None:
+    """What contains itself is unmasked, too."""
+
+    @dataclass
+    class Node:
+        value: Any
+        others: list[Any]
+
+    node = Node(mask("x"), [mask("y")])
+    node.others.append(node)
+    assert unmask(node) is node
+    assert repr(node.value) == repr("x")
+    assert repr(node.others[0]) == repr("y")
+    assert node.others[1] is node
+
+
 def test_objects_are_unmasked_in_place() -> None:
     """Models, frozen or not, their extras, and dataclasses hold plain values afterwards."""
 

@@ -169,7 +169,7 @@ class ModelFields:
         if field.info.is_required() or is_model(factory):
             return None
         if factory is None:
-            return field.info.default
+            return field.info.get_default()  # a copy, as pydantic makes one
         if not field.factory_takes_data:
             return cast("Callable[[], Any]", factory)()
         # A model of the fields before it, with what validates them in the class.

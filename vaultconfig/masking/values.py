@@ -140,34 +140,69 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
 
 
 def unmask(value: Any) -> Any:
-    """Return *value* with plain scalars; objects are changed in place, the rest is copied."""
+    """Return *value* with plain scalars: a copy where one is masked, but objects are changed.
+
+    What holds nothing masked stays as it is. It may be anything that a caller has made: refer to
+    itself, or have no copy.
+    """
+    return _unmasked(value, {})
+
+
+def _unmasked(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:
+    """Return *value* unmasked; *known* has each object by its id, and what became of it."""
     plain = _PLAIN.get(type(value))
     if plain is not None:
         return plain(value)
-    if isinstance(value, dict):
-        return _refilled(value, {unmask(key): unmask(item) for key, item in value.items()})
-    if isinstance(value, (list, deque, set)):
-        return _refilled(value, map(unmask, value))
-    if type(value) in (tuple, frozenset):
-        return type(value)(map(unmask, value))
-    if isinstance(value, tuple) and hasattr(value, "_make"):
-        return value._make(map(unmask, value))
-    _unmask_attributes(value)
+    if type(value) in PLAIN_TYPES:
+        return value
+    if id(value) not in known:
+        known[id(value)] = value, value  # what it refers back to, and kept, so that its id is
+        known[id(value)] = value, _with_plain_parts(value, known)
+    return known[id(value)][1]
+
+
+def _with_plain_parts(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:
+    if isinstance(value, (dict, list, deque, set, tuple, frozenset)):
+        parts = [*value, *value.values()] if isinstance(value, dict) else [*value]
+        plain = [_unmasked(part, known) for part in parts]
+        if all(new is part for new, part in zip(plain, parts, strict=True)):
+            return value
+        return _made_of(value, plain)
+    for name, part in _attributes(value):
+        plain = _unmasked(part, known)
+        if plain is not part:
+            _set_attribute(value, name, plain)
     return value
 
 
-def _refilled(collection: Any, items: Any) -> Any:
-    """Return a copy with *items* in it: of the same kind, a defaultdict with its factory."""
+def _made_of(collection: Any, parts: list[Any]) -> Any:
+    """Return a copy of *collection* with *parts*, of the same kind."""
+    if isinstance(collection, tuple) and hasattr(collection, "_make"):
+        return collection._make(parts)
+    if isinstance(collection, (tuple, frozenset)):
+        return type(collection)(parts) if type(collection) in (tuple, frozenset) else collection
     other = copy.copy(collection)
     other.clear()
-    (other.extend if hasattr(other, "extend") else other.update)(items)
+    if isinstance(collection, dict):
+        half = len(parts) // 2
+        other.update(dict(zip(parts[:half], parts[half:], strict=True)))  # a Counter takes no pairs
+    else:
+        (other.extend if hasattr(other, "extend") else other.update)(parts)
     return other
 
 
-def _unmask_attributes(value: object) -> None:
+def _attributes(value: object) -> list[tuple[str, Any]]:
     if isinstance(value, BaseModel):
-        for values in (vars(value), value.__pydantic_extra__ or {}):
-            values.update(unmask(values))
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            object.__setattr__(value, field.name, unmask(getattr(value, field.name)))
+        return [*vars(value).items(), *(value.__pydantic_extra__ or {}).items()]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in fields(value)]
+    return []
+
+
+def _set_attribute(value: object, name: str, part: Any) -> None:
+    if not isinstance(value, BaseModel):
+        object.__setattr__(value, name, part)  # frozen or not
+    elif name in vars(value):
+        vars(value)[name] = part
+    else:
+        (value.__pydantic_extra__ or {})[name] = part
