@@ -51,6 +51,12 @@ def test_without_arguments_the_vault_fills() -> None:
     assert parsed().token == "from vault"
 
 
+def test_an_option_is_no_variable() -> None:
+    """An error names the field and the reference, and no variable that nobody has set."""
+    (failure,) = unresolved(lambda: parsed("--token", "vault:app#missing")).failures
+    assert str(failure).startswith("token (vault:app#missing): ")
+
+
 def test_a_reference_for_a_scalar() -> None:
     """A reference on the command line is resolved."""
     settings = parsed(

@@ -97,7 +97,7 @@ class Layer(NamedTuple):
 
     def variable_around(self, place: Place) -> str | None:
         """Return the variable whose value holds what stands at *place*, if one does."""
-        if self.variables is None:
+        if self.variables is None or self.source == COMMAND_LINE:  # whose keys are no variables
             return None
         ends = range(len(place), 0, -1)
         return next(filter(None, (self.variables.name_at(place[:end]) for end in ends)), None)
