@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import pydantic_settings
@@ -23,6 +24,8 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from tests.settings.loading import Asked, reasons, unresolved
 from vaultconfig import VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import UnresolvedSettingsError
+from vaultconfig.inspection import gather
 
 
 @pytest.fixture(autouse=True)
@@ -718,3 +721,37 @@ def test_a_secret_within_nested_settings_is_masked(app: DevServer) -> None:
     assert "queue password" not in repr(settings)
     assert "queue password" not in repr(settings.inner)
     assert type(settings.inner.password) is str
+
+
+class ByPassword(BaseModel):
+    kind: Literal["password"] = "password"
+    password: Annotated[str, "vault:app#token"]
+
+
+class ByHost(BaseModel):
+    kind: Literal["host"] = "host"
+    host: Annotated[str, "vault:app#host"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (ByPassword | ByHost, "give the union a discriminator"),
+        (Annotated[ByPassword | ByHost, Field(discriminator="kind")], "no source gives its tag"),
+    ],
+)
+def test_a_union_that_nothing_tells_apart(kind: Any, told: str) -> None:
+    """Its references are not read, and the load says why; a tag, or the value, helps."""
+    model = create_model("Model", __base__=VaultSettings, x=(kind, ...))
+    for load in (model, partial(gather, model)):
+        with pytest.raises(UnresolvedSettingsError) as caught:
+            load()
+        assert told in str(caught.value.failures)
+    assert model(x={"kind": "host", "host": "h"}).x == ByHost(host="h")
+
+
+@pytest.mark.parametrize("default", ["off", False, 0])
+def test_a_default_that_is_something_else(default: Any) -> None:
+    """Where no source mentions the field it stays, and nothing is read."""
+    model = create_model("Model", __base__=VaultSettings, x=(ByHost | Any, default))
+    assert model().x == default

@@ -32,8 +32,12 @@ NOT_OF_ITS_CLASS: Final = (
 """What is wrong with a default whose class is not in the annotation."""
 
 WITHOUT_TAG: Final = (
-    "nothing tells the models of the union apart before the vault is asked, so that a default would"
-    " count in the place of their references: give the union a discriminator"
+    "nothing tells the models of the union apart before the vault is asked, so that their"
+    " references are not read: give the union a discriminator"
+)
+TAG_MISSING: Final = (
+    "no source gives its tag, and without it nothing tells whose references to read: give the tag,"
+    " or the field a default"
 )
 """What is wrong with a union whose members carry references."""
 

@@ -25,7 +25,13 @@ from vaultconfig.errors import (
     SettingFailure,
     VaultConfigError,
 )
-from vaultconfig.loading.annotations import NOT_OF_ITS_CLASS, WITHOUT_TAG, is_made_of, is_model
+from vaultconfig.loading.annotations import (
+    NOT_OF_ITS_CLASS,
+    TAG_MISSING,
+    WITHOUT_TAG,
+    is_made_of,
+    is_model,
+)
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
 from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Layer, Provenance, Rank
@@ -440,19 +446,20 @@ class Merge:
         else:
             default = make_default()
         makes_model = is_model(field.info.default_factory)
-        if default is None and field.nullable and field.declared is None and not makes_model:
-            return ABSENT
-        strangers: list[type] = []
         has_instance = is_model(type(default))
-        if has_instance or isinstance(default, dict):
+        has_input = has_instance or isinstance(default, dict)
+        is_something_else = field.nullable if default is None else not has_input
+        if is_something_else and field.declared is None and not makes_model:
+            return ABSENT  # such as None, or "off"
+        strangers: list[type] = []
+        if has_input:
             values = _as_input(default, field, strangers)
         else:
             values = tags_made(field) if makes_model else {}
         pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)] if values else []
         model = self._chosen(field, pieces, default, name)
-        is_unclear = model is None and default is not None and len(field.untagged) > 1
-        if is_unclear and carry_references(field):
-            self._fail(name, WITHOUT_TAG)
+        if model is None and carry_references(field) and (has_input or field.info.is_required()):
+            self._fail(name, WITHOUT_TAG if field.untagged else TAG_MISSING)
         # One that contains itself, and has no default to end with, would have no end.
         if model is None or (not has_instance and model in self._unmentioned_models):
             return ABSENT
