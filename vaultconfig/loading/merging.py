@@ -9,13 +9,10 @@ the usual case; or, where an object from the vault may bring in more, a second w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
 from functools import partial
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
@@ -29,9 +26,9 @@ from vaultconfig.loading.annotations import (
     NOT_OF_ITS_CLASS,
     TAG_MISSING,
     WITHOUT_TAG,
-    is_made_of,
     is_model,
 )
+from vaultconfig.loading.defaults import as_input
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
 from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Layer, Provenance, Rank
@@ -453,7 +450,7 @@ class Merge:
             return ABSENT  # such as None, or "off"
         strangers: list[type] = []
         if has_input:
-            values = _as_input(default, field, strangers)
+            values = as_input(default, field, strangers)
         else:
             values = tags_made(field) if makes_model else {}
         pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)] if values else []
@@ -483,7 +480,7 @@ class Merge:
             self.is_over = False
             return ABSENT
         strangers: list[type] = []
-        default = _as_input(make_default(), field, strangers)
+        default = as_input(make_default(), field, strangers)
         piece = Piece(Rank.BELOW, None, (), default, _FROM_DEFAULT)
         before = self._landed
         self._unmentioned_models += inside
@@ -551,41 +548,3 @@ def _below(prefix: str, key: object) -> str:
 
 def _item_of(field: ModelField | None) -> ModelField | None:
     return field.item if field is not None and field.models_inside else None
-
-
-def _as_input(default: Any, field: ModelField, strangers: list[type]) -> Any:
-    """Return the default of *field* as input, and what it is made of; see `_values_of`."""
-    if is_model(type(default)):
-        return _values_of(default, field.models, strangers)
-    if field.models_inside and isinstance(default, dict):
-        return {key: _item_as_input(item, field, strangers) for key, item in default.items()}
-    if field.models_inside and type(default) in (list, tuple):
-        return type(default)(_item_as_input(item, field, strangers) for item in default)
-    return default
-
-
-def _item_as_input(item: Any, field: ModelField, strangers: list[type]) -> Any:
-    # A settings class loads itself, each item from its own arguments.
-    return item if isinstance(item, BaseSettings) else _as_input(item, field.item, strangers)
-
-
-def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> dict[str, Any]:
-    """Return the default of a nested model, one of *models*, as input.
-
-    Args:
-        strangers: Takes the classes that it has, or what is inside it, and no annotation.
-    """
-    kind = next((model for model in models if is_made_of(instance, model)), None)
-    if kind is None:
-        strangers.append(type(instance))
-    values: dict[str, Any] = dict(getattr(instance, "__pydantic_extra__", None) or {})
-    parts = dataclass_fields(instance) if is_dataclass(instance) else ()
-    made = {part.name for part in parts if not part.init}  # by the class, which takes none
-    for field in fields_of(kind or type(instance)):
-        if field.name in made or field.info.init is False:
-            continue
-        value = getattr(instance, field.name)
-        if field.bears_references:
-            value = _as_input(value, field, strangers)
-        set_at(values, field.places[0], value)
-    return values
