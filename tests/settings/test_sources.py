@@ -33,6 +33,7 @@ from vaultconfig import (
 )
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.source.arranging import arranged, given_by
 from vaultconfig.source.upstream import call_all
 
 
@@ -95,6 +96,16 @@ def test_provenance_of_something_else(thing: Any) -> None:
     """It says what it takes."""
     with pytest.raises(TypeError, match="`current`"):
         provenance(thing)
+
+
+def test_what_sources_gave_does_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither variables nor arguments show where a traceback prints the locals of a frame."""
+    monkeypatch.setenv("HOST", "in the environment")
+    sources, _ = arranged(Settings, _init_kwargs={"token": "an argument"})
+    given = given_by(Settings, sources, {"token": "an argument"})
+    shown = f"{given!r} {given._gathered!r} {given._gathered.layers!r}"
+    assert "in the environment" not in shown
+    assert "an argument" not in shown
 
 
 def test_our_own_source_in_the_middle(env_file: Any) -> None:

@@ -60,6 +60,9 @@ class Gathered(NamedTuple):
     defaults: DefaultSettingsSource | None = None
     states: States | None = None
 
+    def __repr__(self) -> str:  # not the values, which a traceback with locals would show
+        return f"<Gathered {self.layers!r}>"
+
 
 @not_too_deep
 def gather(
