@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from vaultconfig.client import VaultClient
+    from vaultconfig.client import ClientCredentials, StaticToken, TokenFile, VaultClient
     from vaultconfig.live import Change, Health, LiveSettings
     from vaultconfig.loading.layers import Provenance
     from vaultconfig.references import VaultRef
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
+    "ClientCredentials",
     "Health",
     "LiveSettings",
     "Provenance",
     "Secret",
+    "StaticToken",
+    "TokenFile",
     "VaultClient",
     "VaultConfigDict",
     "VaultRef",
@@ -33,10 +36,13 @@ __all__ = [
 
 _MODULES: Final = {
     "Change": "vaultconfig.live",
+    "ClientCredentials": "vaultconfig.client",
     "Health": "vaultconfig.live",
     "LiveSettings": "vaultconfig.live",
     "Provenance": "vaultconfig.loading.layers",
     "Secret": "vaultconfig.secret",
+    "StaticToken": "vaultconfig.client",
+    "TokenFile": "vaultconfig.client",
     "VaultClient": "vaultconfig.client",
     "VaultConfigDict": "vaultconfig.settings",
     "VaultRef": "vaultconfig.references",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Final, Unpack
+from functools import partial
+from typing import Any, ClassVar, Final, Self, Unpack
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -122,6 +123,39 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure
         _unmask_fields(self, self._vaultconfig_origins)
+
+    @classmethod
+    def load(cls, **values: Any) -> Self:
+        """Load the settings, as ``Settings()`` does.
+
+        A type checker without pydantic's plugin reports the fields without a default as missing
+        arguments of ``Settings()``; of this it does not.
+
+        Args:
+            values: As of the class itself.
+
+        Raises:
+            VaultConfigError: See `VaultSettings`.
+            pydantic.ValidationError: See `VaultSettings`.
+        """
+        return cls(**values)
+
+    @classmethod
+    async def aload(cls, **values: Any) -> Self:
+        """Load the settings in a daemon thread, while the event loop of asyncio goes on.
+
+        Cancelling returns at once; the request under way ends within its deadline, unheard.
+
+        Args:
+            values: As of the class itself.
+
+        Raises:
+            VaultConfigError: See `VaultSettings`.
+            pydantic.ValidationError: See `VaultSettings`.
+        """
+        from vaultconfig.threads import in_daemon_thread  # brings asyncio
+
+        return await in_daemon_thread(partial(cls, **values))
 
     def __init_subclass__(cls, **options: Unpack[VaultConfigDict]) -> None:
         """Take our keys where they stand as class keywords; pydantic has taken its own."""

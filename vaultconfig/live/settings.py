@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import itertools
 import logging
 import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeAlias, TypeVar, overload
 
@@ -27,6 +30,7 @@ from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker, reject_late_patches
 from vaultconfig.log import say
 from vaultconfig.settings import check_arguments
+from vaultconfig.threads import in_daemon_thread
 
 T = TypeVar("T", bound=BaseSettings)
 P = ParamSpec("P")
@@ -44,8 +48,8 @@ class LiveSettings(Generic[T]):
     `current` is a plain read, and a background thread keeps it fresh. A forked child goes on with
     what its parent had read, and begins to refresh it when it first reads it.
 
-    Where several parts of a program share it, each uses it as a context manager (FastAPI's
-    lifespan does): the last one to leave closes it.
+    Where several parts of a program share it, each uses it as a context manager, ``with`` or
+    ``async with`` (FastAPI's lifespan does): the last one to leave closes it.
 
     Args:
         settings_cls: The settings class.
@@ -120,6 +124,30 @@ class LiveSettings(Generic[T]):
             self._users = max(0, self._users - 1)
         if is_last:
             self._end()
+
+    async def __aenter__(self) -> Self:
+        turns = itertools.count()  # whichever comes second, this entering or a cancellation, leaves
+
+        def enter() -> None:
+            self.__enter__()
+            if next(turns):
+                self.__exit__(None, None, None)
+
+        try:
+            await in_daemon_thread(enter)
+        except asyncio.CancelledError:
+            if next(turns):
+                await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await in_daemon_thread(lambda: self.__exit__(kind, error, traceback))
 
     @property
     def current(self) -> T:
@@ -203,9 +231,12 @@ class LiveSettings(Generic[T]):
         self._end()
 
     def _end(self) -> None:
+        self._refresher.is_ended = True
+        self._end_threads()
+
+    def _end_threads(self) -> None:
         until = time.monotonic() + _LONGEST_CLOSE
         with self._lock:
-            self._refresher.is_ended = True
             watcher, worker = self._watcher, self._worker
             self._worker = self._watcher = None
         threads = [thread for thread in (watcher, worker) if thread is not None]
@@ -234,6 +265,48 @@ class LiveSettings(Generic[T]):
             raise copy.copy(error)  # several threads may be told of the same one
         if error is not None:
             raise error.with_traceback(None)
+
+    async def arefresh(self) -> None:
+        """Read everything from the vault, now, in a thread, while the event loop goes on.
+
+        Raises:
+            UnresolvedSettingsError: See `refresh`; all else, too.
+        """
+        await in_daemon_thread(self.refresh)
+
+    @contextmanager
+    def override(self, **values: Any) -> Iterator[T]:
+        """Show all threads settings with other *values* until the block ends: for tests.
+
+        They are loaded as ``settings_cls(**values)`` loads them: what *values* give counts more
+        than the vault, which is not asked for it, and `start` is not needed. Afterwards readers
+        see what they saw before. Blocks inside one another add up.
+
+        Args:
+            values: Of fields, as for the class itself; a mapping for a nested model is laid over
+                what the vault has.
+
+        Raises:
+            ConfigurationError: There is no such field.
+            VaultConfigError: They can't be loaded.
+            pydantic.ValidationError: A value does not fit.
+        """
+        check_arguments(self._settings_cls, values)
+        before = self._refresher, self._arguments
+        watcher = self._watcher
+        self._arguments = {**self._arguments, **values}
+        try:
+            refresher = self._new_refresher()
+            refresher.load()
+            self._refresher, self._readable_until = refresher, -math.inf
+            yield refresher.snapshot.settings
+        finally:
+            if self._watcher is not watcher:  # they follow what is going to be left behind
+                self._end_threads()
+            is_ended = self._refresher.is_ended
+            self._refresher, self._arguments = before
+            self._refresher.is_ended |= is_ended
+            self._readable_until = -math.inf
 
     def health(self) -> Health:
         """Return how fresh the settings are; never a value. It counts as a read.
