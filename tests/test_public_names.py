@@ -31,10 +31,13 @@ def test_the_public_names_are_exact() -> None:
     """``vaultconfig.__all__`` changes on purpose only."""
     assert vaultconfig.__all__ == [
         "Change",
+        "ClientCredentials",
         "Health",
         "LiveSettings",
         "Provenance",
         "Secret",
+        "StaticToken",
+        "TokenFile",
         "VaultClient",
         "VaultConfigDict",
         "VaultRef",

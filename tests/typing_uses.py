@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, assert_type
 
@@ -13,10 +13,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 import vaultconfig.django
 from vaultconfig import (
     Change,
+    ClientCredentials,
     Health,
     LiveSettings,
     Provenance,
     Secret,
+    StaticToken,
+    TokenFile,
     VaultClient,
     VaultConfigDict,
     VaultRef,
@@ -24,15 +27,7 @@ from vaultconfig import (
     VaultSettingsSource,
     provenance,
 )
-from vaultconfig.client import (
-    ClientCredentials,
-    Identity,
-    SecretSummary,
-    StaticToken,
-    Subscription,
-    TokenFile,
-    WriteResult,
-)
+from vaultconfig.client import Identity, SecretSummary, Subscription, WriteResult
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import (
     SecretError,
@@ -70,10 +65,15 @@ class Plain(BaseSettings):
 
 
 def declared() -> None:
-    settings = Settings(_vault_environment="production")
+    settings = Settings.load(_vault_environment="production")
+    assert_type(settings, Settings)
     assert_type(settings.user, str)
     assert_type(provenance(settings), dict[str, Provenance])
     assert_type(provenance(settings)["user"].version, int | None)
+
+
+async def declared_in_a_loop() -> None:
+    assert_type(await Settings.aload(user="app"), Settings)
 
 
 def told(error: UnresolvedSettingsError) -> None:
@@ -118,7 +118,15 @@ async def fetch_later(query: str) -> list[str]:
     return [query]
 
 
+def in_a_test() -> None:
+    with live.override(password="x", user="y") as settings:
+        assert_type(settings, Settings)
+
+
 async def live_uses() -> None:
+    async with LiveSettings(Settings) as entered:
+        assert_type(entered, LiveSettings[Settings])
+        await entered.arefresh()
     assert_type(live.load(), Settings)
     assert_type(live.catch_up(live.current), Settings)
     assert_type(live.retry_once(connect, on=OSError), int)
@@ -129,12 +137,12 @@ async def live_uses() -> None:
 
 
 @asynccontextmanager
-async def own(app: FastAPI) -> AsyncIterator[dict[str, int]]:
+async def own(app: FastAPI) -> AsyncGenerator[dict[str, int], None]:
     yield {"pool": 1}
 
 
 @asynccontextmanager
-async def stateless(app: FastAPI) -> AsyncIterator[None]:
+async def stateless(app: FastAPI) -> AsyncGenerator[None, None]:
     yield
 
 

@@ -77,7 +77,7 @@ class MissingExtraError(ConfigurationError, ModuleNotFoundError):
     def __init__(self, purpose: str, *, missing: Sequence[str], extra: str) -> None:
         needs = " and ".join(missing)
         super().__init__(f"{purpose} needs {needs}: pip install 'scaivault-config[{extra}]'")
-        self.name = missing[0]
+        self.name: str = missing[0]
 
 
 class SecretError(VaultConfigError):
@@ -140,7 +140,7 @@ class FieldNotFoundError(SecretError):
         )
         super().__init__(f"{problem}: {has}", path=path, request_id=request_id)
         self.field = field
-        self.available = tuple(sorted(available))
+        self.available: tuple[str, ...] = tuple(sorted(available))
 
 
 NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)

@@ -55,7 +55,7 @@ class StaticToken(httpx.Auth):
 
     def __init__(self, token: str, *, name: str = UNNAMED) -> None:
         token = mask(token)
-        self.name = name
+        self.name: str = name
         self._token = _checked_token(token, where=name)
 
     def auth_flow(self, request: httpx.Request) -> Flow:
@@ -68,7 +68,7 @@ class TokenFile(httpx.Auth):
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        self.name = f"the token from the token file {self._path}"
+        self.name: str = f"the token from the token file {self._path}"
 
     def auth_flow(self, request: httpx.Request) -> Flow:
         """Sign *request*; where the vault rejects it and the file has changed, once again.
@@ -140,7 +140,8 @@ class ClientCredentials(httpx.Auth):
         name: str = "the client credentials",
     ) -> None:
         client_secret = mask(client_secret)
-        self.name, self._own_name = f"the token for {name}", name
+        self.name: str = f"the token for {name}"
+        self._own_name = name
         if not client_id or not client_secret:
             raise ConfigurationError("client credentials need both an id and a secret")
         if not (client_id.isprintable() and client_secret.isprintable()):

@@ -63,8 +63,8 @@ class Surroundings:
     """What the environment says of connections when a client is made; later it may say other."""
 
     def __init__(self) -> None:
-        self.authorities = Authorities()
-        self.proxies = urllib.request.getproxies()
+        self.authorities: Authorities = Authorities()
+        self.proxies: dict[str, str] = urllib.request.getproxies()
 
 
 class Wire:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -80,7 +80,7 @@ class Connection(BaseModel):
     """
 
     # Built when the first one is read: by then whatever imports us has been imported.
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, hide_input_in_errors=True, str_strip_whitespace=True, defer_build=True
     )
 

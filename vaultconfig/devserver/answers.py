@@ -48,7 +48,9 @@ class ApiError(Exception):
 
     def __init__(self, code: str, message: str, *, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.code, self.message, self.fields = code, message, fields
+        self.code: str = code
+        self.message: str = message
+        self.fields: Mapping[str, str] | None = fields
 
     def answer(self, request: Request) -> Response:
         """Return ScaiVault's envelope."""

@@ -74,7 +74,7 @@ class DevServer:
         if not quickstart_only:
             self._routes += operations.DOCUMENTED
             self._routes += operations.SUBSCRIPTIONS if subscriptions else []
-        self.token = self.add_token(token, identity_id="dev-admin", scopes=ADMIN_SCOPES)
+        self.token: str = self.add_token(token, identity_id="dev-admin", scopes=ADMIN_SCOPES)
 
     def __enter__(self) -> Self:
         """Start."""

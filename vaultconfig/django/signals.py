@@ -41,7 +41,7 @@ class _DiscreetSignal(Signal):
         return contained
 
 
-vault_refreshed = _DiscreetSignal()
+vault_refreshed: Signal = _DiscreetSignal()
 """Sent after each change: *sender* is the settings class, *change* a `vaultconfig.Change`.
 
 It is sent by ``send_robust``, usually in a thread of the live settings.

@@ -53,7 +53,7 @@ class VaultSettingsSource(SharedSource):
         self.environment = environment
         self._env_file = env_file
         self._encoding = encoding
-        self.purpose = Purpose()
+        self.purpose: Purpose = Purpose()
 
     def for_purpose(self, purpose: Purpose) -> VaultSettingsSource:
         """Return the same source for another purpose."""

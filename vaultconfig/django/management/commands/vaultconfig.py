@@ -14,7 +14,7 @@ class Command(BaseCommand):
     """Runs a command of vaultconfig with the class that settings.py has loaded."""
 
     help = "Runs 'vaultconfig render' or 'vaultconfig check' for the settings of this project."
-    requires_system_checks = ()
+    requires_system_checks: tuple[()] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take a command and its arguments."""
