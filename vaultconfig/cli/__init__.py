@@ -83,7 +83,7 @@ class _Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             _end_by(signal.SIGINT)
         except BrokenPipeError:
-            _end_by(signal.SIGPIPE)
+            _end_by(getattr(signal, "SIGPIPE", signal.SIGTERM))  # Windows has no SIGPIPE
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as exc:  # whatever it is, its message or traceback could show values

@@ -24,9 +24,13 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Run *command* with the variables *environ* in the place of this process.
 
     Raises:
-        ConfigurationError: They do not fit.
+        ConfigurationError: They do not fit, or this is Windows.
         click.exceptions.Exit: There is no such program, or it can't be run; the reason is printed.
     """
+    if not hasattr(os, "fork"):  # Windows would start it beside us, and end us at once
+        raise ConfigurationError(
+            "run needs a POSIX system: render a file, or load the settings in the program itself"
+        )
     sys.stdout.flush()
     sys.stderr.flush()
     for name in _IGNORED_BY_PYTHON:

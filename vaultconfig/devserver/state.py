@@ -52,7 +52,7 @@ def save_state(path: Path, entries: Entries) -> None:
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     # Never through a link, and never readable by others, not even for a moment.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -24,6 +24,8 @@ from vaultconfig.render.owners import is_foreign
 
 _WIDEST: Final = 0o640
 _DESCRIPTORS: Final = "/proc/self/fd"
+# Windows has few of them: there the directory's own access list protects a file.
+_SAFELY: Final = sum(getattr(os, n, 0) for n in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
 _FOREIGN: Final = -1  # beside the numbers of the system
 _ADVICE: Final = {
     _FOREIGN: "remove it, or choose another directory (-o)",
@@ -111,11 +113,18 @@ def _explain(exc: OSError) -> str:
 
 
 @contextmanager
-def _directory_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Hold the directory open, so that it cannot be replaced by another one meanwhile."""
+def _directory_of(path: str | os.PathLike[str]) -> Iterator[tuple[int | None, str]]:
+    """Hold the directory open, so that it cannot be replaced by another one meanwhile.
+
+    Yields:
+        The directory, and the name in it; on Windows, which opens none, None and the whole path.
+    """
     parent, name = os.path.split(os.fspath(path))
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not hasattr(os, "O_DIRECTORY"):
+        yield None, os.fspath(path)
+        return
     directory = os.open(parent or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield directory, name
@@ -123,7 +132,7 @@ def _directory_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         os.close(directory)
 
 
-def _status(directory: int, name: str) -> os.stat_result | None:
+def _status(directory: int | None, name: str) -> os.stat_result | None:
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -140,10 +149,12 @@ def _check_regular(status: os.stat_result | None) -> None:
     raise OSError(errno.EINVAL, "it is not a regular file")
 
 
-def _check(directory: int, status: os.stat_result | None) -> None:
+def _check(directory: int | None, status: os.stat_result | None) -> None:
     """Reject what is not a regular file, or what another user can have put there as their own."""
     _check_regular(status)
-    if status is not None and is_foreign(status, _upwards(directory), trusted={0, os.geteuid()}):
+    if status is None or directory is None:
+        return
+    if is_foreign(status, _upwards(directory), trusted={0, os.geteuid()}):
         raise OSError(_FOREIGN, "it belongs to another user, where others can make files")
 
 
@@ -156,9 +167,9 @@ def _upwards(directory: int) -> Iterator[os.stat_result]:
         place = os.stat(way, dir_fd=directory)
 
 
-def _open_checked(directory: int, name: str, flags: int) -> int:
-    safely = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(name, flags | safely, 0o600, dir_fd=directory)
+def _open_checked(directory: int | None, name: str, flags: int) -> int:
+    flags |= _SAFELY | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(name, flags, 0o600, dir_fd=directory)
     try:
         _check(directory, os.fstat(descriptor))
     except OSError:
@@ -167,7 +178,7 @@ def _open_checked(directory: int, name: str, flags: int) -> int:
     return descriptor
 
 
-def _read(directory: int, name: str) -> str | None:
+def _read(directory: int | None, name: str) -> str | None:
     status = _status(directory, name)
     if status is None:
         return None
@@ -176,41 +187,44 @@ def _read(directory: int, name: str) -> str | None:
         return file.read().decode()
 
 
-def _overwrite(directory: int, name: str, content: str | bytes, *, mode: int) -> None:
+def _overwrite(directory: int | None, name: str, content: str | bytes, *, mode: int) -> None:
     with open(_open_checked(directory, name, os.O_WRONLY | os.O_CREAT), "wb") as file:
-        os.fchmod(file.fileno(), mode)
+        _set_mode(file.fileno(), mode)
         file.write(content.encode() if isinstance(content, str) else content)
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
 
 
-def _replace(directory: int, name: str, content: str | bytes, *, mode: int) -> None:
-    temporary = f".{secrets.token_hex(16)}.tmp"
+def _replace(directory: int | None, name: str, content: str | bytes, *, mode: int) -> None:
+    temporary = os.path.join(os.path.dirname(name), f".{secrets.token_hex(16)}.tmp")
     with _endings_unwind():
         try:
             _stage(directory, name, content, mode=mode, temporary=temporary)
-            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=directory)
-    with suppress(OSError):  # the file is in place; some file systems cannot sync a directory
-        os.fsync(directory)
+    if directory is not None:
+        with suppress(OSError):  # the file is in place; some file systems cannot sync a directory
+            os.fsync(directory)
 
 
-def _stage(directory: int, name: str, content: str | bytes, *, mode: int, temporary: str) -> None:
+def _stage(
+    directory: int | None, name: str, content: str | bytes, *, mode: int, temporary: str
+) -> None:
     """Write a complete new file to *temporary*."""
     descriptor, named = _create(directory, temporary)
     with open(descriptor, "wb") as file:
         existing = _status(directory, name)
         _check(directory, existing)  # once more: it decides to whom the new file belongs
-        if existing is not None:
+        if existing is not None and hasattr(os, "fchown"):
             for owner, group in ((-1, existing.st_gid), (existing.st_uid, -1)):
                 with suppress(
                     OSError
                 ):  # only root may give files away, others only to their groups
                     os.fchown(descriptor, owner, group)
-        os.fchmod(descriptor, mode)
+        _set_mode(descriptor, mode)
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(descriptor)
@@ -219,7 +233,7 @@ def _stage(directory: int, name: str, content: str | bytes, *, mode: int, tempor
             os.link(link, temporary, dst_dir_fd=directory, follow_symlinks=True)
 
 
-def _create(directory: int, temporary: str) -> tuple[int, bool]:
+def _create(directory: int | None, temporary: str) -> tuple[int, bool]:
     """Open a new file, and tell whether it has a name yet.
 
     On Linux it gets no name until it is complete, so that even a SIGKILL leaves nothing.
@@ -227,10 +241,15 @@ def _create(directory: int, temporary: str) -> tuple[int, bool]:
     unnamed = getattr(os, "O_TMPFILE", None)
     if unnamed is not None and os.path.isdir(_DESCRIPTORS):
         with suppress(OSError):  # not every file system can
-            flags = unnamed | os.O_WRONLY | os.O_CLOEXEC
+            flags = unnamed | os.O_WRONLY | _SAFELY
             return os.open(".", flags, 0o600, dir_fd=directory), False
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY
     return os.open(temporary, flags, 0o600, dir_fd=directory), True
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
 
 
 @contextmanager
@@ -246,8 +265,8 @@ def _endings_unwind() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-    ours = [number for number in endings if signal.getsignal(number) is signal.SIG_DFL]
+    endings = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGQUIT")]
+    ours = [number for number in endings if number and signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
         signal.signal(number, unwind)
     try:
