@@ -37,10 +37,11 @@ def test_what_to_add_to_the_env_file(tmp_path: Path) -> None:
 
 
 def test_an_environment_that_is_none_of_development(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A misspelt name counts as production, and is shown."""
+    """A misspelt name counts as production, and is shown beside those that would not."""
     monkeypatch.setenv("VAULTCONFIG_ENVIRONMENT", "developement")
-    with pytest.raises(ConfigurationError, match="in the environment 'developement'"):
+    with pytest.raises(ConfigurationError, match="in the environment 'developement'") as failed:
         Shop()
+    assert str(failed.value).endswith("(it is in dev, development, local, test)")
 
 
 def test_an_environment_in_the_env_file(env_file: Callable[[str], Path]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vaultconfig.connection.connection import SET_CREDENTIALS
-from vaultconfig.connection.environment import VARIABLE, FallbackRule
+from vaultconfig.connection.environment import DEVELOPMENT_NAMES, VARIABLE, FallbackRule
 from vaultconfig.loading.fields import fields_of
 
 ON_YOUR_OWN_MACHINE: Final = f"on your own machine, export {VARIABLE}=development"
@@ -31,7 +31,9 @@ def no_credentials(url: str, rule: FallbackRule, *, files: str, ignored: Sequenc
     if rule.environment.name is None:
         message += f"; {ON_YOUR_OWN_MACHINE}"
     elif not is_development:
-        message += f"; in the environment {rule.environment.name!r} {files} is no substitute"
+        names = ", ".join(sorted(DEVELOPMENT_NAMES))
+        here = f"in the environment {rule.environment.name!r} {files} is no substitute"
+        message += f"; {here} (it is in {names})"
     return message
 
 
