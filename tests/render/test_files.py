@@ -347,8 +347,9 @@ def test_reading_changes_nothing(tmp_path):
 
 def test_reading_what_is_not_text(tmp_path):
     """Another encoding is an error that says where, and holds nothing of the file."""
-    (tmp_path / "x").write_bytes(CANARY.encode() + b"\xff")
-    refused(lambda: read(tmp_path / "x"), match=f"byte {len(CANARY)} is not UTF-8")
+    (tmp_path / "x").write_bytes(f"a\n{CANARY}".encode() + b"\xff")
+    told = rf"line 2 is not UTF-8 \(byte {len(CANARY) + 2} of the file\)"
+    refused(lambda: read(tmp_path / "x"), match=told)
 
 
 def test_writing_what_is_not_text(file):

@@ -37,6 +37,8 @@ _SECRET_VALUE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ADDRESS_NAME = re.compile(r"(?:.*_)?(?:DSN|CONNECTION_STRING)", re.IGNORECASE)
+_FOREIGN = re.compile(r"[^a-z0-9]+")
 _NO_GROUP: Final = "app"
 
 
@@ -102,6 +104,13 @@ def looks_secret(key: str, value: str) -> bool:
     return bool(_SECRET_NAME.fullmatch(key)) and not _PUBLIC_NAME.fullmatch(key)
 
 
+def looks_secret_beside(key: str, text: str) -> bool:
+    """Whether *text*, what a variable has beside other secrets in it, is likely to be one too."""
+    if _ADDRESS_NAME.fullmatch(key) or not re.search(r"\w", text):
+        return bool(_SECRET_VALUE.match(text))
+    return looks_secret(key, text)
+
+
 def destination(key: str) -> Destination:
     """Return the group that *key* belongs to, and its name in it."""
     match = None if _FIELD.fullmatch(key) else _IN_GROUP.fullmatch(key)
@@ -111,4 +120,6 @@ def destination(key: str) -> Destination:
         group, name = _NO_GROUP, key
     else:
         group, _, name = key.rpartition("_")
-    return Destination(key, group.lower().strip("_").replace("_", "-") or _NO_GROUP, name.lower())
+    # What a path and a reference in a template can hold.
+    group = _FOREIGN.sub("-", group.lower()).strip("-")
+    return Destination(key, group or _NO_GROUP, _FOREIGN.sub("_", name.lower()))

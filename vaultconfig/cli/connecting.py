@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK_PATIENCE: Final = 1.0  # seconds
 _MOST_LISTED: Final = 1000
-_PATHS: Final = (
+PATHS: Final = (
     f"a path has at most {MAX_LEVELS} levels and {MAX_LENGTH} characters of a-z 0-9 - _ /, and no "
     "slash at its ends"
 )
@@ -77,7 +77,7 @@ def open_vault(*, deadline: float | None = None) -> Iterator[VaultClient]:
             raise
         except SecretError as error:
             if "invalid_path" in str(error):
-                error.add_note(_PATHS)
+                error.add_note(PATHS)
             raise
 
 

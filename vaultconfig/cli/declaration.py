@@ -3,41 +3,69 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Sequence
+from typing import Final
 
+from pydantic import TypeAdapter
+
+from vaultconfig.cli.plan import Fate
 from vaultconfig.settings import VaultSettings
 
+_FOREIGN: Final = re.compile(r"[^a-z0-9_]+")
+_TYPES: Final = frozenset({"bool", "int", "str"})  # a field of that name would hide it
 
-def class_text(keys: Sequence[str], references: Mapping[str, str]) -> str:
-    """Return the source of a class with a field for each of *keys*.
 
-    Args:
-        keys: The variables of the `.env`, in its order.
-        references: Of those that are in the vault.
-    """
-    fields = [_field(key, references.get(key)) for key in keys]
-    names = ["SecretStr"] if references else []
-    if any("Field(" in field for field in fields):
-        names.insert(0, "Field")
+def class_text(fates: Sequence[Fate]) -> str:
+    """Return the source of a class with a field for each of *fates* but the connection's."""
+    fields: dict[str, str] = {}
+    for fate in fates:
+        if fate.how != "connection":
+            name = _attribute(fate.key, fields)
+            fields[name] = _field(name, fate)
+    body = list(fields.values()) or ["    pass"]
+    source = "\n".join(body)
+    names = [name for name in ("Field", "SecretStr") if re.search(rf"(= |: |\[){name}\b", source)]
     imports = [
-        "from typing import Annotated\n" if references else "",
+        "from typing import Annotated\n" if "Annotated[" in source else "",
         f"from pydantic import {', '.join(names)}\n" if names else "",
         "from vaultconfig import VaultSettings\n\n",
     ]
-    body = [f"    {field}" for field in fields] or ["    pass"]
-    return "\n".join([*filter(None, imports), "class Settings(VaultSettings):", *body])
+    return "\n".join([*filter(None, imports), "class Settings(VaultSettings):", source])
 
 
-def _field(key: str, reference: str | None) -> str:
-    name = _attribute(key)
-    kind = "str" if reference is None else f'Annotated[SecretStr, "{reference}"]'
-    alias = "" if name == key.lower() else f' = Field(validation_alias="{key}")'
-    return f"{name}: {kind}{alias}"
+def _field(name: str, fate: Fate) -> str:
+    kind, text = fate.kind, fate.variable.value
+    if fate.annotation is not None:
+        kind = f"Annotated[{kind}, {_quoted(fate.annotation)}]"
+    arguments = []
+    if fate.how == "default":
+        value = TypeAdapter(bool).validate_python(text) if fate.kind == "bool" else text
+        default = _quoted(text) if fate.kind == "str" and text is not None else str(value)
+        arguments.append(f"default={default}")
+    if name != fate.key.lower():
+        arguments.append(f"validation_alias={_quoted(fate.key)}")
+    match arguments:
+        case []:
+            return f"    {name}: {kind}"
+        case [only] if only.startswith("default="):
+            return f"    {name}: {kind} = {only.removeprefix('default=')}"
+    return f"    {name}: {kind} = Field({', '.join(arguments)})"
 
 
-def _attribute(key: str) -> str:
+def _attribute(key: str, taken: Collection[str]) -> str:
     """Return the name of a field for *key* that means nothing else to Python or pydantic."""
-    name = key.lower()
+    name = _FOREIGN.sub("_", key.lower())
     if not name.isidentifier() or name.startswith(("_", "model_")):
-        name = f"field_{name.strip('_')}"
-    return f"{name}_" if keyword.iskeyword(name) or hasattr(VaultSettings, name) else name
+        name = f"field_{name.strip('_')}".rstrip("_")
+    if keyword.iskeyword(name) or hasattr(VaultSettings, name) or name in _TYPES:
+        name = f"{name}_"
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+def _quoted(text: str) -> str:
+    """Return *text* as a literal on one line, in double quotes where that needs no escapes."""
+    literal = repr(str(text))
+    return literal if '"' in literal else f'"{literal[1:-1]}"'

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import io
+import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 import click
-from dotenv import dotenv_values
-from dotenv.variables import Variable, parse_variables
 
-from vaultconfig.cli.classify import Sorting, sort
-from vaultconfig.cli.connecting import open_vault, reference_from
+from vaultconfig.cli.connecting import (
+    PATHS,
+    environment_here,
+    open_vault,
+    path_from,
+    reference_from,
+)
 from vaultconfig.cli.declaration import class_text
 from vaultconfig.cli.moving import PATIENCE, Move, Pace, compared, written
+from vaultconfig.cli.next_steps import check_module, free_module, next_steps
 from vaultconfig.cli.options import check_can_ask, common, yes_option
+from vaultconfig.cli.plan import Fate, Planner
 from vaultconfig.cli.tables import lines_of
+from vaultconfig.cli.variables import Variable, read_variables, without
 from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import mask
-from vaultconfig.render import dotenv, files
-from vaultconfig.render.rules import refers
+from vaultconfig.render import files
 
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """The variables of a file.
-
-    Attributes:
-        values: Those that can be moved.
-        odd: Why the others can't.
-        keys: Those that a class can have a field for.
-    """
-
-    values: Mapping[str, str] = field(repr=False)
-    odd: Mapping[str, str]
-    keys: Sequence[str]
+_PREFIX: Final = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+)*")
 
 
 @click.command("import")
@@ -49,118 +42,182 @@ class _Stored:
     "--secret", multiple=True, metavar="KEY", help="Treat this variable as a secret, too."
 )
 @click.option(
-    "--plain", multiple=True, metavar="KEY", help="Do not treat this variable as a secret."
+    "--plain", multiple=True, metavar="KEY", help="Do not treat the text of this one as a secret."
 )
 @click.option("--force", is_flag=True, help="Overwrite secrets that differ.")
+@click.option(
+    "--comment-out", is_flag=True, help="Make comments of the lines that moved, without values."
+)
+@click.option(
+    "-o", "--output", metavar="MODULE.py", help="Write the class there, and not to standard output."
+)
 @yes_option
 @common
 def import_(
-    *, file: str, prefix: str, secret: Sequence[str], plain: Sequence[str], force: bool, yes: bool
+    *,
+    file: str,
+    prefix: str,
+    secret: Sequence[str],
+    plain: Sequence[str],
+    force: bool,
+    comment_out: bool,
+    output: str | None,
+    yes: bool,
 ) -> None:
     """Copy the secrets of the dotenv FILE into the vault below PREFIX.
 
-    It shows a plan, asks, writes, and prints the class that reads them; FILE stays as it is.
-    Related keys share a secret. Secrets that the vault has already are not written again, so that
-    the command can be repeated after a failure; one that differs is overwritten with --force only.
+    It shows a plan, asks, writes, and prints the class that reads them and the commands to run
+    next. FILE stays as it is, but for --comment-out. Related keys share a secret. Secrets that the
+    vault has already are not written again, so that the command can be repeated after a failure;
+    one that differs is overwritten with --force only.
 
     \b
     Example:
       vaultconfig import .env --to environments/production/shop
     """
-    stored = _read(file)
-    for key in (*secret, *plain):
-        if key not in stored.values:
-            raise click.UsageError(f"the file has no {key} to move{suggestion(key, stored.values)}")
-    sorting = sort(stored.values, secret=secret, plain=plain)
-    prefix = prefix.removeprefix("vault:").removesuffix("/")
-    references = {item.key: f"vault:{prefix}/{item.group}#{item.field}" for item in sorting.secret}
-    paths = {key: reference_from(reference).path for key, reference in references.items()}
+    prefix, text = _prefix(prefix), _text_of(file)
+    fates = Planner(read_variables(text, file=file), prefix, secret, plain).plan()
+    _check(fates, secret=secret, plain=plain, comment_out=comment_out)
+    source = class_text(fates) + "\n"
+    output = None if output == "-" else output
+    if output is not None:
+        check_module(output, source)
+    moved = _moved(fates)
+    commented = moved if comment_out else {}
     with open_vault(deadline=PATIENCE) as client:
-        moves = compared(client, _secrets(sorting, paths, stored.values))
+        moves = compared(client, _secrets(fates))
         states: dict[str, str] = {move.path: move.state for move in moves}
-        rows = [(key, text, states[paths[key]]) for key, text in references.items()]
-        rows += [(key, "stays: it does not look like a secret", "") for key in sorting.plain]
-        rows += [(key, f"stays: {problem}", "") for key, problem in stored.odd.items()]
+        rows = [_row(fate, states, moved) for fate in fates]
         for line in lines_of(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
             click.echo(line, err=True)
-        _write(client, moves, force=force, yes=yes)
-    click.echo(class_text(stored.keys, references))
-    click.echo("Next: save this class as a module of its own", err=True)
-    if references:
-        keys = ", ".join(references)
-        click.echo(f"Next: remove from {file} what the vault has now: {keys}", err=True)
-    if sorting.plain:
-        keys = ", ".join(sorting.plain)
-        click.echo(f"Next: in production no .env is read, so set there: {keys}", err=True)
+        missing = _missing(moves, force=force)
+        if not yes:
+            _ask(missing, commented, file=file)
+        if output is not None and not os.path.lexists(output):
+            with open(output, "x", encoding="utf-8") as module:
+                module.write(source)
+        click.echo(_written(client, missing, moved), err=True)
+    if commented:
+        files.edit(file, text, without(text, commented))
+        click.echo(f"{file}: {count(len(commented), 'variable')} turned into comments", err=True)
+    if output is None and not sys.stdout.isatty():  # on a terminal it is in what follows
+        click.echo(source, nl=False)
+    file_of_class = output or free_module()
+    again = ["vaultconfig", "import", file, "--to", prefix, "-o", file_of_class]
+    again += [word for key in secret for word in ("--secret", key)]
+    again += [word for key in plain for word in ("--plain", key)]
+    is_to_clean = moved and not commented and not any(_uses(fate, moved) for fate in fates)
+    click.echo("Next, in a shell in this directory:", err=True)
+    for line in next_steps(
+        fates,
+        environment_here(),
+        file=file,
+        module=file_of_class,
+        source=source if output is None else None,
+        again=[*again, "--yes", "--comment-out"] if is_to_clean else [],
+    ):
+        click.echo(line, err=True)
 
 
-def _read(file: str) -> _Stored:
+def _text_of(file: str) -> str:
     text = files.read(file)
     if text is None:
         raise ConfigurationError(f"{file}: there is no such file")
-    raw = mask(dotenv_values(stream=io.StringIO(text), interpolate=False))
-    values = mask(dotenv.parse(text))
-    odd = {key: problem for key in raw if (problem := _oddity(key, raw))}
-    keys = [key for key, value in raw.items() if value is not None and _is_name(key)]
-    return _Stored({key: values[key] for key in raw if key not in odd}, odd, keys)
+    masked: str = mask(text)  # hidden from tracebacks that show locals
+    return masked
 
 
-def _oddity(key: str, raw: Mapping[str, str | None]) -> str | None:
-    """Return why a variable can't be moved, or None."""
-    text = raw[key]
-    if text is None:
-        return "it has no value"
-    if not _is_name(key):
-        return "its name is not a valid variable name"
-    if refers(text):
-        return "it is a reference already"
-    names = {atom.name for atom in parse_variables(text) if isinstance(atom, Variable)}
-    # A "=" is in the names that render writes, which no variable can have; "__" in its older ones.
-    outside = sorted(
-        name for name in names if name not in raw and "=" not in name and not name.startswith("__")
-    )
-    return f"it is made of {', '.join(outside)}, from outside the file" if outside else None
+def _prefix(text: str) -> str:
+    """Return the path that *text* is, placeholders left in it.
+
+    New secrets have the paths that every server takes; those that others have written may not.
+    """
+    prefix = text.removeprefix("vault:").removesuffix("/")
+    if not prefix or not _PREFIX.fullmatch(path_from(prefix)):
+        raise ConfigurationError(f"--to {text!r}: {PATHS}")
+    return prefix
 
 
-def _is_name(key: str) -> bool:
-    return key.isascii() and key.isidentifier()
+def _check(
+    fates: Sequence[Fate], *, secret: Sequence[str], plain: Sequence[str], comment_out: bool
+) -> None:
+    """Reject what was asked for and can't be done."""
+    moved, keys = _moved(fates), [fate.key for fate in fates]
+    for key in (*secret, *plain):
+        if key not in keys:
+            raise click.UsageError(f"the file has no {key}{suggestion(key, keys)}")
+    for fate in fates:
+        if fate.key in secret and not fate.moves:
+            raise click.UsageError(f"{fate.key} cannot be moved: {fate.note}")
+        used = ", ".join(_uses(fate, moved))
+        if used and comment_out:
+            raise ConfigurationError(
+                f"{fate.key} (line {fate.variable.line}) stays and is made of {used}, which would "
+                "become a comment: write out the value, or leave out --comment-out"
+            )
 
 
-def _secrets(
-    sorting: Sorting, paths: Mapping[str, str], values: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
+def _moved(fates: Sequence[Fate]) -> dict[str, str]:
+    """Return the variables that move, and where to."""
+    return {fate.key: fate.annotation or "" for fate in fates if fate.moves}
+
+
+def _ask(missing: Sequence[Move], commented: Collection[str], *, file: str) -> None:
+    steps = [f"write {count(len(missing), 'secret')}"] if missing else []
+    if commented:
+        steps.append(f"turn {count(len(commented), 'variable')} of {file} into comments")
+    if steps:
+        check_can_ask()
+        if not click.confirm(f"{' and '.join(steps).capitalize()}?", err=True):
+            raise click.exceptions.Exit(0)
+
+
+def _uses(fate: Fate, moved: Collection[str]) -> list[str]:
+    """Return which of *moved* a variable that stays is made of."""
+    used = [part.key for part in fate.variable.parts if isinstance(part, Variable)]
+    return [] if fate.moves else [key for key in dict.fromkeys(used) if key in moved]
+
+
+def _secrets(fates: Sequence[Fate]) -> dict[str, dict[str, str]]:
     """Return the data of each secret, by its path."""
     secrets: dict[str, dict[str, str]] = {}
-    taken: dict[tuple[str, str], str] = {}
-    for item in sorting.secret:
-        other = taken.setdefault((item.group, item.field), item.key)
-        if other != item.key:
-            raise ConfigurationError(
-                f"{other} and {item.key} would both be {item.field} of {item.group}: rename one"
-            )
-        secrets.setdefault(paths[item.key], {})[item.field] = values[item.key]
+    for fate in fates:
+        if fate.place is not None and fate.annotation is not None:
+            path = reference_from(fate.annotation).path
+            secrets.setdefault(path, {})[fate.place.field] = fate.variable.value or ""
     return secrets
 
 
-def _write(client: VaultClient, moves: Sequence[Move], *, force: bool, yes: bool) -> None:
-    """Write what the vault does not have, once that is agreed to."""
+def _row(fate: Fate, states: Mapping[str, str], moved: Collection[str]) -> tuple[str, str, str]:
+    if fate.how == "template":
+        return fate.key, "a template in the class", fate.note
+    if fate.how == "vault" and fate.annotation is not None:
+        state = states[reference_from(fate.annotation).path]
+        return fate.key, fate.annotation, ": ".join(filter(None, [state, fate.note]))
+    used = ", ".join(_uses(fate, moved))
+    lost = f", and does not rotate with {used}" if used else ""
+    return fate.key, f"stays: {fate.note}{lost}", ""
+
+
+def _missing(moves: Sequence[Move], *, force: bool) -> list[Move]:
+    """Return what is to be written."""
     differing = ", ".join(move.path for move in moves if move.state == "differs")
     if differing and not force:
         raise click.ClickException(
             f"the vault has something else at {differing}: nothing was written; --force "
             "overwrites it"
         )
-    missing = [move for move in moves if move.state != "there"]
+    return [move for move in moves if move.state != "there"]
+
+
+def _written(client: VaultClient, missing: Sequence[Move], moved: Collection[str]) -> str:
+    """Write what is missing, and return what to say of it."""
+    if not moved:
+        return "Nothing to move: --secret KEY moves a variable all the same"
     if not missing:
-        click.echo("Nothing to write: the vault has it all.", err=True)
-        return
-    secrets = count(len(missing), "secret")
-    if not yes:
-        check_can_ask()
-        if not click.confirm(f"Write {secrets}?", err=True):
-            raise click.exceptions.Exit(0)
+        return "Nothing to write: the vault has it all."
     done = written(client, missing, Pace())
     with click.progressbar(done, length=len(missing), label="Writing", file=sys.stderr) as progress:
         for _ in progress:
             pass
-    click.echo(f"{secrets} written", err=True)
+    return f"{count(len(missing), 'secret')} written"

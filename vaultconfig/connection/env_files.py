@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
+from dotenv.main import resolve_variables
+from dotenv.parser import Binding, parse_stream
 
 DotEnvFiles: TypeAlias = Path | str | Sequence[Path | str] | None
+
+_NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 
 
 def files_of(env_file: DotEnvFiles) -> list[Path]:
@@ -42,8 +45,10 @@ def dotenv_variables(
     """
     found: dict[str, str | None] = {}
     for file in regular_files(env_file):
-        with suppress(UnicodeError, OSError):
-            found |= dotenv_values(file, interpolate=interpolate, encoding=encoding or "utf-8")
+        # Not dotenv_values(): it would log each unreadable line once more, without a file name.
+        with suppress(UnicodeError, OSError), file.open(encoding=encoding or "utf-8") as stream:
+            pairs = [(item.key, item.value) for item in parse_stream(stream) if item.key]
+            found |= resolve_variables(pairs, override=True) if interpolate else dict(pairs)
     return {name: value for name, value in found.items() if value}
 
 
@@ -88,7 +93,12 @@ def unreadable_lines(env_file: DotEnvFiles, encoding: str | None = None) -> list
     for file in regular_files(env_file):
         with suppress(UnicodeError, OSError), file.open(encoding=encoding or "utf-8") as stream:
             for binding in parse_stream(stream):
-                text, line = binding.original
-                line += text[: len(text) - len(text.lstrip())].count("\n")
-                found += [f"line {line} of {file}"] if binding.error else []
+                found += [f"line {line_of(binding)} of {file}"] if binding.error else []
     return found
+
+
+def line_of(binding: Binding) -> int:
+    """Return the line that *binding* begins in; python-dotenv counts from the blank ones before."""
+    text = binding.original.string
+    blank = text[: len(text) - len(text.lstrip())]
+    return binding.original.line + len(_NEWLINE.findall(blank))

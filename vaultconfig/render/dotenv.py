@@ -16,6 +16,7 @@ from typing import Final
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
+from vaultconfig.connection.env_files import line_of
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import mask
 from vaultconfig.render.rules import (
@@ -30,7 +31,6 @@ from vaultconfig.render.rules import (
 name: Final = "dotenv"
 
 _BOM: Final = "\ufeff"
-_NEWLINE = re.compile(r"\r\n|\n|\r")
 _END_OF_LINE = re.compile(r"(?:\r\n|\n|\r)\Z")
 
 # What reads the same for python-dotenv, node and a shell without quotes.
@@ -138,7 +138,7 @@ def verify(before: str, after: str, values: Mapping[str, str]) -> None:
     differing = _differing(after, values)
     if others[0] == others[1] and not differing:
         return
-    broken = [_line(binding) for binding in _bindings(before) if binding.error]
+    broken = [line_of(binding) for binding in _bindings(before) if binding.error]
     if broken:
         raise ConfigurationError(
             f"line {broken[0]} of the existing file is malformed, and what is written after it "
@@ -228,18 +228,12 @@ def _rewrite(binding: Binding, value: str) -> str:
     match = _ASSIGNMENT.fullmatch(binding.original.string)
     if match is None:
         raise ConfigurationError(
-            f"line {_line(binding)} of the existing file cannot be changed safely: "
+            f"line {line_of(binding)} of the existing file cannot be changed safely: "
             f"write it as {binding.key}=…"
         )
     after = match["after_quotes"] if match["after_plain"] is None else match["after_plain"]
     blank = " " if after.startswith("#") else ""
     return f"{match['head']}={_quoted(value)}{blank}{after}"
-
-
-def _line(binding: Binding) -> int:
-    text = binding.original.string
-    blank = text[: len(text) - len(text.lstrip())]
-    return binding.original.line + len(_NEWLINE.findall(blank))
 
 
 def _references(text: str) -> set[str]:
@@ -263,6 +257,6 @@ def _refuse_other_spellings(existing: str, values: Mapping[str, str]) -> None:
         wanted = folded.get((binding.key or "").lower())
         if wanted and binding.key not in values:
             raise ForeignFileError(
-                f"line {_line(binding)} of the existing file has {binding.key}, which "
+                f"line {line_of(binding)} of the existing file has {binding.key}, which "
                 f"pydantic-settings takes for {wanted}: rename or remove it"
             )

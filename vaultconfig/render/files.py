@@ -58,9 +58,31 @@ def read(path: str | os.PathLike[str]) -> str | None:
     except OSError as exc:
         problem = _explain(exc)
     except UnicodeDecodeError as exc:
-        problem = f"byte {exc.start} is not UTF-8: convert it"
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        problem = f"line {line} is not UTF-8 (byte {exc.start} of the file): convert it"
     # Out here, because the exceptions hold what was read.
     raise ConfigurationError(f"cannot read {os.fspath(path)}: {problem}")
+
+
+def edit(path: str | os.PathLike[str], before: str, after: str) -> None:
+    """Make *after* the text at *path*, if that is still *before*; mode and owner stay.
+
+    Unlike `write` it brings nothing new into a file, so that git may know it.
+
+    Raises:
+        ConfigurationError: It has changed, or cannot be read or written.
+    """
+    before, after = mask(before), mask(after)  # hidden from tracebacks that show locals
+    if read(path) != before:
+        raise ConfigurationError(f"{os.fspath(path)} has changed meanwhile: try again")
+    try:
+        with _directory_of(path) as (directory, name):
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            _replace(directory, name, after, mode=stat.S_IMODE(status.st_mode))
+            return
+    except OSError as exc:
+        problem = exc.strerror
+    raise ConfigurationError(f"cannot write {os.fspath(path)}, which stays as it was: {problem}")
 
 
 def write(
