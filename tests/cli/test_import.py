@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,10 +13,9 @@ from collections.abc import Mapping
 import pexpect
 import pytest
 
-from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
+from tests.cli.conftest import CANARY, COMMAND, Ended, Project, only_lines
+from tests.cli.old_env import LINE, OLD_ENV
 from tests.render.awkward import AWKWARD
-from vaultconfig.cli.classify import destination, looks_secret, sort
-from vaultconfig.cli.moving import Pace
 from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer
 from vaultconfig.render import dotenv
 
@@ -51,6 +51,235 @@ def plain_only(project: Project, old: Mapping[str, str], source: str) -> None:
     project.write(".env", dotenv.update("", kept))
 
 
+PRINT = """
+python - <<'EOF'
+import json
+from settings import Settings
+settings = Settings()
+held = {}
+for name, info in Settings.model_fields.items():
+    value = getattr(settings, name)
+    is_secret = hasattr(value, "get_secret_value")
+    held[info.validation_alias or name] = value.get_secret_value() if is_secret else value
+print("HELD", json.dumps(held))
+EOF
+"""
+
+
+def followed(project: Project, vault: DevServer, ended: Ended) -> dict[str, object]:
+    """Run what was printed to be run next, in a fresh shell, and return what the class holds."""
+    lines = ended.err.partition("Next, in a shell in this directory:\n")[2]
+    bin_ = os.path.dirname(sys.executable)
+    fresh = {
+        "PATH": f"{bin_}:/usr/bin:/bin",
+        "VIRTUAL_ENV": os.path.dirname(bin_),
+        "SCAIVAULT_URL": vault.url,
+        "SCAIVAULT_TOKEN": vault.token,
+    }
+    done = subprocess.run(
+        ["sh", "-e"],
+        input=lines + PRINT,
+        cwd=project.path,
+        env=fresh,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown, _, held = done.stdout.rpartition("HELD ")
+    assert CANARY not in shown + done.stderr
+    found: dict[str, object] = json.loads(held)
+    return {key.lower(): value for key, value in found.items()}
+
+
+def as_class(value: str | None) -> object:
+    """Return what the class makes of a text."""
+    if value is not None and re.fullmatch("true|false|yes|off", value, re.IGNORECASE):
+        return value.lower() in ("true", "yes")
+    is_number = value is not None and re.fullmatch("-?[1-9][0-9]{0,8}", value)
+    return int(value or "") if is_number else value
+
+
+def test_a_real_file(project: Project, vault: DevServer) -> None:
+    """60 keys: the refusal; then a plan, and what is to be run next ends in equal settings."""
+    file = project.write(".env", OLD_ENV)
+    args = ("import", ".env", "--to", TO, "--yes")
+    ended = project.run(*args)
+    assert (ended.code, ended.out) == (3, "")
+    assert only_lines(ended) == [
+        f"Error: line {LINE} of .env cannot be read, so nothing was written: write NAME=VALUE "
+        "there, and put quotes around a value of several lines or with quotes in it"
+    ]
+    assert not vault.requests
+    text = OLD_ENV.replace('"shop"-x', "shop-x")
+    file.write_bytes(text.encode())
+    old = dotenv.parse(text)
+    assert len(old) == 60
+    ended = project.run(*args, "--plain", "AUTH_TOKEN")
+    assert ended.code == 0, ended.err
+    plan = [re.sub(" +", " ", line) for line in only_lines(ended)]
+    for row in (
+        "KEY GOES TO STATE",
+        "DEBUG stays: it does not look like a secret",
+        "EMPTY_TOKEN stays: it is empty",
+        "BARE stays: it has no value",
+        "CACHE_DIR stays: it is made of XDG_CACHE_HOME, from outside the file",
+        f"DB_PASSWORD vault:{TO}/db#password new",
+        "DATABASE_URL a template in the class made of DB_USER, DB_PASSWORD, with DB_HOST, DB_PORT "
+        "as in the file now",
+        "REPLICA_URL a template in the class made of DATABASE_URL",
+        "AUTH_TOKEN a template in the class made of STRIPE_API_KEY",
+    ):
+        assert row in plan
+    # Nothing is set in the fresh shell that it could be made of.
+    assert followed(project, vault, ended) == {
+        key.lower(): as_class(value) for key, value in old.items()
+    }
+    assert (project.path / "settings.py").read_text() == ended.out
+    kept = file.read_text()
+    assert dotenv.parse(kept) == {
+        key: value for key, value in old.items() if f"# {key} moved to " not in kept
+    }
+    assert kept.count(CANARY) == 1  # in OUT_TOKEN, which stays
+
+
+def test_a_password_that_rotates(project: Project, vault: DevServer) -> None:
+    """An address that was made of it rotates with it."""
+    project.write(".env", "DB_PASSWORD=old\nURL=postgresql://app:${DB_PASSWORD}@db/app\n")
+    ended = project.run("import", ".env", "--to", TO, "--yes")
+    vault.put(f"{TO}/db", {"password": "new"})
+    project.write(".env", "")
+    assert loaded(project, ended.out)["url"] == "postgresql://app:new@db/app"
+
+
+def test_a_class_in_a_file(project: Project, vault: DevServer) -> None:
+    """-o writes it, over nothing else; the same again is fine."""
+    project.write(".env", "API_KEY=x\nPORT=1\n")
+    (project.path / "shop").mkdir()
+    args = ("import", ".env", "--to", TO, "--yes", "-o", "shop/config.py")
+    for _ in range(2):
+        ended = project.run(*args)
+        assert (ended.code, ended.out) == (0, "")
+        assert only_lines(ended)[-2] == "(cd shop && vaultconfig check config:Settings) &&"
+    assert "api_key: Annotated" in (project.path / "shop/config.py").read_text()
+    asked = len(vault.requests)
+    project.write("shop/config.py", "mine = 1\n")
+    ended = project.run(*args)
+    assert ended.code == 3
+    assert only_lines(ended)[-1].startswith("Error: shop/config.py exists and is something else")
+    for output in ("shop.txt", "a-b.py"):
+        assert project.run(*args[:-1], output).code == 2
+    assert len(vault.requests) == asked
+    assert project.run(*args[:-1], "nowhere/a.py").code == 3
+
+
+def test_a_module_is_not_written_over(project: Project, vault: DevServer) -> None:
+    """Where there is a settings.py, the class to save is called otherwise."""
+    project.write("settings.py", "mine = 1\n")
+    project.write(".env", "API_KEY=x\n")
+    ended = project.run("import", ".env", "--to", TO, "--yes")
+    assert "cat > vault_settings.py <<'EOF'" in only_lines(ended)
+    assert "vaultconfig check vault_settings:Settings &&" in only_lines(ended)
+
+
+def test_comment_out(project: Project, vault: DevServer) -> None:
+    """Lines that moved become comments once all is written; mode and the other lines stay."""
+    file = project.write(".env", f"# x\r\nAPI_KEY='{CANARY}'\r\nPORT=1\r\n")
+    file.chmod(0o644)
+    args = ("import", ".env", "--to", TO, "--comment-out", "--yes")
+    vault.fault(method="PUT", code="internal_error", times=5)
+    assert project.run(*args).code == 6
+    assert CANARY in file.read_text()
+    vault.clear_faults()
+    ended = project.run(*args)
+    assert ended.code == 0, ended.err
+    assert "1 variable turned into comments" in ended.err
+    assert "--comment-out" not in ended.err
+    told = f"# x\r\n# API_KEY moved to vault:{TO}/app#api_key\r\nPORT=1\r\n"
+    assert (file.read_bytes().decode(), file.stat().st_mode & 0o777) == (told, 0o644)
+
+
+def test_comment_out_of_what_others_are_made_of(project: Project, vault: DevServer) -> None:
+    """A variable that stays would lose a part of its value: that is an error, and comes first."""
+    project.write(".env", "API_KEY=x\nOUT=${HOME}${API_KEY}\n")
+    ended = project.run("import", ".env", "--to", TO, "--comment-out", "--yes")
+    assert ended.code == 3
+    assert "OUT (line 2) stays and is made of API_KEY" in only_lines(ended)[0]
+    assert not vault.requests
+    ended = project.run("import", ".env", "--to", TO, "--yes")
+    assert "and does not rotate with API_KEY" in ended.err
+    assert "--comment-out" not in ended.err
+
+
+def test_comment_out_asks(project: Project, vault: DevServer) -> None:
+    """Where the vault has everything, turning lines into comments is still asked about."""
+    file = project.write(".env", "API_KEY=x\n")
+    assert project.run("import", ".env", "--to", TO, "--yes").code == 0
+    ended = project.run("import", ".env", "--to", TO, "--comment-out")
+    assert (ended.code, file.read_text()) == (2, "API_KEY=x\n")
+
+
+def test_a_file_that_changed_meanwhile(project: Project, vault: DevServer) -> None:
+    """What somebody else has written since it was read is not written over."""
+    file = project.write(".env", "API_KEY=x\n")
+    args = ("import", ".env", "--to", TO, "--comment-out", "--yes")
+    vault.hold(f"{TO}/app")
+    process = project.start(*args)
+    vault.wait_until_asked()
+    file.write_text("API_KEY=y\n")
+    vault.release()
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, file.read_text()) == (3, "API_KEY=y\n")
+    assert b".env has changed meanwhile: try again" in err
+
+
+@pytest.mark.parametrize(
+    ("prefix", "told"),
+    [
+        *((prefix, "characters of a-z 0-9 - _ /") for prefix in ("", "A/b", "a.b", "vault:", "é")),
+        *((prefix, "more than a path") for prefix in ("a#b", "a?version=1")),
+        ("a//b", "no leading, trailing or double slash"),
+        ("{region}/a", "{region}"),
+    ],
+)
+def test_a_prefix_that_is_no_path(
+    project: Project, vault: DevServer, prefix: str, told: str
+) -> None:
+    """It is an error before anything is asked or written."""
+    project.write(".env", "API_KEY=x\n")
+    ended = project.run("import", ".env", "--to", prefix, "--yes")
+    assert (ended.code, ended.out) == (3, "")
+    assert told in only_lines(ended)[0]
+    assert not vault.requests
+
+
+def test_nothing_to_move(project: Project, vault: DevServer) -> None:
+    """Where nothing looks like a secret, it doesn't say that the vault has it."""
+    project.write(".env", "PORT=1\n")
+    ended = project.run("import", ".env", "--to", TO)
+    assert ended.code == 0
+    assert "Nothing to move: --secret KEY moves a variable all the same" in only_lines(ended)
+    assert "Nothing to write" not in ended.err
+
+
+def test_lines_that_are_not_utf_8(project: Project, vault: DevServer) -> None:
+    """They are named by number; nothing of them is shown."""
+    (project.path / ".env").write_bytes(f"A=1\nB_KEY={CANARY}".encode() + b"\xfc\n")
+    ended = project.run("import", ".env", "--to", TO, "--yes")
+    assert ended.code == 3
+    assert "line 2 is not UTF-8" in only_lines(ended)[0]
+
+
+def test_on_a_terminal_the_class_stands_once(project: Project, vault: DevServer) -> None:
+    """It is in the lines to paste, and not beside them, too."""
+    project.write(".env", "API_KEY=x\n")
+    args = [*COMMAND[1:], "import", ".env", "--to", TO, "--yes"]
+    child = pexpect.spawn(COMMAND[0], args, cwd=str(project.path), env=project.environ, timeout=30)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.before.count(b"class Settings(VaultSettings)") == 1
+
+
 def test_the_class_loads_equal(project: Project, vault: DevServer) -> None:
     """The class that is printed loads what the old file held, its secrets from the vault."""
     old = {
@@ -72,7 +301,7 @@ def test_the_class_loads_equal(project: Project, vault: DevServer) -> None:
     assert CANARY not in ended.out + ended.err
     plain_only(project, old, ended.out)
     found = loaded(project, ended.out)
-    assert sorted(found.values()) == sorted(old.values())
+    assert sorted(map(str, found.values())) == sorted({**old, "DEBUG": "True"}.values())
     assert found["db_password"] == old["DB_PASSWORD"]
     assert {request.method for request in vault.requests} == {"POST", "PUT"}
     assert json.loads(project.run("get", f"{TO}/db").out) == {
@@ -117,16 +346,19 @@ def test_a_plan_without_values(project: Project, vault: DevServer) -> None:
 
 
 def test_what_is_left_to_do(project: Project, vault: DevServer) -> None:
-    """In the end it says what to do by hand, and the prefix may be written like a reference."""
+    """In the end it says what to run next, and the prefix may be written like a reference."""
     project.write(".env", f"DB_PASSWORD={CANARY}\nPORT=8000\n")
     args = ("import", ".env", "--to", "vault:environments/{environment}/shop/", "--yes")
     ended = project.run(*args, "-e", "staging")
     assert ended.code == 0
     assert '"vault:environments/{environment}/shop/db#password"' in ended.out
-    assert only_lines(ended)[-3:] == [
-        "Next: save this class as a module of its own",
-        "Next: remove from .env what the vault has now: DB_PASSWORD",
-        "Next: in production no .env is read, so set there: PORT",
+    assert only_lines(ended)[-5:] == [
+        "export VAULTCONFIG_ENVIRONMENT=staging",
+        "export PORT=8000",
+        "chmod 600 .env",
+        "vaultconfig check settings:Settings &&",
+        "  vaultconfig import .env --to 'environments/{environment}/shop' -o settings.py --yes "
+        "--comment-out",
     ]
     assert project.run("get", "environments/staging/shop/db#password").out == CANARY
 
@@ -211,88 +443,16 @@ def test_options_that_name_no_key(project: Project) -> None:
     project.write(".env", "API_KEY=x\n")
     ended = project.run("import", ".env", "--to", TO, "--plain", "APIKEY")
     assert (ended.code, "did you mean API_KEY?" in ended.err) == (2, True)
+    project.write(".env", "API_KEY=x\nBARE\n")
+    ended = project.run("import", ".env", "--to", TO, "--secret", "BARE")
+    assert (ended.code, "BARE cannot be moved: it has no value" in ended.err) == (2, True)
     assert project.run("import", "nowhere", "--to", TO).code == 3
     assert project.run("import", ".env", "--to", "/bad/", "--yes").code == 3
 
 
 def test_two_keys_for_one_place(project: Project) -> None:
     """Keys that would be one field of one secret are named."""
-    project.write(".env", "DB_PASSWORD=x\ndb_password=y\n")
+    project.write(".env", "DB_PASSWORD=x\nDB-PASSWORD=y\n")
     ended = project.run("import", ".env", "--to", TO, "--yes")
     assert ended.code == 3
-    assert "DB_PASSWORD and db_password would both be password of db" in only_lines(ended)[0]
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        ("DB_PASSWORD", "x", True),
-        ("DB_PASSWORD", "", False),
-        ("PASSWORD_MIN_LENGTH", "8", False),
-        ("CSRF_TOKEN", "true", False),
-        ("TOKEN_URL", "https://x/token", False),
-        ("STRIPE_API_KEY", "sk", True),
-        ("STRIPE_PUBLISHABLE_KEY", "pk", False),
-        ("SSL_KEY", "/etc/ssl/key.pem", False),
-        ("SSL", "-----BEGIN RSA PRIVATE KEY-----\nx", True),
-        ("DATABASE_URL", "postgresql://u:p@h/db", True),
-        ("DATABASE_URL", "postgresql://h/db", False),
-        ("REDIS_URL", "redis://:p@h/0", True),
-        ("GH", "ghp_0123456789", True),
-        ("PORT", "8000", False),
-    ],
-)
-def test_what_looks_like_a_secret(key: str, value: str, expected: bool) -> None:
-    """Names count by their last words, values by their shape."""
-    assert looks_secret(key, value) is expected
-
-
-@pytest.mark.parametrize(
-    ("key", "group", "field"),
-    [
-        ("DB_PASSWORD", "db", "password"),
-        ("MY_DB_PASSWORD", "my-db", "password"),
-        ("SALESFORCE_CLIENT_SECRET", "salesforce", "client_secret"),
-        ("AWS_SECRET_ACCESS_KEY", "aws", "secret_access_key"),
-        ("AWS_ACCESS_KEY_ID", "aws", "access_key_id"),
-        ("SECRET_KEY", "app", "secret_key"),
-        ("PASSWORD", "app", "password"),
-        ("DATABASE_URL", "database", "url"),
-        ("DSN", "app", "dsn"),
-    ],
-)
-def test_where_a_key_goes(key: str, group: str, field: str) -> None:
-    """What stands before the telling words is the group."""
-    place = destination(key)
-    assert (place.group, place.field) == (group, field)
-
-
-def test_companions_go_along() -> None:
-    """A user name goes where its password goes, and stays where there is none."""
-    sorting = sort({"DB_USER": "u", "DB_PASSWORD": "p", "DB_HOST": "h", "MAIL_USER": "m"})
-    assert [place.key for place in sorting.secret] == ["DB_USER", "DB_PASSWORD"]
-    assert sorting.plain == ["DB_HOST", "MAIL_USER"]
-
-
-def test_what_is_said_overrules() -> None:
-    """--secret and --plain overrule what it looks like."""
-    sorting = sort({"DB_PASSWORD": "p", "PORT": "1"}, secret=["PORT"], plain=["DB_PASSWORD"])
-    assert [place.key for place in sorting.secret] == ["PORT"]
-
-
-def test_the_pace() -> None:
-    """In any minute there are no more writes than the limit, and no waiting below it."""
-    now, waits = [0.0], []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        now[0] += seconds
-
-    pace = Pace(3, clock=lambda: now[0], sleep=sleep)
-    times = []
-    for _ in range(7):
-        pace.wait()
-        times.append(now[0])
-        now[0] += 1
-    assert times == [0, 1, 2, 60, 61, 62, 120]
-    assert waits == [57, 0, 0, 57]
+    assert "DB_PASSWORD and DB-PASSWORD would both be password of db" in only_lines(ended)[0]

@@ -38,6 +38,7 @@ _SECRET_VALUE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ADDRESS_NAME = re.compile(r"(?:.*_)?(?:DSN|CONNECTION_STRING)", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[.-]")  # of dbPassword and db.password
 _FOREIGN = re.compile(r"[^a-z0-9]+")
 _NO_GROUP: Final = "app"
 
@@ -86,7 +87,7 @@ def sort(
         if key not in found
         and key not in plain
         and value
-        and _COMPANION_NAME.fullmatch(key)
+        and _COMPANION_NAME.fullmatch(_words_of(key))
         and (place := destination(key)).group in groups
     }
     found |= companions
@@ -101,25 +102,31 @@ def looks_secret(key: str, value: str) -> bool:
         return False
     if _SECRET_VALUE.match(value):
         return True
-    return bool(_SECRET_NAME.fullmatch(key)) and not _PUBLIC_NAME.fullmatch(key)
+    words = _words_of(key)
+    return bool(_SECRET_NAME.fullmatch(words)) and not _PUBLIC_NAME.fullmatch(words)
 
 
 def looks_secret_beside(key: str, text: str) -> bool:
     """Whether *text*, what a variable has beside other secrets in it, is likely to be one too."""
-    if _ADDRESS_NAME.fullmatch(key) or not re.search(r"\w", text):
+    if _ADDRESS_NAME.fullmatch(_words_of(key)) or not re.search(r"\w", text):
         return bool(_SECRET_VALUE.match(text))
     return looks_secret(key, text)
 
 
 def destination(key: str) -> Destination:
     """Return the group that *key* belongs to, and its name in it."""
-    match = None if _FIELD.fullmatch(key) else _IN_GROUP.fullmatch(key)
+    words = _words_of(key)
+    match = None if _FIELD.fullmatch(words) else _IN_GROUP.fullmatch(words)
     if match:
         group, name = match["group"], match["field"]
-    elif _FIELD.fullmatch(key) or "_" not in key:
-        group, name = _NO_GROUP, key
+    elif _FIELD.fullmatch(words) or "_" not in words:
+        group, name = _NO_GROUP, words
     else:
-        group, _, name = key.rpartition("_")
+        group, _, name = words.rpartition("_")
     # What a path and a reference in a template can hold.
     group = _FOREIGN.sub("-", group.lower()).strip("-")
     return Destination(key, group or _NO_GROUP, _FOREIGN.sub("_", name.lower()))
+
+
+def _words_of(key: str) -> str:
+    return _BETWEEN_WORDS.sub("_", key)

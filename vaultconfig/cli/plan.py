@@ -18,7 +18,7 @@ from vaultconfig.cli.classify import (
 from vaultconfig.cli.variables import Variable, names_of
 from vaultconfig.connection.connection import OWN_VARIABLES
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
-from vaultconfig.references import Insert, Template, VaultRef, parse
+from vaultconfig.references import Insert, Template, VaultRef, meant_by, parse
 from vaultconfig.render.rules import refers
 
 _BOOL: Final = re.compile(r"(?i:true|false|yes|no|on|off)")
@@ -135,7 +135,8 @@ class Planner:
             )
         if len(variable.parts) == 1 and not isinstance(meaning, str):
             literals = meaning.parts if isinstance(meaning, Template) else ()
-            if not looks_secret_beside(variable.key, "".join(filter(_is_text, literals))):
+            is_secret = looks_secret_beside(variable.key, "".join(filter(_is_text, literals)))
+            if not is_secret and meant_by(value) is None:
                 return Fate(variable, "reference", annotation=value, note=note)
         if looks_secret(variable.key, value) or not isinstance(meaning, str):
             return self._of_file(variable, note)
@@ -258,6 +259,8 @@ def _template_of(pieces: list[str | Insert]) -> str | None:
         case [Insert() as insert]:
             return str(insert.reference)
     text = str(Template(tuple(parts)))
+    if meant_by(text) is not None:  # which a class would take for a mistake
+        return None
     try:
         meaning = parse(text)
     except InvalidReferenceError:

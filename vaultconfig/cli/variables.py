@@ -16,6 +16,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Literal, parse_variables
 from dotenv.variables import Variable as Use
 
+from vaultconfig.cli.tables import printable
 from vaultconfig.connection.env_files import line_of
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import mask
@@ -84,7 +85,8 @@ def without(text: str, moved: Mapping[str, str]) -> str:
         if binding.key is not None and binding.key in moved:
             before = line[: len(line) - len(line.lstrip())]
             end = _END_OF_LINE.search(line)
-            line = f"{before}# {binding.key} moved to {moved[binding.key]}{end[0] if end else ''}"
+            told = printable(f"# {binding.key} moved to {moved[binding.key]}")
+            line = f"{before}{told}{end[0] if end else ''}"
         kept.append(line)
     masked: str = mask("".join(kept))
     return masked
