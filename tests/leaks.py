@@ -186,7 +186,7 @@ def _texts_of(error: BaseException) -> Iterator[tuple[str, object]]:
         yield "errors()", repr(error.errors())
         yield "json()", error.json()
     if isinstance(error, UnicodeError | SyntaxError | OSError):
-        yield "members", [getattr(error, name) for name in dir(error) if name[0] != "_"]
+        yield "members", [getattr(error, name, None) for name in dir(error) if name[0] != "_"]
 
 
 def _hanging_on(error: BaseException) -> Iterator[BaseException]:

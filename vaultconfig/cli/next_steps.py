@@ -39,8 +39,8 @@ def check_module(file: str, source: str) -> None:
     if suffix != ".py" or not stem.isidentifier():
         raise click.UsageError("-o takes the file of a Python module, such as settings.py")
     if os.path.lexists(file):
-        with open(file, encoding="utf-8") as module:
-            is_same = module.read() == source
+        with open(file, "rb") as module:
+            is_same = module.read() == source.encode()
         if not is_same:
             raise ConfigurationError(
                 f"{file} exists and is something else: choose another file with -o"
