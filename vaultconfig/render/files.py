@@ -77,9 +77,11 @@ def edit(path: str | os.PathLike[str], before: str, after: str) -> None:
         raise ConfigurationError(f"{os.fspath(path)} has changed meanwhile: try again")
     try:
         with _directory_of(path) as (directory, name):
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            _replace(directory, name, after, mode=stat.S_IMODE(status.st_mode))
-            return
+            status = _status(directory, name)
+            if status is not None:
+                _replace(directory, name, after, mode=stat.S_IMODE(status.st_mode))
+                return
+            problem = "it is not there any more"
     except OSError as exc:
         problem = exc.strerror
     raise ConfigurationError(f"cannot write {os.fspath(path)}, which stays as it was: {problem}")
