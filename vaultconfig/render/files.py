@@ -83,7 +83,7 @@ def edit(path: str | os.PathLike[str], before: str, after: str) -> None:
                 return
             problem = "it is not there any more"
     except OSError as exc:
-        problem = exc.strerror
+        problem = exc.strerror or "the system does not say why"
     raise ConfigurationError(f"cannot write {os.fspath(path)}, which stays as it was: {problem}")
 
 
