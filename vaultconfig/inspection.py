@@ -1,4 +1,4 @@
-"""A load of a settings class that is looked at: for ``render``, ``run``, ``check`` and ``refs``.
+"""A load of a settings class that is looked at: for ``render``, ``run``, ``check`` and others.
 
 What comes out is the input that pydantic would validate, with the vault's values masked.
 """
@@ -9,12 +9,13 @@ from typing import Final
 
 from pydantic_settings import BaseSettings, SettingsError
 
-from vaultconfig.connection.environment import NoCredentialsError
+from vaultconfig.connection.environment import Environment, FallbackRule, NoCredentialsError
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.load import Ask
 from vaultconfig.loading.report import Report
 from vaultconfig.source.arranging import given_by, vault_source_in
-from vaultconfig.source.meeting import Purpose
+from vaultconfig.source.gathering import Gathered
+from vaultconfig.source.meeting import Given, Purpose
 from vaultconfig.source.upstream import OwnSources, Sources, run_as_usual, sources_of
 from vaultconfig.source.vault_source import VaultSettingsSource
 
@@ -48,6 +49,21 @@ def survey(settings_cls: type[BaseSettings], ask: Ask) -> Report:
         ConfigurationError: The class has no source for the vault, or another one failed.
     """
     return _load(settings_cls, Purpose(ask=ask, raises=False))
+
+
+def survey_of_annotations(
+    settings_cls: type[BaseSettings], environment: Environment, ask: Ask
+) -> Report:
+    """Load what the annotations of *settings_cls* alone say in *environment*; no source runs.
+
+    Other placeholders than that are filled from ``vault_variables`` and the defaults of fields.
+
+    Raises:
+        ConfigurationError: The class has no source for the vault.
+    """
+    situation = sources_for(settings_cls)[1].situation()
+    situation = situation._replace(rule=FallbackRule("never", environment))
+    return Given(situation, Purpose(ask=ask, raises=False), Gathered([])).run()
 
 
 def _load(settings_cls: type[BaseSettings], purpose: Purpose) -> Report:

@@ -112,6 +112,21 @@ def test_check_is_a_table(terminal: Terminal, project: Project, vault: DevServer
     )
 
 
+def test_diff_is_a_table(terminal: Terminal, project: Project, vault: DevServer) -> None:
+    """On a terminal there is a header, and the status alone has a colour."""
+    project.declare('user: Annotated[str, "vault:{environment}/db#user"]')
+    vault.put("staging/db", {"user": f"{CANARY}1"})
+    vault.put("production/db", {"user": f"{CANARY}2"})
+    shown = terminal.type("vaultconfig diff staging production app:Settings")
+    assert "FIELD  STATUS   staging  production  REFERENCE\r\n" in shown
+    line = "1        1           vault:{environment}/db#user\r\n"
+    assert f"user   \x1b[33mdiffers\x1b[0m  {line}" in shown
+    assert "staging and production: 1 field: 1 differs" in shown
+    assert CANARY not in shown
+    shown = terminal.type("NO_COLOR=1 vaultconfig diff staging production app:Settings")
+    assert f"user   differs  {line}" in shown
+
+
 def test_ctrl_c_is_quiet(project: Project, vault: DevServer) -> None:
     """Ctrl-C at a question or while waiting ends the command by that signal, without a word."""
     args = [*COMMAND[1:], "put", "db", "x=-"]

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "render": ("render", "Write settings into a file."),
     "run": ("run", "Run a program with settings in its environment."),
     "check": ("check", "Check settings, connection and files, and change nothing."),
+    "diff": ("diff", "Compare the vault's fields in two environments."),
     "refs": ("refs", "List the references, without asking the vault."),
     "whoami": ("whoami", "Show the identity and scopes of the current token."),
     "get": ("get", "Print one value."),

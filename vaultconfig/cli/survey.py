@@ -88,7 +88,7 @@ def _finding(need: Need, error: VaultConfigError | None, found: Report) -> Field
     replaced = error is not None and need.name in found.origins
     optional = isinstance(error, NOT_FOUND) and any(ref.optional for ref in need.references)
     expected = optional or isinstance(error, (NotAskedError, NoCredentialsError))
-    status: Status = "fallback" if replaced else _status(error)
+    status: Status = "fallback" if replaced else status_of(error)
     if replaced and expected:
         status = "ok"
     return FieldFinding(
@@ -102,7 +102,8 @@ def _finding(need: Need, error: VaultConfigError | None, found: Report) -> Field
     )
 
 
-def _status(error: VaultConfigError | None) -> Status:
+def status_of(error: VaultConfigError | None) -> Status:
+    """Return what *error*, which stands in the way of a field, means for it."""
     if error is None:
         return "ok"
     found = (status for kinds, status in _STATUSES if isinstance(error, kinds))

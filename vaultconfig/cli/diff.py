@@ -1,0 +1,159 @@
+"""``vaultconfig diff``: what differs between two environments, without a value."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+from pydantic_settings import BaseSettings
+
+from vaultconfig.cli.comparison import ComparedField, Side, compared, errors_in
+from vaultconfig.cli.failures import exit_code
+from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.survey import not_asking, quiet
+from vaultconfig.cli.tables import as_json, lines_of, printable
+from vaultconfig.cli.target import load_target
+from vaultconfig.cli.wording import count
+from vaultconfig.connection.environment import Environment, current_environment
+from vaultconfig.errors import NOT_FOUND, ConfigurationError
+from vaultconfig.inspection import sources_for, survey_of_annotations
+from vaultconfig.loading.filling import Answers
+from vaultconfig.loading.report import Report
+from vaultconfig.references import VaultRef
+from vaultconfig.references.paths import fill
+from vaultconfig.source.asking import connection_for
+from vaultconfig.vaults.shared import resolve
+
+_COLOURS: Final = {"same": "green", "same reference": None, "differs": "yellow", "not read": None}
+_MISSING: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that a diff found.
+
+    Attributes:
+        target: The settings class.
+        environments: Their names.
+        fields: Those that the vault fills, in the order of the class.
+    """
+
+    target: str
+    environments: tuple[str, str]
+    fields: tuple[ComparedField, ...]
+
+
+@click.command()
+@click.argument("first", metavar="ENV1")
+@click.argument("second", metavar="ENV2")
+@target_argument
+@json_option
+@common
+def diff(*, first: str, second: str, target: str | None, as_json_: bool) -> None:
+    """Compare the vault's fields of the settings class TARGET in two environments.
+
+    No value is shown. Only annotations count, with {environment} filled by ENV1 and by ENV2:
+    arguments, variables and .env do not. Exit code 1 means that something is missing, 5 that
+    something is denied; values may differ.
+
+    \b
+    Example:
+      vaultconfig diff staging production app.settings:Settings
+    """
+    environments = [_environment(name) for name in (first, second)]
+    names = (str(environments[0]), str(environments[1]))
+    if names[0] == names[1]:
+        raise click.UsageError(f"ENV1 and ENV2 are both {names[0]}: name two environments")
+    settings_cls = load_target(target)
+    quiet()
+    reports = _reports(settings_cls, environments)
+    found = Comparison(
+        target=f"{settings_cls.__module__}:{settings_cls.__qualname__}",
+        environments=names,
+        fields=tuple(compared(*reports, names)),
+    )
+    if as_json_:
+        click.echo(as_json(found))
+    else:
+        _show(found)
+    click.get_current_context().exit(_code(reports))
+
+
+def _environment(name: str) -> Environment:
+    try:
+        found = current_environment(name, declared=None, environ={})
+        fill("{environment}", {"environment": found.name or ""})
+    except ConfigurationError:
+        raise click.UsageError(
+            f"{name!r} cannot be the name of an environment: write ENV1 ENV2 TARGET"
+        ) from None
+    return found
+
+
+def _reports(
+    settings_cls: type[BaseSettings], environments: Sequence[Environment]
+) -> tuple[Report, Report]:
+    """Load the class in each of *environments*; what they need is read in one batch for both.
+
+    A load asks again for what an object from the vault has brought in; then there is a second one.
+    """
+    situation = sources_for(settings_cls)[1].situation()
+    connection = connection_for(situation)
+    deadline = connection.deadline_in(situation.rule.environment)
+    answers: dict[VaultRef, Any] = {}
+    unknown: dict[VaultRef, None] = {}
+
+    def ask(references: Sequence[VaultRef]) -> Answers:
+        unknown.update(dict.fromkeys(ref for ref in references if ref not in answers))
+        return {**not_asking(references), **{r: answers[r] for r in references if r in answers}}
+
+    while True:
+        unknown.clear()
+        one, other = (survey_of_annotations(settings_cls, where, ask) for where in environments)
+        if not unknown:
+            return one, other
+        answers |= resolve(connection, list(unknown), deadline)
+
+
+def _code(reports: Sequence[Report]) -> int:
+    errors = [error for report in reports for error in errors_in(report)]
+    others = [error for error in errors if not isinstance(error, NOT_FOUND)]
+    if others:
+        return exit_code(ExceptionGroup("", others))
+    return _MISSING if errors else 0
+
+
+def _show(found: Comparison) -> None:
+    rows = [(f.field, f.status, *map(_cell, f.sides), f.reference or "") for f in found.fields]
+    header = ("FIELD", "STATUS", *found.environments, "REFERENCE")
+    aligned = bool(rows) and sys.stdout.isatty()
+    lines = list(lines_of(rows, header=header, aligned=aligned))
+    if aligned:
+        click.echo(lines.pop(0))
+    start = 2 + max((len(row[0]) for row in [header, *rows]), default=0)
+    for line, field in zip(lines, found.fields, strict=True):
+        end = start + len(field.status)
+        status = click.style(line[start:end], fg=_COLOURS.get(field.status, "red"))
+        click.echo(line[:start] + status + line[end:] if aligned else line)
+    for field in found.fields:
+        one, other = field.sides
+        for side in (one,) if one.problem == other.problem else (one, other):
+            if side.problem:
+                where = "" if one.problem == other.problem else f"{side.environment}: "
+                click.echo(f"{field.field}: {where}{printable(side.problem)}", err=True)
+    unfilled = (side for f in found.fields for side in f.sides if side.status == "malformed")
+    if any("{" in (side.reference or "") for side in unfilled):
+        told = "variables and .env do not count: use vault_variables, or a default of the field"
+        click.echo(f"Hint: {told}", err=True)
+    counts = Counter(field.status for field in found.fields)
+    summary = ", ".join(f"{number} {status}" for status, number in counts.items())
+    told = f"{count(len(found.fields), 'field')}{summary and ': '}{summary}"
+    click.echo(f"{' and '.join(found.environments)}: {told}", err=True)
+
+
+def _cell(side: Side) -> str:
+    return ", ".join(map(str, side.versions)) or side.status
