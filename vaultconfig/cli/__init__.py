@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "run": ("run", "Run a program with settings in its environment."),
     "check": ("check", "Check settings, connection and files, and change nothing."),
     "diff": ("diff", "Compare the vault's fields in two environments."),
+    "template": ("template", "Print a .env.example for a settings class."),
     "refs": ("refs", "List the references, without asking the vault."),
     "whoami": ("whoami", "Show the identity and scopes of the current token."),
     "get": ("get", "Print one value."),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import TypeAdapter
+from typing import Any, Final, Literal
 
 from vaultconfig.cli.failures import lines_of
 from vaultconfig.cli.findings import Status
@@ -155,8 +153,7 @@ def _held(field: ModelField | None, value: Any) -> Any:
     if field is None:
         return value
     try:
-        kind: Any = Annotated[field.info.annotation, *field.info.metadata]
-        return TypeAdapter(kind).validate_python(value)
+        return field.validated(value)
     except Exception:  # it does not fit, or its model gets more than this; and it would be quoted
         return value
 

@@ -71,7 +71,7 @@ def _lines_about(
 
 def _loaded_back(settings_cls: type[BaseSettings], variables: Sequence[Variable]) -> dict[str, Any]:
     """Return what pydantic-settings makes of *variables*, masked, if that is what they were."""
-    state = _from_environment(settings_cls, {item.key: item.text for item in variables})
+    state = read_back(settings_cls, {item.key: item.text for item in variables})
     present = {key: value for key, value in state.items() if value is not None}
     texts = {item.key: item.text for item in variables_in(settings_cls, present, vault=None)}
     for variable in variables:
@@ -81,9 +81,12 @@ def _loaded_back(settings_cls: type[BaseSettings], variables: Sequence[Variable]
     return masked
 
 
-def _from_environment(
-    settings_cls: type[BaseSettings], values: Mapping[str, str]
-) -> dict[str, Any]:
+def read_back(settings_cls: type[BaseSettings], values: Mapping[str, str]) -> dict[str, Any]:
+    """Return what pydantic-settings makes of the variables *values*.
+
+    Raises:
+        ConfigurationError: It cannot read one of them.
+    """
     source = EnvSettingsSource(settings_cls)
     source.env_vars = parse_env_vars(
         values, source.case_sensitive, source.env_ignore_empty, source.env_parse_none_str

@@ -37,7 +37,7 @@ class Variable:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Lookup:
+class Lookup:
     """A field, set or not, and the variable that it is read from.
 
     Attributes:
@@ -60,6 +60,7 @@ class _Lookup:
 
     @property
     def is_set(self) -> bool:
+        """Whether there is a value to write."""
         return self.value is not ABSENT and self.value is not None
 
     @property
@@ -85,14 +86,14 @@ def variables_in(
         ConfigurationError: Two fields need the same variable, or a null that no variable can
             stand for.
     """
-    lookups = _lookups_in(model, state, vault)
+    lookups = lookups_in(model, state, vault)
     problems = list(_clashes_among(lookups))
     if problems:
         raise ConfigurationError("; ".join(problems))
     ours = [lookup for lookup in lookups if lookup.is_ours]
     for lookup in ours:
         _refuse_null(lookup)
-    return [Variable(item.key, item.name, _text(item.value)) for item in ours if item.is_set]
+    return [Variable(item.key, item.name, text_of(item.value)) for item in ours if item.is_set]
 
 
 def clashes_in(
@@ -102,18 +103,22 @@ def clashes_in(
 
     A field that is not set counts as well: the variable of the other would set it.
     """
-    yield from _clashes_among(_lookups_in(model, state, vault))
+    yield from _clashes_among(lookups_in(model, state, vault))
 
 
-def _lookups_in(
+def lookups_in(
     model: type, state: Mapping[str, Any], vault: Collection[str] | None
-) -> list[_Lookup]:
+) -> list[Lookup]:
+    """Return every field that a variable may give, set or not; the arguments are as above.
+
+    A model whose fields have variables of their own stands before them.
+    """
     walk = _Walk(model.model_config, vault)  # type: ignore[attr-defined]  # a settings class
     return [lookup for field in fields_of(model) for lookup in walk.field(field, state)]
 
 
-def _clashes_among(lookups: Iterable[_Lookup]) -> Iterator[str]:
-    groups: dict[str, list[_Lookup]] = {}
+def _clashes_among(lookups: Iterable[Lookup]) -> Iterator[str]:
+    groups: dict[str, list[Lookup]] = {}
     for lookup in lookups:
         groups.setdefault(lookup.key, []).append(lookup)
     for key, group in groups.items():
@@ -127,7 +132,7 @@ def _clashes_among(lookups: Iterable[_Lookup]) -> Iterator[str]:
             )
 
 
-def _clash(written: _Lookup, other: _Lookup) -> bool:
+def _clash(written: Lookup, other: Lookup) -> bool:
     """Whether *other*, which is read from the same variable, is meant to have another value."""
     references = written.field.declared, other.field.declared
     is_promised = None not in references
@@ -135,7 +140,7 @@ def _clash(written: _Lookup, other: _Lookup) -> bool:
         return is_promised and written.place == other.place and references[0] != references[1]
     if is_promised:  # not their texts, which may be equal today
         return references[0] != references[1]
-    return not (written.is_set and other.is_set and _text(written.value) == _text(other.value))
+    return not (written.is_set and other.is_set and text_of(written.value) == text_of(other.value))
 
 
 class _Walk:
@@ -161,10 +166,10 @@ class _Walk:
         field: ModelField,
         data: Mapping[str, Any],
         *,
-        parents: tuple[_Lookup, ...] = (),
+        parents: tuple[Lookup, ...] = (),
         parts: tuple[str, ...] = (),
         ours: bool = False,
-    ) -> Iterator[_Lookup]:
+    ) -> Iterator[Lookup]:
         """Yield what one field of the model that *data* is the input of is read from.
 
         Args:
@@ -180,7 +185,7 @@ class _Walk:
         ours = ours or self._is_ours(field, names)
         is_spread = len(place) == 1 and self._is_spread(field, value, level=len(parents))
         entry = (*(above.entry if above else ()), head)
-        lookup = _Lookup(
+        lookup = Lookup(
             key=self._key(parts),
             name=names[0],
             field=field,
@@ -240,11 +245,11 @@ def _whole(field: ModelField, data: Mapping[str, Any], place: Place, value: Any)
     return _kept(field, value)
 
 
-def _is_inside(field: ModelField, parents: Collection[_Lookup]) -> bool:
+def _is_inside(field: ModelField, parents: Collection[Lookup]) -> bool:
     return any(field.models == parent.field.models for parent in parents)
 
 
-def _refuse_null(lookup: _Lookup) -> None:
+def _refuse_null(lookup: Lookup) -> None:
     """Reject a null that would load back as something else: no variable stands for it."""
     if lookup.value is None and lookup.field.info.default is not None:
         raise ConfigurationError(
@@ -285,7 +290,7 @@ def _kept_by(models: Collection[type], value: Any) -> Any:
     return {key: _kept(fields[key], item) for key, item in kept.items()}
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return the text that pydantic-settings reads as *value*: scalars plain, all else as JSON."""
     plain = as_text(value)
     if plain is None:
