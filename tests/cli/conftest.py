@@ -27,7 +27,7 @@ from vaultconfig.vaults.shared import close_vaults
 
 CANARY = "canary-71c4"
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
-COMMAND = (sys.executable, "-W", "error", "-m", "vaultconfig.cli")
+COMMAND = (sys.executable, "-W", "error", "-m", "vaultconfig")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,3 +59,14 @@ def test_every_help_has_an_example_and_is_on_the_page(project: Project, name: st
     assert ended.code == 0
     assert re.search(rf"Examples?:\n +vaultconfig {name}", ended.out)
     assert f"$ vaultconfig {name} --help\n{ended.out}```" in PAGE.read_text(encoding="utf-8")
+
+
+def test_as_a_module(project: Project) -> None:
+    """``python -m vaultconfig`` is the command, and calls itself so; it ends with its code."""
+    ended = project.run_apart("--help")
+    assert ended.out.startswith("Usage: python -m vaultconfig [OPTIONS] COMMAND")
+    ended = project.run_apart("refs", "--nonsense")
+    assert (ended.code, ended.err.splitlines()[0]) == (
+        2,
+        "Usage: python -m vaultconfig refs [OPTIONS] [TARGET]",
+    )

@@ -122,7 +122,7 @@ debug_option = click.option(
         "color": False if os.environ.get("NO_COLOR") else None,
     },
 )
-@click.version_option(package_name="scaivault-config", message="%(prog)s %(version)s")
+@click.version_option(package_name="scaivault-config", message="vaultconfig %(version)s")
 @debug_option
 def vaultconfig() -> None:
     """Typed settings whose secrets live in ScaiVault.
@@ -133,6 +133,6 @@ def vaultconfig() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line of this process."""
-    vaultconfig(prog_name="vaultconfig")
+def main(name: str = "vaultconfig") -> None:
+    """Run the command line of this process, which was called by *name*."""
+    vaultconfig(prog_name=name)

@@ -1,5 +1,0 @@
-"""``python -m vaultconfig.cli``."""
-
-from vaultconfig.cli import main
-
-main()
