@@ -119,13 +119,14 @@ def test_put_keeps_values_out_of_sight(project: Project, vault: DevServer) -> No
         "password": f"{CANARY}2",
         "key": f"{CANARY}\n",
     }
-    ended = project.run("put", "db", "user=a=b", "--json", "--tag", "x", "--description", "mine")
+    more = ("--tag", "x", "--description", "mine", "--replace")
+    ended = project.run("put", "db", "user=a=b", "--json", *more)
     assert ended.code == 0
     assert json.loads(ended.out) == {"path": "db", "version": 2, "created": False}
     assert only_lines(ended) == [
         "Warning: user: on the command line a value stays in the shell's history and in the list "
         "of processes; KEY=- and KEY=@FILE do not",
-        "Warning: no longer in it: password, key; --merge keeps them",
+        "Warning: no longer in it: password, key; version 1 has them",
     ]
     assert project.run("get", "db#user").out == "a=b"
     assert json.loads(project.run("ls", "--json").out)[0]["tags"] == ["x"]
@@ -140,7 +141,63 @@ def test_put_merges(project: Project, vault: DevServer) -> None:
     assert project.run("put", "other", "a=b", "--merge").out == "other: version 1 (new)\n"
     vault.fault(method="GET", path="/v1/secrets/db", code="access_denied")
     assert project.run("put", "db", "user=x", "--merge").code == 5
-    assert project.run("put", "db", "user=x").out == "db: version 3\n"
+    ended = project.run("put", "db", "user=x")
+    assert ended.code == 5
+    assert "--replace writes it all the same" in only_lines(ended)[-1]
+    assert project.run("put", "db", "user=x", "--replace").out == "db: version 3\n"
+
+
+def test_put_drops_nothing_unasked(project: Project, vault: DevServer) -> None:
+    """Without a terminal to ask on, a secret with other fields needs --merge or --replace."""
+    vault.put("db", {"user": CANARY, "a\x1b[2J": "x"})
+    ended = project.run("put", "db", "password=-", text=b"x")
+    assert ended.code == 2
+    assert only_lines(ended)[-1] == (
+        "Error: db has other fields: user, a?[2J: add --merge to keep them, or --replace to drop "
+        "them"
+    )
+    assert project.run("put", "db", "x=-", "--merge", "--replace", text=b"x").code == 2
+    assert {request.method for request in vault.requests} == {"GET"}
+    ended = project.run("put", "db", "password=-", "--replace", text=b"x")
+    assert (ended.code, ended.out) == (0, "db: version 2\n")
+    assert only_lines(ended) == ["Warning: no longer in it: user, a?[2J; version 1 has them"]
+    ended = project.run("put", "db", "password=-", text=b"y")  # the same fields as before
+    assert (ended.code, ended.out, ended.err) == (0, "db: version 3\n", "")
+
+
+def test_put_keeps_what_is_known_of_a_secret(project: Project, vault: DevServer) -> None:
+    """Type, description and tags stay unless others are given; an end that is lost is told."""
+    project.write("pem", "x")
+    shown = ("--type", "certificate", "--description", "mine", "--tag", "a", "--tag", "b")
+    assert project.run("put", "tls", "key=@pem", *shown).code == 0
+    for more in ((), ("--merge",), ("--replace",)):
+        assert project.run("put", "tls", "key=@pem", *more).code == 0
+        (listed,) = json.loads(project.run("ls", "tls", "--json").out)
+        assert (listed["secret_type"], listed["tags"]) == ("certificate", ["a", "b"])
+    assert project.run("put", "tls", "key=@pem", "--type", "kv", "--tag", "c").code == 0
+    (listed,) = json.loads(project.run("ls", "tls", "--json").out)
+    assert (listed["secret_type"], listed["tags"]) == ("kv", ["c"])
+    vault.put("ends", {"key": "x"}, expires_in="1d")
+    ended = project.run("put", "ends", "key=@pem")
+    assert ended.code == 0
+    assert "it was to expire at" in only_lines(ended)[0]
+
+
+def test_put_tells_of_another_writer(project: Project, vault: DevServer) -> None:
+    """A version that somebody wrote after put had looked is named, and the exit code is 1."""
+    vault.put("db", {"user": "a"})
+    vault.put("db", {"user": "b"})
+    vault.fault(method="GET", path="db", lag=1, times=1)  # as if version 2 came right after it
+    ended = project.run("put", "db", "user=-", text=b"c")
+    assert (ended.code, ended.out) == (1, "db: version 3\n")
+    assert only_lines(ended) == [
+        "Warning: version 2 was written by somebody else in the meantime, and is not part of this "
+        "one: compare it by vaultconfig get 'db?version=2'"
+    ]
+    vault.fault(method="GET", path="db", code="secret_not_found", times=1)
+    assert project.run("put", "db", "user=-", text=b"d").code == 1
+    vault.delete("db")
+    assert project.run("put", "db", "user=-", text=b"e").code == 0
 
 
 def test_paths_are_written_as_references_are(project: Project, vault: DevServer) -> None:
@@ -158,7 +215,7 @@ def test_paths_are_written_as_references_are(project: Project, vault: DevServer)
 
 def test_a_path_that_the_vault_refuses(project: Project, vault: DevServer) -> None:
     """A path that is none for the vault comes with what one is made of."""
-    ended = project.run("put", "Db", "a=-")
+    ended = project.run("put", "Db", "a=-", text=b"x")
     assert ended.code == 5
     assert "a-z 0-9 - _ /" in only_lines(ended)[-1]
 
@@ -169,7 +226,7 @@ def test_nothing_listens_on_this_machine(
 ) -> None:
     """Where nothing is listening on this machine it is said at once, with what to do."""
     vault.stop()
-    ended = project.run(*command, env={"VAULTCONFIG_DEADLINE": "600"})
+    ended = project.run(*command, env={"VAULTCONFIG_DEADLINE": "600"}, text=b"x")
     assert ended.code == 6
     assert only_lines(ended) == [
         f"Error: nothing is listening at {vault.url}: check SCAIVAULT_URL, or "
@@ -180,8 +237,8 @@ def test_nothing_listens_on_this_machine(
 def test_what_the_vault_says_moves_no_cursor(project: Project, vault: DevServer) -> None:
     """Control characters of names and messages from the vault are shown as question marks."""
     vault.put("db", {"a\x1b[2Jb": "x"})
-    ended = project.run("put", "db", "c=d")
-    assert only_lines(ended)[-1] == "Warning: no longer in it: a?[2Jb; --merge keeps them"
+    ended = project.run("put", "db", "c=d", "--replace")
+    assert only_lines(ended)[-1] == "Warning: no longer in it: a?[2Jb; version 1 has them"
     body = '{"error": {"code": "odd\\u001b[2J", "message": ""}}'
     vault.fault(path="/v1/secrets/db", status=400, body=body)
     ended = project.run("get", "db#c")
@@ -208,15 +265,21 @@ def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
         (["a=-", "b=-"], 2),
         (["a=1", "a=2"], 2),
         ([], 2),
+        (["a="], 2),
+        (["a=@"], 2),
+        (["a=-"], 3),
         (["a=@nowhere"], 3),
+        (["a=@huge"], 3),
         (["a=@."], 3),
     ],
 )
 def test_put_of_malformed_arguments(
     project: Project, vault: DevServer, pairs: list[str], code: int
 ) -> None:
-    """Malformed arguments write nothing, and no value of them is shown."""
-    ended = project.run("put", "db", *pairs, text=b"x")
+    """Malformed arguments, and values that are missing, write nothing; no value is shown."""
+    with open(project.path / "huge", "wb") as file:
+        file.truncate((8 << 20) + 1)
+    ended = project.run("put", "db", *pairs)
     assert ended.code == code
     assert not vault.requests
 

@@ -89,6 +89,19 @@ def test_get_asks_for_reveal(terminal: Terminal, vault: DevServer) -> None:
     assert CANARY in terminal.type("vaultconfig get db#x | cat")
 
 
+def test_put_asks_whether_to_keep_the_rest(terminal: Terminal, vault: DevServer) -> None:
+    """On a terminal a secret with other fields keeps them, unless the answer is no."""
+    vault.put("db", {"user": "app"})
+    question = r"db has other fields: user. Keep them\? \[Y/n\]: ?"
+    terminal.type("vaultconfig put db password=-", ("password: ?", CANARY), (question, ""))
+    shown = terminal.type("vaultconfig get db | cat")
+    assert ('"user"' in shown, '"password"' in shown) == (True, True)
+    question = r"db has other fields: user. Keep them\? \[Y/n\]: ?"
+    shown = terminal.type("vaultconfig put db password=-", ("password: ?", CANARY), (question, "n"))
+    assert "no longer in it: user; version 2 has them" in shown
+    assert '"user"' not in terminal.type("vaultconfig get db | cat")
+
+
 def test_rm_asks(terminal: Terminal, project: Project, vault: DevServer) -> None:
     """On a terminal it asks first, and no is no."""
     vault.put("db", {"x": "y"})

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import click
 
 from vaultconfig.cli.connecting import open_vault, path_from
 from vaultconfig.cli.options import common, json_option
 from vaultconfig.cli.tables import as_json, printable
-from vaultconfig.client import VaultClient
+from vaultconfig.client import VaultClient, WriteResult
 from vaultconfig.errors import (
     AuthenticationError,
     ConfigurationError,
     SecretError,
     SecretNotFoundError,
 )
+from vaultconfig.secret import Secret
 
-_LARGEST = 8 * 1024 * 1024
+_LARGEST: Final = 8 * 1024 * 1024
+_DIFFERS: Final = 1
 
 
 @click.command()
@@ -29,10 +31,8 @@ _LARGEST = 8 * 1024 * 1024
 @click.option(
     "--type",
     "secret_type",
-    default="kv",
-    show_default=True,
     metavar="TYPE",
-    help="Type of the secret.",
+    help="Type of the secret; by default the one that it has, or kv.",
 )
 @click.option("--description", metavar="TEXT", help="A description, for people.")
 @click.option(
@@ -42,22 +42,25 @@ _LARGEST = 8 * 1024 * 1024
     "--base64", "to_base64", is_flag=True, help="Encode the files as base64, for binary data."
 )
 @click.option("--merge", is_flag=True, help="Keep the other fields of the secret.")
+@click.option("--replace", is_flag=True, help="Drop the other fields of the secret.")
 @json_option
 @common
 def put(
     *,
     path: str,
     pairs: Sequence[str],
-    secret_type: str,
+    secret_type: str | None,
     description: str | None,
     tags: Sequence[str],
     to_base64: bool,
     merge: bool,
+    replace: bool,
     as_json_: bool,
 ) -> None:
-    """Write the secret at PATH: a new one, or the next version with these fields and no others.
+    """Write the secret at PATH: a new one, or the next version of one.
 
-    Fields that this removes are named; with --merge they stay.
+    If it has other fields it asks whether to keep them; without a terminal, --merge or --replace is
+    required. Its type, description and tags stay unless others are given.
 
     KEY=@FILE takes a file as it is, KEY=- standard input without its last line break; on a terminal
     it asks, and does not show what is typed. KEY=VALUE stays in the shell's history.
@@ -67,21 +70,82 @@ def put(
       vaultconfig put environments/production/db user=app password=-
       vaultconfig put shared/tls key=@tls.key certificate=@tls.crt
     """
+    if merge and replace:
+        raise click.UsageError("--merge and --replace are opposites: leave one of them out")
     path = path_from(path)
     data = {
         key: _value(key, source, to_base64=to_base64) for key, source in _sources(pairs).items()
     }
     with open_vault() as client:
-        others = _others(client, path, data, needed=merge)
-        written = {**others, **data} if merge else data
+        present = _present(client, path, needed=not replace)
+        others = {k: v for k, v in present.data.items() if k not in data} if present else {}
+        merge = merge or bool(others and not replace and _wants_to_keep(path, others))
+        metadata = present.metadata if present else {}
         result = client.write(
-            path, written, secret_type=secret_type, description=description, tags=tags
+            path,
+            {**others, **data} if merge else data,
+            secret_type=secret_type or (present and present.secret_type) or "kv",
+            description=metadata.get("description") if description is None else description,
+            tags=tags or metadata.get("tags") or (),
         )
+        between = _written_between(client, present, result)
     created = " (new)" if result.created else ""
     click.echo(as_json(result) if as_json_ else f"{path}: version {result.version}{created}")
     if others and not merge:
         names = printable(", ".join(others))
-        click.echo(f"Warning: no longer in it: {names}; --merge keeps them", err=True)
+        click.echo(
+            f"Warning: no longer in it: {names}; version {result.version - 1} has them", err=True
+        )
+    if present and present.expires_at:
+        end = present.expires_at.isoformat(" ", "minutes")
+        click.echo(f"Warning: it was to expire at {end}; put sets no such end", err=True)
+    if between:
+        click.echo(
+            f"Warning: version {between} was written by somebody else in the meantime, and is not "
+            f"part of this one: compare it by vaultconfig get '{path}?version={between}'",
+            err=True,
+        )
+        click.get_current_context().exit(_DIFFERS)
+
+
+def _present(client: VaultClient, path: str, *, needed: bool) -> Secret | None:
+    """Return the secret as it is; None where there is none, or where it is not *needed*."""
+    try:
+        return client.read(path)
+    except SecretNotFoundError:
+        return None
+    except (SecretError, AuthenticationError) as error:
+        if not needed:
+            return None  # a token that may write need not be allowed to read
+        error.add_note(
+            "without reading it put cannot know which fields would be lost: --replace writes it "
+            "all the same"
+        )
+        raise
+
+
+def _wants_to_keep(path: str, others: Collection[str]) -> bool:
+    told = f"{path} has other fields: {printable(', '.join(others))}"
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{told}: add --merge to keep them, or --replace to drop them")
+    return click.confirm(f"{told}. Keep them?", default=True, err=True)
+
+
+def _written_between(
+    client: VaultClient, present: Secret | None, result: WriteResult
+) -> int | None:
+    """Return the version that another writer made after *present* was read, if there is one.
+
+    The vault takes no condition for a write, so that this can only be told afterwards.
+    """
+    if result.created or (present and result.version == present.version + 1):
+        return None
+    if present is None:  # there may be older versions of a secret that was deleted
+        try:
+            client.read(result.path, result.version - 1)
+        except (SecretError, AuthenticationError):
+            return None
+    return result.version - 1
 
 
 def _sources(pairs: Sequence[str]) -> dict[str, str]:
@@ -92,7 +156,9 @@ def _sources(pairs: Sequence[str]) -> dict[str, str]:
         if not key or not equals:
             raise click.UsageError("each value is written KEY=@FILE, KEY=- or KEY=VALUE")
         if key in found:
-            raise click.UsageError("a key is given twice")
+            raise click.UsageError(f"{key} is given twice")
+        if source in ("", "@"):  # as a variable that is not set leaves it
+            raise click.UsageError(f"{key} has no value: for an empty text write {key}=@/dev/null")
         found[key] = source
     if list(found.values()).count("-") > 1:
         raise click.UsageError("standard input can be the value of one key only")
@@ -117,12 +183,14 @@ def _value(key: str, source: str, *, to_base64: bool) -> str:
     except OSError as exc:
         raise ConfigurationError(f"{key}: {source[1:]}: {exc.strerror}") from None
     text = base64.b64encode(content).decode() if to_base64 else _decoded(content)
-    if text is None or len(content) > _LARGEST:
-        del content, text  # a traceback may show the locals of this frame
-        raise ConfigurationError(
-            f"{key}: {source[1:]} is not text, or too large: --base64 takes binary data"
-        )
-    return text
+    if len(content) > _LARGEST:
+        problem = f"is larger than the {_LARGEST >> 20} MiB that a secret can have"
+    elif text is None:
+        problem = "is not text: --base64 takes binary data"
+    else:
+        return text
+    del content, text  # a traceback may show the locals of this frame
+    raise ConfigurationError(f"{key}: {source[1:]} {problem}")
 
 
 def _typed(key: str) -> str:
@@ -131,7 +199,11 @@ def _typed(key: str) -> str:
     if sys.stdin.isatty():
         answer: str = click.prompt(key, hide_input=True, err=True)
         return answer
-    text = _decoded(sys.stdin.buffer.read())
+    content = sys.stdin.buffer.read()
+    if not content:  # as a command that failed leaves it in a pipe
+        raise ConfigurationError(f"{key}: standard input is empty")
+    text = _decoded(content)
+    del content
     if text is None:
         raise ConfigurationError(f"{key}: standard input is not text: use KEY=@FILE with --base64")
     return text.removesuffix("\n").removesuffix("\r")
@@ -142,18 +214,3 @@ def _decoded(content: bytes) -> str | None:
         return content.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _others(
-    client: VaultClient, path: str, data: Mapping[str, str], *, needed: bool
-) -> dict[str, Any]:
-    """Return the fields that the secret has beside those of *data*, as far as it may be read."""
-    try:
-        present = client.read(path).data
-    except SecretNotFoundError:
-        present = {}
-    except (SecretError, AuthenticationError):
-        if needed:
-            raise
-        present = {}  # a token that may write need not be allowed to read
-    return {key: value for key, value in present.items() if key not in data}
