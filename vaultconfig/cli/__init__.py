@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _DEBUG: Final = "vaultconfig.debug"
+_COMPLETE: Final = "_VAULTCONFIG_COMPLETE"
 
 _COMMANDS: Final = {
     "render": ("render", "Write settings into a file."),
@@ -135,4 +136,10 @@ def vaultconfig() -> None:
 
 def main(name: str = "vaultconfig") -> None:
     """Run the command line of this process, which was called by *name*."""
-    vaultconfig(prog_name=name)
+    if _COMPLETE in os.environ:
+        from click.shell_completion import add_completion_class
+
+        from vaultconfig.cli.shells import Bash
+
+        add_completion_class(Bash)
+    vaultconfig(prog_name=name, complete_var=_COMPLETE)

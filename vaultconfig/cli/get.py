@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from vaultconfig.cli.connecting import open_vault, reference_from
-from vaultconfig.cli.options import common
+from vaultconfig.cli.options import common, complete_reference
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.masking.values import mask
 from vaultconfig.references import VaultRef, as_text, picked
@@ -19,7 +19,7 @@ from vaultconfig.render import files
 
 
 @click.command()
-@click.argument("reference", metavar="REF")
+@click.argument("reference", metavar="REF", shell_complete=complete_reference)
 @click.option(
     "-o", "--output", metavar="FILE", help="Write the value into this file, with mode 0600."
 )

@@ -7,7 +7,7 @@ import sys
 import click
 
 from vaultconfig.cli.connecting import open_vault
-from vaultconfig.cli.options import common, json_option
+from vaultconfig.cli.options import common, complete_path, json_option
 from vaultconfig.cli.tables import as_json, show
 from vaultconfig.client import SecretSummary
 
@@ -15,7 +15,7 @@ _HEADER = ("PATH", "VERSION", "TYPE", "UPDATED", "TAGS")
 
 
 @click.command()
-@click.argument("prefix", default="")
+@click.argument("prefix", default="", shell_complete=complete_path)
 @json_option
 @common
 def ls(*, prefix: str, as_json_: bool) -> None:

@@ -55,6 +55,22 @@ def _complete_target(
 target_argument = click.argument("target", required=False, shell_complete=_complete_target)
 
 
+def complete_path(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the paths in the vault that begin so, for a shell to complete."""
+    from vaultconfig.cli.known_paths import completions
+
+    return completions(incomplete, fields=False)
+
+
+def complete_reference(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the paths that begin so, and after a hash the fields."""
+    from vaultconfig.cli.known_paths import completions
+
+    return completions(incomplete, fields=True)
+
+
 def common(function: F) -> F:
     """Add what every command that works with a vault takes."""
     return environment_option(debug_option(function))

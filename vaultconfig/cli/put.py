@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from vaultconfig.cli.connecting import open_vault, path_from
-from vaultconfig.cli.options import common, json_option
+from vaultconfig.cli.options import common, complete_path, json_option
 from vaultconfig.cli.tables import as_json, printable
 from vaultconfig.client import VaultClient, WriteResult
 from vaultconfig.errors import (
@@ -26,7 +26,7 @@ _DIFFERS: Final = 1
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=complete_path)
 @click.argument("pairs", nargs=-1, required=True, metavar="KEY=@FILE|KEY=-|KEY=VALUE...")
 @click.option(
     "--type",

@@ -7,12 +7,12 @@ from contextlib import suppress
 import click
 
 from vaultconfig.cli.connecting import open_vault, path_from
-from vaultconfig.cli.options import check_can_ask, common, yes_option
+from vaultconfig.cli.options import check_can_ask, common, complete_path, yes_option
 from vaultconfig.errors import AccessDeniedError
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=complete_path)
 @yes_option
 @common
 def rm(*, path: str, yes: bool) -> None:
