@@ -54,6 +54,9 @@ def test_get_fills_the_environment_in(project: Project, vault: DevServer) -> Non
     """A placeholder is the environment of -e, and an error without one."""
     vault.put("staging/db", {"x": "y"})
     assert project.run("get", "{environment}/db#x", "-e", "staging").out == "y"
+    assert project.run("-e", "staging", "get", "{environment}/db#x").out == "y"
+    both = ("-e", "other", "get", "{environment}/db#x", "-e", "staging")
+    assert project.run(*both).out == "y"
     ended = project.run("get", "{environment}/db#x")
     assert ended.code == 3
     assert only_lines(ended) == [
@@ -101,6 +104,38 @@ def test_the_nearest_path_is_suggested(
     ended = project.run(*command)
     assert ended.code == 5
     assert ended.err.splitlines()[-1] == "Hint: did you mean env/prod/db?"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("vault://env/db#key", "did you mean vault:env/db#key?"),
+        ("/env/db#key", "did you mean vault:env/db#key?"),
+        ("valut:env/db#key", "did you mean vault:env/db#key?"),
+        ("Vault:env/db#key", "did you mean vault:env/db#key?"),
+        ("env/db?tll=5m#key", "did you mean vault:env/db?ttl=5m#key?"),
+        ("env/db?optinal#key", "did you mean vault:env/db?optional#key?"),
+        ("env/db#key?version=1", "did you mean vault:env/db?version=1#key?"),
+        ("env/db#inner.a", "did you mean vault:env/db#/inner/a?"),
+        ("env/db#inner/a", "did you mean vault:env/db#/inner/a?"),
+        ("env/db/key", "env/db is a secret: did you mean its field, env/db#key?"),
+        ("env/db.key", "env/db is a secret: did you mean its field, env/db#key?"),
+        ("env/db#other", None),
+        ("env/db#?", None),
+        ("env/db?version=x#key", None),
+        ("env/db:key", None),
+        ("", None),
+    ],
+)
+def test_a_reference_that_is_nearly_right(
+    project: Project, vault: DevServer, written: str, meant: str | None
+) -> None:
+    """What is written a little wrong comes with what was probably meant."""
+    vault.put("env/db", {"key": CANARY, "inner": {"a": CANARY}})
+    ended = project.run("get", written)
+    assert ended.code in {3, 5}
+    hints = [line for line in only_lines(ended) if line.startswith("Hint: ")]
+    assert hints == ([f"Hint: {meant}"] if meant else [])
 
 
 def test_no_suggestion_without_a_listing(project: Project, vault: DevServer) -> None:
@@ -298,11 +333,20 @@ def test_ls(project: Project, vault: DevServer) -> None:
     ended = project.run("ls", "many/")
     assert ended.out.splitlines() == [f"many/s{number:02}" for number in range(60)]
     assert len(json.loads(project.run("ls", "--json").out)) == 60
-    assert (project.run("ls", "none").out, project.run("ls", "none", "--json").out) == ("", "[]\n")
+    ended = project.run("ls", "vault:none")
+    told = "there is no secret that begins with none, or none that this token may list"
+    assert (ended.code, ended.out, only_lines(ended)) == (0, "", [told])
+    assert project.run("ls", "none", "--json").out == "[]\n"
+    many = [f"many/s{number:02}" for number in range(60)]
+    assert project.run("ls", "vault:{environment}/", "-e", "many").out.splitlines() == many
 
 
 def test_rm(project: Project, vault: DevServer) -> None:
-    """It deletes when told to; without a terminal to ask on, --yes is required."""
+    """It deletes when told to; without a terminal to ask on, --yes is required.
+
+    What is not there is said first.
+    """
+    assert project.run("rm", "db").code == 5
     vault.put("db", {"x": "y"})
     assert project.run("rm", "db").code == 2
     assert project.run("rm", "db", "--yes").code == 0

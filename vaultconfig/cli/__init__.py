@@ -100,6 +100,11 @@ def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: obje
         ctx.meta[_DEBUG] = True
 
 
+def _set_environment(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        os.environ["VAULTCONFIG_ENVIRONMENT"] = value
+
+
 def _end_by(number: signal.Signals) -> NoReturn:
     """End quietly, the way a program ends that never heard of this signal."""
     signal.signal(number, signal.SIG_DFL)
@@ -115,6 +120,15 @@ debug_option = click.option(
     help="Show tracebacks, without values.",
 )
 
+environment_option = click.option(
+    "-e",
+    "--environment",
+    metavar="NAME",
+    expose_value=False,
+    callback=_set_environment,
+    help="The environment, as if VAULTCONFIG_ENVIRONMENT=NAME were exported.",
+)
+
 
 @click.group(
     cls=_Commands,
@@ -124,6 +138,7 @@ debug_option = click.option(
     },
 )
 @click.version_option(package_name="scaivault-config", message="vaultconfig %(version)s")
+@environment_option
 @debug_option
 def vaultconfig() -> None:
     """Typed settings whose secrets live in ScaiVault.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,12 +17,15 @@ from vaultconfig.connection.environment import VARIABLE, Environment, current_en
 from vaultconfig.connection.urls import is_loopback
 from vaultconfig.errors import (
     ConfigurationError,
+    InvalidReferenceError,
     SecretError,
     SecretNotFoundError,
     VaultConfigError,
     VaultUnavailableError,
+    closest,
 )
-from vaultconfig.references import VaultRef
+from vaultconfig.references import VaultRef, meant_by
+from vaultconfig.references.options import OPTIONS
 from vaultconfig.references.paths import MAX_LENGTH, MAX_LEVELS
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.vaults.shared import connect
@@ -29,6 +33,7 @@ from vaultconfig.vaults.shared import connect
 if TYPE_CHECKING:
     from vaultconfig.client import VaultClient
 
+_SCHEME: Final = "vault:"
 _LOOPBACK_PATIENCE: Final = 1.0  # seconds
 _MOST_LISTED: Final = 1000
 PATHS: Final = (
@@ -68,17 +73,25 @@ def open_vault(*, deadline: float | None = None) -> Iterator[VaultClient]:
         _check_listening(connection.url)
         try:
             yield client
-        except SecretNotFoundError as error:
-            with suppress(VaultConfigError):  # a token that may read need not be allowed to list
-                parent = error.path.rpartition("/")[0]
-                known = [item.path for item in islice(client.list(parent), _MOST_LISTED)]
-                if meant := suggestion(error.path, known):
-                    error.add_note(meant.removeprefix(": "))
-            raise
         except SecretError as error:
-            if "invalid_path" in str(error):
-                error.add_note(PATHS)
+            is_invalid = "invalid_path" in str(error)
+            if is_invalid or isinstance(error, SecretNotFoundError):
+                meant = _path_meant(client, error.path)
+                if meant or is_invalid:
+                    error.add_note(meant or PATHS)
             raise
+
+
+def _path_meant(client: VaultClient, path: str) -> str | None:
+    """Return what may have been meant by a path at which there is no secret."""
+    known: list[str] = []
+    with suppress(VaultConfigError):  # a token that may read need not be allowed to list
+        listed = client.list(path.rpartition("/")[0])
+        known = [item.path for item in islice(listed, _MOST_LISTED)]
+    for parent, _, field in (path.rpartition("/"), path.rpartition(".")):
+        if parent in known:
+            return f"{parent} is a secret: did you mean its field, {parent}#{field}?"
+    return suggestion(path, known).removeprefix(": ") or None
 
 
 def _check_listening(url: str) -> None:
@@ -104,7 +117,12 @@ def reference_from(text: str) -> VaultRef:
     Raises:
         ConfigurationError: It is not valid, or holds a placeholder that nothing fills.
     """
-    reference = VaultRef.parse(text if text.startswith("vault:") else f"vault:{text}")
+    try:
+        reference = VaultRef.parse(text if text.startswith(_SCHEME) else _SCHEME + text)
+    except InvalidReferenceError as error:
+        if meant := _meant(text, error):
+            error.add_note(f"did you mean {meant}?")
+        raise
     name = environment_here().name
     if name is None and "environment" in reference.placeholders:
         raise ConfigurationError(
@@ -112,6 +130,20 @@ def reference_from(text: str) -> VaultRef:
             f"{VARIABLE}"
         )
     return reference.fill({} if name is None else {"environment": name})
+
+
+def _meant(text: str, error: InvalidReferenceError) -> str | None:
+    """Return the reference that *text*, which is not valid, may have been meant to be."""
+    meant = _SCHEME + text.removeprefix(_SCHEME).strip("/")
+    option = re.match(r"[^=&#]+", error.reference[error.column - 1 :])
+    if option and (close := closest(option[0], OPTIONS)):
+        at = error.column - 1
+        meant = error.reference[:at] + close + error.reference[at + option.end() :]
+    elif ":" in text and not text.startswith(_SCHEME):
+        meant = meant_by(text) or meant
+    with suppress(InvalidReferenceError):
+        return str(VaultRef(meant))
+    return None
 
 
 def path_from(text: str) -> str:

@@ -12,10 +12,11 @@ import click
 
 from vaultconfig.cli.connecting import open_vault, reference_from
 from vaultconfig.cli.options import common, complete_reference
-from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.errors import ConfigurationError, InvalidReferenceError, VaultConfigError
 from vaultconfig.masking.values import mask
-from vaultconfig.references import VaultRef, as_text, picked
+from vaultconfig.references import Resolved, VaultRef, as_text, picked
 from vaultconfig.render import files
+from vaultconfig.secret import Secret
 
 
 @click.command()
@@ -49,8 +50,12 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
         )
     wanted = reference_from(reference)
     with open_vault() as client:
-        found = picked(client.read(*wanted.key), wanted)
+        secret = client.read(*wanted.key)
+    found = picked(secret, wanted)
     if isinstance(found, VaultConfigError):
+        if meant := _meant(secret, wanted):
+            found.add_note(f"did you mean {meant}?")
+        del secret  # a traceback may show the locals of this frame
         raise found
     content = _encoded(found.value)
     if is_base64:
@@ -61,6 +66,17 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
     for warning in files.write(output, content):
         click.echo(f"Warning: {warning}", err=True)
     click.echo(f"{output}: {len(content)} bytes, mode 0600", err=True)
+
+
+def _meant(secret: Secret, wanted: VaultRef) -> str | None:
+    """Return the reference that may have been meant by a field that is missing."""
+    name, mark, options = (wanted.field or "").partition("?")
+    inside = f"#/{name.strip('/').replace('.', '/')}"
+    try:
+        meant = VaultRef(f"vault:{wanted.path}{mark}{options}{f'#{name}' if mark else inside}")
+    except InvalidReferenceError:
+        return None
+    return str(meant) if mark or isinstance(picked(secret, meant), Resolved) else None
 
 
 def _encoded(value: Any) -> bytes:

@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from vaultconfig.cli.connecting import open_vault
+from vaultconfig.cli.connecting import open_vault, path_from
 from vaultconfig.cli.options import common, complete_path, json_option
-from vaultconfig.cli.tables import as_json, show
+from vaultconfig.cli.tables import as_json, printable, show
 from vaultconfig.client import SecretSummary
 
 _HEADER = ("PATH", "VERSION", "TYPE", "UPDATED", "TAGS")
@@ -25,8 +25,14 @@ def ls(*, prefix: str, as_json_: bool) -> None:
     Example:
       vaultconfig ls environments/production
     """
+    prefix = prefix.removeprefix("vault:")
+    if "{" in prefix:
+        prefix = path_from(prefix.rstrip("/"))
     with open_vault() as client:
         found = list(client.list(prefix))
+    if not found:
+        where = f"that begins with {printable(prefix)}" if prefix else "at all"
+        click.echo(f"there is no secret {where}, or none that this token may list", err=True)
     if as_json_:
         click.echo(as_json(found))
         return

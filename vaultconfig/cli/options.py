@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from vaultconfig.cli import debug_option
+from vaultconfig.cli import debug_option, environment_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _set_environment(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        os.environ["VAULTCONFIG_ENVIRONMENT"] = value
-
-
-environment_option = click.option(
-    "-e",
-    "--environment",
-    metavar="NAME",
-    expose_value=False,
-    callback=_set_environment,
-    help="The environment, as if VAULTCONFIG_ENVIRONMENT=NAME were exported.",
-)
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 

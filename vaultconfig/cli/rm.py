@@ -22,13 +22,12 @@ def rm(*, path: str, yes: bool) -> None:
     Example:
       vaultconfig rm environments/staging/old-service
     """
-    if not yes:
-        check_can_ask()
     path = path_from(path)
     with open_vault() as client:
         if not yes:
             with suppress(AccessDeniedError):  # a token that may delete need not be allowed to read
                 client.read(path)
+            check_can_ask()
             if not click.confirm(f"Delete {path}?", err=True):
                 return
         client.delete(path)
