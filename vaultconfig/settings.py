@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, ClassVar, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +28,10 @@ from vaultconfig.masking.values import PLAIN_TYPES, mask, unmask
 from vaultconfig.source.arranging import arranged, given_by, run
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.source.upstream import OwnSources, Sources
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -172,6 +176,17 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         if theirs is not ours:
             raise ConfigurationError(f"the private attribute {_ORIGINS} is taken: choose another")
         check_class(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> dict[str, Any]:
+        """Return the JSON schema, with the references as ``x-vault``."""
+        from vaultconfig.loading.schema import add_references  # late: few ask for it
+
+        schema = handler(core_schema)
+        add_references(handler.resolve_ref_schema(schema), cls, handler)
+        return schema
 
     @classmethod
     def _vaultconfig_sources(cls, **options: Any) -> tuple[Sources, dict[str, Any]]:
