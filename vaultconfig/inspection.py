@@ -1,6 +1,7 @@
 """A load of a settings class that is looked at: for ``render``, ``run``, ``check`` and others.
 
-What comes out is the input that pydantic would validate, with the vault's values masked.
+What comes out is the input that pydantic would validate, with the vault's values masked. Inside a
+build of live settings it is one of its loads: the second time it asks no source and no vault.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from vaultconfig.loading.load import Ask
 from vaultconfig.loading.report import Report
 from vaultconfig.source.arranging import given_by, vault_source_in
 from vaultconfig.source.gathering import Gathered
-from vaultconfig.source.meeting import Given, Purpose
+from vaultconfig.source.meeting import Given, Purpose, surrounding
 from vaultconfig.source.upstream import OwnSources, Sources, run_as_usual, sources_of
 from vaultconfig.source.vault_source import VaultSettingsSource
 
@@ -67,15 +68,22 @@ def survey_of_annotations(
 
 
 def _load(settings_cls: type[BaseSettings], purpose: Purpose) -> Report:
-    sources, found = sources_for(settings_cls)
     reports: list[Report] = []
-    ours = found.for_purpose(purpose._replace(look=reports.append))
-    sources = tuple(ours if source is found else source for source in sources)
+
+    def sources() -> Sources:
+        sources, found = sources_for(settings_cls)
+        ours = found.for_purpose(purpose._replace(look=reports.append))
+        return tuple(ours if source is found else source for source in sources)
+
+    def give() -> Given:
+        return given_by(settings_cls, sources(), {}, {})
+
+    loads = surrounding.get()
     problem = "the class does not run the source that it has for the vault"
     try:
         if issubclass(settings_cls, OwnSources):
-            return given_by(settings_cls, sources, {}).run()
-        run_as_usual(settings_cls, sources)
+            return give().run() if loads is None else loads.load(settings_cls, {}, {}, give)
+        run_as_usual(settings_cls, sources())
     except SettingsError as error:
         problem = str(error)  # its cause holds what could not be decoded
     if not reports:

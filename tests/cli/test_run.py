@@ -16,8 +16,7 @@ import pytest
 from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
 from tests.render.awkward import AWKWARD
 from vaultconfig.cli.becoming import _too_long
-from vaultconfig.cli.run import _CREDENTIALS
-from vaultconfig.connection.connection import CREDENTIALS, Connection
+from vaultconfig.connection.connection import CREDENTIALS, PRIVATE_VARIABLES, Connection
 from vaultconfig.devserver import DevServer
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -72,7 +71,7 @@ def test_no_credential_is_forgotten() -> None:
     """Whatever the connection takes for a credential, and every secret of it, is taken out."""
     fields = Connection.model_fields.values()
     secret = {str(field.alias) for field in fields if "SecretStr" in str(field.annotation)}
-    assert secret | set(CREDENTIALS) <= set(_CREDENTIALS)
+    assert secret | set(CREDENTIALS) <= set(PRIVATE_VARIABLES)
 
 
 def test_only_and_prefix(shop: Project) -> None:

@@ -14,13 +14,13 @@ import pydantic_settings
 import pytest
 
 import vaultconfig
-from vaultconfig.cli.run import _CREDENTIALS
 from vaultconfig.connection.connection import (
     CONNECTION_VARIABLES,
     CREDENTIALS,
     DEADLINE,
     DEVELOPMENT_DEADLINE,
     OWN_VARIABLES,
+    PRIVATE_VARIABLES,
     SET_CREDENTIALS,
     Connection,
     misspelt_variables,
@@ -57,7 +57,7 @@ def test_each_setting_of_the_connection(field: str) -> None:
     """It is a credential or not, and stands on the page with its default."""
     variable = str(Connection.model_fields[field].alias)
     assert (variable in CREDENTIALS) is (field not in NO_CREDENTIAL)
-    assert (variable in _CREDENTIALS) is (variable in CREDENTIALS)
+    assert (variable in PRIVATE_VARIABLES) is (variable in CREDENTIALS)
     assert (variable in SET_CREDENTIALS) is (variable in CREDENTIALS)
     row = rows("docs/connection.md")[variable]
     default = Connection.model_fields[field].default
@@ -69,8 +69,8 @@ def test_each_setting_of_the_connection(field: str) -> None:
 def test_what_the_page_of_run_takes_out() -> None:
     """The page names each credential that a program does not inherit."""
     page = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in page for name in _CREDENTIALS)
-    assert set(CREDENTIALS) < set(_CREDENTIALS)
+    assert all(f"`{name}`" in page for name in PRIVATE_VARIABLES)
+    assert set(CREDENTIALS) < set(PRIVATE_VARIABLES)
 
 
 def test_the_deadlines_on_the_page() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -84,9 +85,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
-            _end_by(signal.SIGINT)
+            end_by(signal.SIGINT)
         except BrokenPipeError:
-            _end_by(getattr(signal, "SIGPIPE", signal.SIGTERM))  # Windows has no SIGPIPE
+            end_by(getattr(signal, "SIGPIPE", signal.SIGTERM))  # Windows has no SIGPIPE
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as exc:  # whatever it is, its message or traceback could show values
@@ -105,9 +106,10 @@ def _set_environment(_ctx: click.Context, _parameter: click.Parameter, value: st
         os.environ["VAULTCONFIG_ENVIRONMENT"] = value
 
 
-def _end_by(number: signal.Signals) -> NoReturn:
+def end_by(number: signal.Signals) -> NoReturn:
     """End quietly, the way a program ends that never heard of this signal."""
-    signal.signal(number, signal.SIG_DFL)
+    with suppress(OSError):  # SIGKILL is never anything else
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)
 

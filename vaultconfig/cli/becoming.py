@@ -1,10 +1,11 @@
-"""Becoming another program, and saying why that failed: it, a variable, or both together."""
+"""Becoming or starting another program, and saying why not: it, a variable, or both together."""
 
 from __future__ import annotations
 
 import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from shutil import which
@@ -40,11 +41,33 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
         os.execvpe(command[0], [*command], environ)  # noqa: S606 - no shell is wanted
     except OSError as exc:
         number = exc.errno or 0
+    raise _refusal(command, environ, number)
+
+
+def start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Run *command* as a child that leads a process group of its own; for the rest see `become`.
+
+    Raises:
+        ConfigurationError: As for `become`.
+        click.exceptions.Exit: As for `become`.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        # It inherits what `become` would hand on: open files, too.
+        return subprocess.Popen(command, env=environ, process_group=0, close_fds=False)  # noqa: S603 - no shell
+    except OSError as exc:
+        number = exc.errno or 0
+    raise _refusal(command, environ, number)
+
+
+def _refusal(command: Sequence[str], environ: Mapping[str, str], number: int) -> Exception:
+    """Return what to raise where the system did not run *command*, for the reason *number*."""
     if number == errno.E2BIG:
-        raise ConfigurationError(_too_long(command, environ))
+        return ConfigurationError(_too_long(command, environ))
     code, problem = _explained(command[0], number, environ.get("PATH", os.defpath))
     click.echo(f"Error: {command[0]}: {problem}", err=True)
-    raise click.exceptions.Exit(code)
+    return click.exceptions.Exit(code)
 
 
 def _explained(program: str, number: int, path: str) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 from click.core import ParameterSource
+from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
@@ -60,6 +61,7 @@ def _labels(
 )
 @click.option("--check", is_flag=True, help="Write nothing; name what differs, and exit with 1.")
 @click.option("--diff", is_flag=True, help="The same, and list the keys on standard output.")
+@click.option("--watch", is_flag=True, help="Keep the file current, until a signal ends this.")
 @click.option(
     "--mode", default="0600", show_default=True, callback=_octal, help="Mode of the file."
 )
@@ -88,6 +90,7 @@ def render(
     everything: bool,
     check: bool,
     diff: bool,
+    watch: bool,
     mode: int,
     in_place: bool,
     secret_name: str,
@@ -105,29 +108,53 @@ def render(
     path = output or (".env" if format_ == "dotenv" else None)
     if path is None:
         raise click.UsageError(f"name a file for the format {format_} (-o FILE)")
-    if path == _STDOUT and (check or diff):
-        raise click.UsageError("there is no file to compare with: name one (-o FILE)")
+    _refuse_together(path, watch=watch, compares=check or diff)
     _refuse_options_of_k8s(ctx, format_)
     form = dialect(format_, secret_name=secret_name, namespace=namespace, labels=labels)
     settings_cls = load_target(target)
-    found = settings_variables(gather(settings_cls), everything=everything)
-    values = {variable.key: variable.text for variable in found}
-    if check or diff:
-        _compare(form, path, values, show=diff)
-        return
-    if path == _STDOUT:
-        click.echo(form.update("", values).encode(), nl=False)
-    else:
+
+    def make() -> dict[str, str]:
+        found = settings_variables(gather(settings_cls), everything=everything)
+        return {variable.key: variable.text for variable in found}
+
+    def write(values: Mapping[str, str]) -> list[str]:
         text = form.update(_replaceable(form, path, values), values)
-        for warning in files.write(path, text, mode=mode, in_place=in_place):
+        return files.write(path, text, mode=mode, in_place=in_place)
+
+    def write_first(values: Mapping[str, str]) -> None:
+        for warning in write(values):
             click.echo(f"Warning: {warning}", err=True)
         click.echo(f"{path}: {count(len(values), 'variable')}, mode {mode:04o}", err=True)
+        _say_who_reads(settings_cls, format_)
+
+    if check or diff:
+        _compare(form, path, make(), show=diff)
+    elif path == _STDOUT:
+        click.echo(form.update("", make()).encode(), nl=False)
+        _say_who_reads(settings_cls, format_)
+    elif not watch:
+        write_first(make())
+    else:
+        from vaultconfig.cli.watching import keep_written
+
+        keep_written(make, path, write_first=write_first, write=write)
+
+
+def _say_who_reads(settings_cls: type[BaseSettings], format_: str) -> None:
+    """Say where a dotenv file is of no use to the class itself."""
     if format_ == "dotenv" and not fallback_rule(settings_cls.model_config, None).is_possible:
         click.echo(
             f"Note: {settings_cls.__name__} reads these from a .env in development only, or with "
             'vault_fallback="always"; here the vault is asked, unless they are exported',
             err=True,
         )
+
+
+def _refuse_together(path: str, *, watch: bool, compares: bool) -> None:
+    if path == _STDOUT and compares:
+        raise click.UsageError("there is no file to compare with: name one (-o FILE)")
+    if watch and (path == _STDOUT or compares):
+        raise click.UsageError("--watch keeps a file current: leave out -o -, --check and --diff")
 
 
 def _refuse_options_of_k8s(ctx: click.Context, format_: str) -> None:

@@ -1,26 +1,31 @@
-"""``vaultconfig run``: become another program, with the settings in its environment."""
+"""``vaultconfig run``: another program, with the settings in its environment."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import click
+from pydantic_settings import BaseSettings
 
+from vaultconfig.cli import end_by
 from vaultconfig.cli.becoming import become
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
-from vaultconfig.connection.connection import CREDENTIALS
+from vaultconfig.connection.connection import PRIVATE_VARIABLES
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import gather
+from vaultconfig.references import parse_duration
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import refuse_references
 
 _COMMAND: Final = "vaultconfig.command"
 _SEPARATE: Final = "write -- before the program"
-_CREDENTIALS: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN")
+_GRACE: Final = 10.0  # seconds
 
 
 class _Run(click.Command):
@@ -44,6 +49,13 @@ class _Run(click.Command):
         return [*super().collect_usage_pieces(ctx), "-- PROGRAM [ARGUMENT]..."]
 
 
+def _duration(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    seconds = None if value is None else parse_duration(value)
+    if value is not None and seconds is None:
+        raise click.BadParameter(f"{value!r} is not a duration such as 10, 1.5s or 2m")
+    return seconds
+
+
 @click.command(cls=_Run)
 @target_argument
 @click.option(
@@ -52,6 +64,13 @@ class _Run(click.Command):
 @click.option("--prefix", default="", metavar="TEXT", help="Put this before each name.")
 @click.option(
     "--keep-credentials", is_flag=True, help="Keep the vault's credentials in the environment."
+)
+@click.option("--watch", is_flag=True, help="Start PROGRAM again when a variable changes.")
+@click.option(
+    "--grace",
+    metavar="SECONDS",
+    callback=_duration,
+    help="Time between SIGTERM and SIGKILL, with --watch.  [default: 10]",
 )
 @common
 @click.pass_context
@@ -63,12 +82,17 @@ def run(
     only: Sequence[str],
     prefix: str,
     keep_credentials: bool,
+    watch: bool,
+    grace: float | None,
 ) -> None:
     """Run PROGRAM with what the vault gives to the settings class TARGET in its environment.
 
     PROGRAM replaces this process: it gets its pid, signals and terminal, and the exit code is its
     own. It does not inherit the credentials for the vault. Exit code 127 means that PROGRAM was not
     found, 126 that it cannot be run.
+
+    With --watch PROGRAM is a child of this process, which passes signals on, ends as PROGRAM ends,
+    and starts it again when the vault changes a variable.
 
     \b
     Example:
@@ -79,7 +103,39 @@ def run(
         raise click.UsageError("the program after -- is empty: name one")
     if not command:
         raise click.UsageError(_without_program(target, has_dashes=_COMMAND in ctx.meta))
+    if grace is not None and not watch:
+        raise click.UsageError("--grace is for --watch: add that, or leave it out")
     settings_cls = load_target(target)
+    make = partial(_variables, settings_cls, only, prefix)
+    environ_with = partial(_environ_with, settings_cls, keep_credentials=keep_credentials)
+    if not watch:
+        become(command, environ_with(make()))
+    if not hasattr(os, "killpg"):
+        raise ConfigurationError(
+            "run --watch needs process groups, which Windows does not have: leave out --watch, or "
+            "use render --watch"
+        )
+    from vaultconfig.cli.supervising import Supervisor
+    from vaultconfig.cli.watching import watched
+
+    supervisor = Supervisor(command, _GRACE if grace is None else grace)
+    meanwhile = f"{command[0]} keeps its variables"
+    with watched(make, meanwhile=meanwhile, wake=supervisor.wake) as found:
+        status = supervisor.run(found.look, environ_with)
+    if status < 0:
+        import resource  # which Windows does not have
+
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        if hard:  # a core of ours would hold the values; with 0 Linux still pipes it to a handler
+            resource.setrlimit(resource.RLIMIT_CORE, (1, hard))
+        end_by(signal.Signals(-status))
+    ctx.exit(status)
+
+
+def _variables(
+    settings_cls: type[BaseSettings], only: Sequence[str], prefix: str
+) -> dict[str, str]:
+    """Return the variables to set, which an environment can hold."""
     found = settings_variables(gather(settings_cls))
     values = {variable.key: variable.text for variable in found}
     for name in only:
@@ -89,15 +145,23 @@ def run(
     refuse_references(values)
     values = {f"{prefix}{key}": value for key, value in values.items()}
     _check(values)
+    return values
+
+
+def _environ_with(
+    settings_cls: type[BaseSettings], values: Mapping[str, str], *, keep_credentials: bool
+) -> dict[str, str]:
+    """Return our environment with *values*, and without what is only for us."""
     # Another spelling of a variable would be a second one, and might be the one that counts.
     folds = not settings_cls.model_config.get("case_sensitive")
     spellings = {key.lower() for key in values} if folds else set()
     kept = {
         key: value
         for key, value in os.environ.items()
-        if key.lower() not in spellings and (keep_credentials or key not in _CREDENTIALS)
+        if key.lower() not in spellings
+        and (keep_credentials or key.upper() not in PRIVATE_VARIABLES)
     }
-    become(command, {**kept, **values})
+    return {**kept, **values}
 
 
 def _without_program(target: str | None, *, has_dashes: bool) -> str:

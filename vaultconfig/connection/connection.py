@@ -155,13 +155,18 @@ def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = No
 
 
 CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
+# Nothing reads them yet; but what is exported for a store is nothing for a program to inherit.
+_OF_THE_STORE: Final = ("VAULTCONFIG_STORE", "VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE")
 OWN_VARIABLES: Final = (
     *CONNECTION_VARIABLES,
     VARIABLE,
     "VAULTCONFIG_DEV_TOKEN",
     "VAULTCONFIG_BUILD",
+    *_OF_THE_STORE,
 )
 """Every variable of the process environment that vaultconfig reads."""
+PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STORE)
+"""Those that a program does not inherit from ``run``: credentials, and the store with its keys."""
 
 
 def misspelt_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
