@@ -125,8 +125,14 @@ def test_a_file_that_differs(project: Project, vault: DevServer, config: str, fi
     assert [item.message for item in found.problems if item.severity == "error"] == [
         f"{file} differs from the vault: USER; render it again"
     ]
+    assert [item.command for item in found.problems if item.severity == "error"] == [
+        f"vaultconfig render app:Settings -o {file}"
+    ]
     project.write(file, "USER='vault:db#user'\nMINE=1\n")
-    assert findings(project, code=0).ok
+    found = findings(project, code=0)
+    told = f"{file} has a reference for USER: render leaves it, render --check names it"
+    assert [(item.severity, item.message) for item in found.problems] == [("note", told)]
+    assert project.run("render", "app:Settings", "--check", "-o", file).code == 1
 
 
 @pytest.mark.parametrize("config", ["", 'vault_fallback="never"', 'env_file="other.env"'])
@@ -135,6 +141,7 @@ def test_a_file_of_development(project: Project, vault: DevServer, config: str) 
     project.declare(USER, config=config)
     vault.put("db", {"user": CANARY})
     project.write(".env", "USER=old\n").chmod(0o600)
+    project.write("other.env", "").chmod(0o600)
     found = findings(project, "-e", "production", code=0)
     assert [(item.severity, item.message) for item in found.problems] == [
         ("note", ".env differs from the vault: USER; Settings does not read it in production")
@@ -178,15 +185,20 @@ def test_a_file_that_differs_in_development(project: Project, vault: DevServer) 
 
 
 def test_all_is_well(project: Project, vault: DevServer) -> None:
-    """With nothing wrong it exits with 0 and has nothing to say beside the fields."""
+    """With nothing wrong it exits with 0, and has the fields and how many reads they cost."""
     project.declare(USER, "debug: bool = False")
     vault.put("db", {"user": "x"})
     found = findings(project, "-e", "production", code=0)
     assert (found.ok, found.problems, found.environment) == (True, (), "production")
     assert (found.url, found.identity, found.target) == (vault.url, "dev-admin", "app:Settings")
     ended = project.run("check", "app:Settings")
-    assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "debug\tok\tdefault\t\t\t\nuser\tok\tvault\tvault:db#user\t1\t\n"
+    assert ended.code == 0
+    assert ended.out == "user\tok\tvault\tvault:db#user\t1\t\ndebug\tok\tdefault\t\t\t\n"
+    assert ended.err.splitlines() == [
+        "Reads a minute: 0.2 for each process with live settings; the vault's limit of 1,000 "
+        "allows 4,250 processes",
+        "2 fields: 2 ok",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "found"), [(25, []), (-25, []), (40, ["clock"])])

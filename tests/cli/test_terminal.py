@@ -112,12 +112,13 @@ def test_rm_asks(terminal: Terminal, project: Project, vault: DevServer) -> None
 
 
 def test_check_is_a_table(terminal: Terminal, project: Project, vault: DevServer) -> None:
-    """On a terminal the fields are a table with a header."""
+    """On a terminal the fields are a table with a header, and a summary ends it."""
     project.declare('user: Annotated[str, "vault:db#user"]', "debug: bool = False")
     vault.put("db", {"user": CANARY})
     shown = terminal.type("vaultconfig check app:Settings")
-    assert re.search(r"FIELD +STATUS +SOURCE +REFERENCE +VERSION +EXPIRES", shown)
-    assert re.search(r"user +ok +vault +vault:db#user +1", shown)
+    assert re.search(r"  FIELD +STATUS +SOURCE +VERSION +REFERENCE\r\n", shown)
+    assert re.search(r"✓ user +ok +vault +1 +vault:db#user\r\n✓ debug +ok +default\r\n", shown)
+    assert shown.endswith("\r\n2 fields: 2 ok\r\n")
     assert "app:Settings in production (no environment is set), dev-admin at http" in shown
     assert CANARY not in shown
     assert re.search(

@@ -136,7 +136,7 @@ environment_option = click.option(
     cls=_Commands,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "color": False if os.environ.get("NO_COLOR") else None,
+        "color": False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None,
     },
 )
 @click.version_option(package_name="scaivault-config", message="vaultconfig %(version)s")

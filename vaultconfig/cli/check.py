@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -13,24 +12,38 @@ import click
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.connecting import environment_here
+from vaultconfig.cli.declared import DeclaredFields
 from vaultconfig.cli.failures import CONFIGURATION, exit_code
-from vaultconfig.cli.findings import FINE, FieldFinding, Findings, Problem
+from vaultconfig.cli.findings import FINE, Findings, Problem, summary_of
 from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.overlooked import (
+    problems_of_delimiter,
+    problems_of_names,
+    problems_of_types,
+)
+from vaultconfig.cli.printing import show_annotations, show_table
 from vaultconfig.cli.surroundings import (
     env_files,
+    problems_of_absent_files,
     problems_of_clock,
     problems_of_connection,
     problems_of_drift,
     problems_of_expiry,
     problems_of_file,
     problems_of_identity,
-    problems_of_names,
 )
-from vaultconfig.cli.survey import expiries_in, findings_about_fields, not_asking, quiet
-from vaultconfig.cli.tables import as_json, printable, show
+from vaultconfig.cli.survey import (
+    expiries_in,
+    findings_about_fields,
+    not_asking,
+    quiet,
+    reads_of,
+)
+from vaultconfig.cli.tables import as_json
 from vaultconfig.cli.target import load_target
 from vaultconfig.connection.connection import DEADLINE, Connection
-from vaultconfig.connection.environment import NoCredentialsError
+from vaultconfig.connection.env_files import dotenv_variables
+from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.inspection import sources_for, survey
 from vaultconfig.loading.filling import Answers
@@ -38,38 +51,48 @@ from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 from vaultconfig.render.variables import clashes_in
 from vaultconfig.source.asking import connection_for
+from vaultconfig.source.hints import hint
+from vaultconfig.source.situation import Situation
 from vaultconfig.vaults.shared import connect, resolve
 
-_HEADER: Final = ("FIELD", "STATUS", "SOURCE", "REFERENCE", "VERSION", "EXPIRES")
-_COLOURS: Final = {"ok": "green", "fallback": "yellow", "not asked": None}
-_SEVERITIES: Final = {"error": "red", "warning": "yellow", "note": None}
 _WRONG: Final = 1
+_DEVELOP: Final = f"export {VARIABLE}=development"
 
 
 @click.command()
 @target_argument
 @click.option("--offline", is_flag=True, help="Do not ask the vault, nor open any connection.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "github"]),
+    help="How to print it; github is for annotations in GitHub Actions.  [default: table]",
+)
 @json_option
 @common
-def check(*, target: str | None, offline: bool, as_json_: bool) -> None:
+def check(*, target: str | None, offline: bool, format_: str | None, as_json_: bool) -> None:
     """Check the settings class TARGET, the connection, and the files around; change nothing.
 
     For each field it shows where the value would come from, the reference, and the vault's answer.
-    It also checks the token and its scopes, the clocks, the lines and mode of .env files, and
-    whether git tracks them. Exit code 1 means that a field or a file is wrong; if the vault could
-    not be asked at all, the code says why.
+    It also checks the token and its scopes, the clocks, the lines and mode of .env files, whether
+    git tracks them, and variables that nothing reads. Exit code 1 means that a field or a file is
+    wrong; if the vault could not be asked at all, the code says why.
 
     \b
     Example:
       vaultconfig check app.settings:Settings -e production
     """
+    if as_json_ and format_ not in {None, "json"}:
+        raise click.UsageError(f"--json and --format {format_} are two formats: choose one")
     settings_cls = load_target(target)
     checking = _Checking(settings_cls, offline=offline)
     findings = checking.run()
-    if as_json_:
+    if as_json_ or format_ == "json":
         click.echo(as_json(findings))
+    elif format_ == "github":
+        show_annotations(findings)
     else:
-        _show(findings)
+        show_table(findings)
     click.get_current_context().exit(checking.code or (0 if findings.ok else _WRONG))
 
 
@@ -84,6 +107,7 @@ class _Checking:
 
     settings_cls: type[BaseSettings]
     offline: bool
+    situation: Situation = field(init=False)
     connection: Connection | None = None
     identity: str | None = None
     failure: VaultConfigError | None = None
@@ -92,13 +116,16 @@ class _Checking:
 
     def run(self) -> Findings:
         """Find all there is to find."""
-        now = datetime.now(UTC)
-        self._connect(now)
         quiet()
+        now = datetime.now(UTC)
+        self.situation = sources_for(self.settings_cls)[1].situation()
+        self._connect(now)
         found = survey(self.settings_cls, not_asking if self.offline else self._ask)
-        fields = findings_about_fields(found)
-        self.problems += self._problems_around(found, now)
+        declared = DeclaredFields(self.settings_cls)
+        fields = findings_about_fields(found, declared, offline=self.offline)
+        self.problems += self._problems_around(found, declared, now)
         errors = [problem for problem in self.problems if problem.severity == "error"]
+        was_asked = self.connection is not None and self.failure is None and not self.offline
         return Findings(
             ok=not errors and all(item.status in FINE for item in fields),
             target=f"{self.settings_cls.__module__}:{self.settings_cls.__qualname__}",
@@ -107,13 +134,14 @@ class _Checking:
             identity=self.identity,
             fields=tuple(fields),
             problems=tuple(self.problems),
+            reads=reads_of(found, self.connection) if self.connection and was_asked else None,
+            summary=summary_of(fields, self.problems),
         )
 
     def _connect(self, now: datetime) -> None:
         try:
-            situation = sources_for(self.settings_cls)[1].situation()
-            found = connection_for(situation)
-            deadline = found.deadline_in(situation.rule.environment)
+            found = connection_for(self.situation)
+            deadline = found.deadline_in(self.situation.rule.environment)
             self.connection = found.model_copy(update={"deadline": deadline})
             self.problems += problems_of_connection(self.connection)
             if not self.offline:
@@ -145,51 +173,41 @@ class _Checking:
     def _fail(self, error: VaultConfigError) -> None:
         """Record why the vault could not be asked; in development credentials may be missing."""
         self.failure = error.with_traceback(None)
-        expected = isinstance(error, NoCredentialsError) and environment_here().is_development
-        self.code = 0 if expected else exit_code(error)
-        told = "no credentials for the vault: in development .env is used instead"
-        self.problems.append(
-            Problem("note", "connection", told)
-            if expected
-            else Problem("error", "connection", str(error))
-        )
+        environment, is_without = environment_here(), isinstance(error, NoCredentialsError)
+        if is_without and environment.is_development:
+            self.code = 0
+            told = "no credentials for the vault: in development .env is used instead"
+            self.problems.append(Problem("note", "connection", told))
+            return
+        self.code = exit_code(error)
+        command = _DEVELOP if is_without and environment.name is None else None
+        self.problems.append(Problem("error", "connection", str(error), command))
 
-    def _problems_around(self, found: Report, now: datetime) -> Iterator[Problem]:
-        yield from problems_of_names(os.environ)
+    def _problems_around(
+        self, found: Report, declared: DeclaredFields, now: datetime
+    ) -> Iterator[Problem]:
+        env_file, environment = env_files(self.settings_cls), environment_here()
+        encoding = self.settings_cls.model_config.get("env_file_encoding")
+        given: dict[str, Collection[str]] = {"": os.environ}
+        for file, is_read in env_file.items():
+            if is_read:
+                given[f" in {file}"] = dotenv_variables(file, encoding)
+        ours = given if environment.is_development else {"": os.environ}
+        yield from problems_of_names(ours, declared)
+        yield from problems_of_delimiter(given, declared, found)
+        yield from problems_of_types(found, declared)
         yield from problems_of_expiry(expiries_in(found), now=now)
         for clash in clashes_in(self.settings_cls, found.state, vault=found.kept().from_vault()):
             self.code = CONFIGURATION
             yield Problem("error", "variables", clash)
         if found.overridden:
-            names = ", ".join(sorted(found.overridden))
+            names = ", ".join(sorted(found.overridden, key=declared.order))
             yield Problem("warning", "fixed", f"not from the vault, so never rotated: {names}")
-        encoding = self.settings_cls.model_config.get("env_file_encoding")
-        for file, is_read in env_files(self.settings_cls).items():
+        told = None if self.offline else hint(self.situation, found.failures)
+        if told:
+            command = _DEVELOP if environment.name is None else None
+            yield Problem("note", "variables", told, command)
+        yield from problems_of_absent_files(self.settings_cls)
+        for file, is_read in env_file.items():
             yield from problems_of_file(file, encoding=encoding)
-            yield from problems_of_drift(
-                file, found, environment=environment_here(), is_read=is_read
-            )
-
-
-def _show(findings: Findings) -> None:
-    if sys.stdout.isatty():
-        environment = findings.environment or "production (no environment is set)"
-        click.echo(
-            f"{findings.target} in {environment}, "
-            f"{printable(findings.identity or 'without an identity')} at "
-            f"{findings.url or 'no vault'}\n"
-        )
-    colours = [_COLOURS.get(item.status, "red") for item in findings.fields]
-    show([_row(item) for item in findings.fields], header=_HEADER, colours=colours)
-    for item in findings.fields:
-        if item.problem:
-            click.echo(f"{item.field}: {printable(item.problem)}", err=True)
-    for problem in findings.problems:
-        word = click.style(f"{problem.severity.capitalize()}:", fg=_SEVERITIES[problem.severity])
-        click.echo(f"{word} {printable(problem.message)}", err=True)
-
-
-def _row(item: FieldFinding) -> tuple[str, ...]:
-    version = "" if item.version is None else str(item.version)
-    expires = item.expires_at.isoformat(" ", "minutes") if item.expires_at else ""
-    return item.field, item.status, item.source, item.reference or "", version, expires
+            yield from problems_of_drift(file, found, environment=environment, is_read=is_read)

@@ -102,6 +102,11 @@ def looks_secret(key: str, value: str) -> bool:
         return False
     if _SECRET_VALUE.match(value):
         return True
+    return has_secret_name(key)
+
+
+def has_secret_name(key: str) -> bool:
+    """Whether what is called *key* is likely to be a secret, whatever its value."""
     words = _words_of(key)
     return bool(_SECRET_NAME.fullmatch(words)) and not _PUBLIC_NAME.fullmatch(words)
 

@@ -1,20 +1,33 @@
-"""What `check` finds, as data: the same for a table, for lines and for JSON. Pure, no values."""
+"""What `check` finds, as data: the same for a terminal, for lines and for JSON. Pure, no values."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
+
+from vaultconfig.cli.wording import count
 
 Status = Literal[
-    "ok", "fallback", "missing", "denied", "malformed", "invalid", "unavailable", "not asked"
+    "ok",
+    "fallback",
+    "missing",
+    "denied",
+    "malformed",
+    "invalid",
+    "unavailable",
+    "not asked",
+    "not set",
 ]
-"""``fallback`` is a field that another source gives because the vault does not."""
+"""``fallback`` is a field that another source gives because the vault does not; ``not set`` one
+that nothing gives here, which does not matter offline."""
 
 Severity = Literal["error", "warning", "note"]
 """An ``error`` makes the check fail, a ``warning`` may matter, a ``note`` is as it should be."""
 
-FINE = frozenset({"ok", "fallback", "not asked"})
+FINE = frozenset({"ok", "fallback", "not asked", "not set"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,9 @@ class FieldFinding:
         version: Of the (first) secret.
         expires_at: When the first of its secrets ends.
         problem: What is wrong with it, and what to do.
+        command: What to run in order to do that.
+        file: Where the class declares it, below the working directory.
+        line: The line there.
     """
 
     field: str
@@ -37,6 +53,9 @@ class FieldFinding:
     version: int | None = None
     expires_at: datetime | None = None
     problem: str | None = None
+    command: str | None = None
+    file: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,9 @@ class Problem:
     Attributes:
         kind: For programs.
         message: What is wrong, and what to do.
+        command: What to run in order to do that.
+        file: Which file it is about, below the working directory.
+        line: The line there.
     """
 
     severity: Severity
@@ -58,9 +80,35 @@ class Problem:
         "fixed",
         "scopes",
         "token",
+        "types",
         "variables",
     ]
     message: str
+    command: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What live settings of the class ask of the vault.
+
+    Attributes:
+        a_minute: Secrets that one process reads.
+        limit: How many the vault allows an identity.
+        processes: How many processes stay below that.
+    """
+
+    a_minute: float
+    limit: int
+    processes: int
+
+    def __str__(self) -> str:
+        shown = f"{self.a_minute:,.1f}" if self.a_minute >= 1 else f"{self.a_minute:.1g}"
+        return (
+            f"Reads a minute: {shown} for each process with live settings; the vault's limit of "
+            f"{self.limit:,} allows {count(self.processes, 'process', 'processes')}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +121,8 @@ class Findings:
         environment: Its name, or null where none is set.
         url: Where the vault is; null if that is not known.
         identity: Of the token; null if the vault was not asked or did not say.
+        reads: Null where live settings would ask nothing, or the vault was not asked.
+        summary: How many of each, in words.
     """
 
     ok: bool
@@ -82,3 +132,15 @@ class Findings:
     identity: str | None
     fields: tuple[FieldFinding, ...]
     problems: tuple[Problem, ...]
+    reads: Reads | None
+    summary: str
+
+
+def summary_of(fields: Sequence[FieldFinding], problems: Sequence[Problem]) -> str:
+    """Return such as ``12 fields: 10 ok, 1 missing, 1 denied · 2 warnings``."""
+    statuses = Counter(item.status for item in fields)
+    told = [f"{statuses[status]} {status}" for status in get_args(Status) if statuses[status]]
+    severities = Counter(item.severity for item in problems)
+    around = [count(severities[name], name) for name in get_args(Severity) if severities[name]]
+    head = ": ".join(filter(None, [count(len(fields), "field"), ", ".join(told)]))
+    return " · ".join(filter(None, [head, ", ".join(around)]))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
+from vaultconfig.cli.declared import below_here
 from vaultconfig.cli.findings import Problem
-from vaultconfig.connection.connection import Connection, misspelt_variables
+from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.env_files import files_of, unreadable_lines
 from vaultconfig.connection.environment import Environment
 from vaultconfig.connection.urls import goes_in_clear
@@ -43,13 +45,6 @@ def problems_of_connection(connection: Connection) -> Iterator[Problem]:
             "connection",
             f"{connection.url} is plain http: secrets would be sent unencrypted: use https",
         )
-
-
-def problems_of_names(environ: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield which variables nothing reads, though they look like ours."""
-    for name, meant in misspelt_variables(environ):
-        told = f"{name} is not a variable of vaultconfig: did you mean {meant}?"
-        yield Problem("note", "variables", told)
 
 
 def problems_of_identity(
@@ -101,27 +96,42 @@ def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:
     for source in sources:
         if isinstance(source, DotEnvSettingsSource) and source.env_file is not None:
             found |= dict.fromkeys(files_of(source.env_file), True)
-    return {file: is_read for file, is_read in found.items() if os.path.lexists(file)}
+    return {file: is_read for file, is_read in found.items() if lexists(file)}
+
+
+def problems_of_absent_files(settings_cls: type[BaseSettings]) -> Iterator[Problem]:
+    """Yield which `.env` the class names that does not exist, so that it gives nothing."""
+    named = settings_cls.model_config.get("env_file")
+    for file in [] if named is DEFAULT_ENV_FILE else files_of(named):
+        if not lexists(file):
+            told = f"{file}, the env_file of {settings_cls.__name__}, does not exist"
+            yield Problem("note", "file", told)
 
 
 def problems_of_file(file: Path, *, encoding: str | None) -> Iterator[Problem]:
     """Yield which lines of a `.env` are invalid, whether others can read it, and what git does."""
-    status = file.lstat()
+    status, shown, quoted = file.lstat(), below_here(file), shlex.quote(str(file))
     if not stat.S_ISREG(status.st_mode):
-        yield Problem("error", "file", f"{file} is not a regular file: replace it by one")
+        told = f"{file} is not a regular file: replace it by one"
+        yield Problem("error", "file", told, file=shown)
         return
     for line in unreadable_lines(file, encoding):
-        yield Problem("warning", "file", f"{line} cannot be read and is ignored: fix or remove it")
+        told = f"{line} cannot be read and is ignored: fix or remove it"
+        yield Problem("warning", "file", told, file=shown, line=int(line.split()[1]))
     mode = stat.S_IMODE(status.st_mode)
     if mode & _OTHERS:
-        yield Problem(
-            "error", "file", f"{file} can be read by other users (mode {mode:04o}): chmod 600"
-        )
+        told = f"{file} can be read by other users (mode {mode:04o}): make it yours alone"
+        yield Problem("error", "file", told, f"chmod 600 {quoted}", file=shown)
+    ignore = f"echo {shlex.quote(file.name)} >> {shlex.quote(str(file.parent / '.gitignore'))}"
     match standing(str(file.parent), file.name):
         case "tracked":
-            yield Problem("error", "file", f"git tracks {file}: git rm --cached, and ignore it")
+            told = f"git tracks {file}: take it out of the repository, and ignore it"
+            there = [] if file.parent == Path() else ["-C", str(file.parent)]
+            remove = shlex.join(["git", *there, "rm", "--cached", "--", file.name])
+            yield Problem("error", "file", told, f"{remove} && {ignore}", file=shown)
         case "exposed":
-            yield Problem("warning", "file", f"git does not ignore {file}: add it to .gitignore")
+            told = f"git does not ignore {file}, so that it may be committed"
+            yield Problem("warning", "file", told, ignore, file=shown)
 
 
 def problems_of_drift(
@@ -138,14 +148,24 @@ def problems_of_drift(
         differences = dotenv.compare(text, values)
     except (ConfigurationError, ValidationError):
         return  # which is reported elsewhere
-    changed = [item.key for item in differences if item.kind == "changed"]
+    shown = below_here(file)
+    kept = ", ".join(item.key for item in differences if item.kind == "reference")
+    if kept and not environment.is_development:
+        told = f"{file} has a reference for {kept}: render leaves it, render --check names it"
+        yield Problem("note", "drift", told, file=shown)
+    changed = ", ".join(item.key for item in differences if item.kind == "changed")
     if not changed:
         return
-    told = f"{file} differs from the vault: {', '.join(changed)}"
+    told = f"{file} differs from the vault: {changed}"
+    model = report.model
     if environment.is_development:
-        yield Problem("note", "drift", f"{told}; in development that is expected")
+        told += "; in development that is expected"
+        yield Problem("note", "drift", told, file=shown)
     elif is_read:
-        yield Problem("error", "drift", f"{told}; render it again")
+        name = ["-e", environment.name] if environment.name else []
+        target = f"{model.__module__}:{model.__qualname__}"
+        render = shlex.join(["vaultconfig", "render", target, "-o", str(file), *name])
+        yield Problem("error", "drift", f"{told}; render it again", render, file=shown)
     else:
-        name = report.model.__name__
-        yield Problem("note", "drift", f"{told}; {name} does not read it in {environment}")
+        told += f"; {model.__name__} does not read it in {environment}"
+        yield Problem("note", "drift", told, file=shown)

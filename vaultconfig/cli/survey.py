@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,24 +11,38 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings
 
+from vaultconfig.cli.declared import DeclaredFields
 from vaultconfig.cli.failures import lines_of
-from vaultconfig.cli.findings import FieldFinding, Status
+from vaultconfig.cli.findings import FieldFinding, Reads, Status
+from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import (
     NOT_FOUND,
     AccessDeniedError,
     ConfigurationError,
+    FieldNotFoundError,
+    InvalidReferenceError,
     SecretError,
+    SecretNotFoundError,
     VaultConfigError,
     VaultUnavailableError,
+    VersionNotFoundError,
+    closest,
 )
-from vaultconfig.loading.fields import describe
+from vaultconfig.live.schedule import EARLIEST, LATEST, SHORTEST_TTL
+from vaultconfig.loading.advice import variable_name
+from vaultconfig.loading.fields import describe, fields_of
 from vaultconfig.loading.layers import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.report import Report
 from vaultconfig.references import Resolved
+from vaultconfig.vaults.shared import vault_for
+
+READS_A_MINUTE: Final = 1000
+"""What ScaiVault allows an identity, by its documentation."""
 
 
 class NotAskedError(VaultUnavailableError):
@@ -46,7 +61,8 @@ _STATUSES: Final[tuple[tuple[type | tuple[type, ...], Status], ...]] = (
 
 def quiet() -> None:
     """Leave to the command what it prints anyway, but for the client's second attempts."""
-    logging.getLogger("vaultconfig").addHandler(logging.NullHandler())
+    for name in ("vaultconfig", "dotenv"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     if logging.lastResort is not None:
         logging.getLogger("vaultconfig.client").addHandler(logging.lastResort)
 
@@ -56,29 +72,42 @@ def not_asking(references: Sequence[Any]) -> dict[Any, VaultConfigError]:
     return {reference: NotAskedError("the vault was not asked") for reference in references}
 
 
-def findings_about_fields(found: Report) -> list[FieldFinding]:
-    """Return what came of each field, in the order of their names."""
+def findings_about_fields(
+    found: Report, declared: DeclaredFields, *, offline: bool
+) -> list[FieldFinding]:
+    """Return what came of each field, in the order of the class.
+
+    Args:
+        found: What came of the load.
+        declared: The fields of the class.
+        offline: Then nothing is missed that only the place has where the application is to run.
+    """
+    model = declared.model
     rows = {
         name: FieldFinding(name, origin.source, "ok", version=origin.version)
-        for name, origin in found.kept().provenance(found.model).items()
+        for name, origin in found.kept().provenance(model).items()
     }
-    for need, error in found.outcomes:
+    begun: set[str] = set()
+    for need, error in sorted(found.outcomes, key=lambda item: declared.order(item[0].name)):
         # The models around it are listed as defaults only for lack of values.
         steps = need.name.split(".")
         for parent in (".".join(steps[:end]) for end in range(1, len(steps))):
             if parent in rows and rows[parent].source == DEFAULT:
                 del rows[parent]
-        rows[need.name] = _finding(need, error, found)
+        row = _finding(need, error, found)
+        if row.status == "missing":
+            row = replace(row, command=_command(need, found, begun))
+        if offline and _depends_on_the_place(need, model):
+            row = replace(row, status="not set", problem=None)
+        rows[need.name] = row
     for name, line in _invalid(found):
         row = rows.get(name) or FieldFinding(name, "none", "invalid")
-        is_missing = line["type"] == "missing"
-        rows[name] = replace(
-            row,
-            source="none" if is_missing else row.source,
-            status="missing" if is_missing else "invalid",
-            problem=line["msg"],
-        )
-    return [rows[name] for name in sorted(rows)]
+        rows[name] = _mistaken(row, line, model, offline=offline)
+    for name, row in rows.items():
+        place = declared.line_of(name)
+        if place is not None:
+            rows[name] = replace(row, file=place[0], line=place[1])
+    return [rows[name] for name in sorted(rows, key=declared.order)]
 
 
 def _finding(need: Need, error: VaultConfigError | None, found: Report) -> FieldFinding:
@@ -100,6 +129,53 @@ def _finding(need: Need, error: VaultConfigError | None, found: Report) -> Field
         expires_at=min(filter(None, expiries), default=None),
         problem=None if error is None or status in {"ok", "not asked"} else lines_of(error)[0],
     )
+
+
+def _mistaken(
+    row: FieldFinding, line: ErrorDetails, model: type[BaseSettings], *, offline: bool
+) -> FieldFinding:
+    """Return *row* with what pydantic says of it."""
+    if line["type"] != "missing":
+        return replace(row, status="invalid", problem=line["msg"])
+    if offline:
+        return replace(row, source="none", status="not set")
+    told = f"{line['msg']}: set {variable_name(model, model.model_config, row.field)}"
+    return replace(row, source="none", status="missing", problem=told)
+
+
+def _command(need: Need, found: Report, begun: set[str]) -> str | None:
+    """Return what writes the field that *need* misses, if it is plain what to write.
+
+    Args:
+        need: What it is for.
+        found: The answers are in it.
+        begun: The paths for which such a command was returned before, and which have a secret once
+            that one was run.
+    """
+    for reference in need.references:
+        error, key = found.answers.get(reference), reference.field
+        is_new = isinstance(error, SecretNotFoundError)
+        if not isinstance(error, NOT_FOUND) or not key or key.startswith("/"):
+            continue
+        if isinstance(error, FieldNotFoundError) and closest(key, error.available, cutoff=0.8):
+            continue  # a slip in the reference, most likely
+        if isinstance(error, VersionNotFoundError) or reference.version is not None:
+            continue  # no new version has that number
+        merge = [] if is_new and reference.path not in begun else ["--merge"]
+        begun.add(reference.path)
+        return shlex.join(["vaultconfig", "put", reference.path, f"{key}=-", *merge])
+    return None
+
+
+def _depends_on_the_place(need: Need, model: type[Any]) -> bool:
+    """Whether a placeholder is left that the environment, or a field without a default, fills."""
+    if not isinstance(need.wanted, ConfigurationError):
+        return False
+    if isinstance(need.wanted, InvalidReferenceError):
+        return False
+    required = {f.name for f in fields_of(model) if f.info.is_required() and f.declared is None}
+    names = {name for reference in need.references for name in reference.placeholders}
+    return bool(names) and names <= {"environment", *required}
 
 
 def status_of(error: VaultConfigError | None) -> Status:
@@ -133,3 +209,15 @@ def expiries_in(found: Report) -> dict[str, datetime]:
     """Return when each secret ends that does, by path."""
     resolved = [item.secret for item in found.answers.values() if isinstance(item, Resolved)]
     return {secret.path: secret.expires_at for secret in resolved if secret.expires_at}
+
+
+def reads_of(found: Report, connection: Connection) -> Reads | None:
+    """Return what live settings of the class would ask of the vault, if they ask for anything."""
+    references = [ref for need, _ in found.outcomes for ref in need.references]
+    lifetimes = vault_for(connection).lifetimes(ref for ref in references if not ref.placeholders)
+    # A secret is read again after a part of its ttl, at random: on average this one.
+    part = (EARLIEST + LATEST) / 2
+    a_minute = sum(60 / (part * max(by.ttl, SHORTEST_TTL)) for by in lifetimes.values())
+    if not a_minute:
+        return None
+    return Reads(a_minute, READS_A_MINUTE, int(READS_A_MINUTE / a_minute))

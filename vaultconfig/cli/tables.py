@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from typing import Any
 
 import click
@@ -13,18 +12,15 @@ from pydantic import TypeAdapter
 Row = Sequence[str]
 
 
-def show(rows: Sequence[Row], *, header: Row, colours: Sequence[str | None] = ()) -> None:
+def show(rows: Sequence[Row], *, header: Row) -> None:
     """Print *rows*: on a terminal as a table, elsewhere as lines with tabs and no header.
 
     Args:
         rows: A cell for each column.
         header: The names of the columns.
-        colours: One for each row, or none at all.
     """
-    aligned = bool(rows) and sys.stdout.isatty()
-    colours = [*([None] * aligned), *colours]
-    for line, colour in zip_longest(lines_of(rows, header=header, aligned=aligned), colours):
-        click.secho(line, fg=colour)
+    for line in lines_of(rows, header=header, aligned=bool(rows) and sys.stdout.isatty()):
+        click.echo(line)
 
 
 def lines_of(rows: Sequence[Row], *, header: Row, aligned: bool) -> Iterator[str]:

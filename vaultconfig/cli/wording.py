@@ -13,6 +13,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f": did you mean {close}?" if close else ""
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return such as ``1 variable``, ``2 variables``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

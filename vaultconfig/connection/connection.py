@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
@@ -169,18 +170,33 @@ PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STOR
 """Those that a program does not inherit from ``run``: credentials, and the store with its keys."""
 
 
-def misspelt_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each variable that is not ours but close to one of ours, and that one's name."""
+NOT_READ_BY_US: Final = (
+    "SCAIVAULT_TOKEN_FILE",  # a token of another kind, which other tools of ScaiVault exchange
+    # Reserved for the store.
+    *("VAULTCONFIG_STORE", "VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE"),
+    "VAULTCONFIG_APPLICATION",
+)
+"""Variables that look like ours, and are nobody's mistake."""
+# What Kubernetes sets in each container for a service that is called scaivault.
+_SERVICE = re.compile(r"PORT|PORT_\d+_.*|SERVICE_HOST|SERVICE_PORT.*")
+
+
+def misspelt_variables(names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield each of *names* that looks like one of ours and is none, and which may be meant."""
     # Without the prefix: it makes all of our names similar, and users often take another of them.
     ours = {name.partition("_")[2]: name for name in OWN_VARIABLES}
-    for name in environ:
+    for name in names:
         prefix, _, rest = name.upper().partition("_")
-        if name not in OWN_VARIABLES and prefix in {"SCAIVAULT", "SCAIKEY", "VAULTCONFIG"}:
+        if (
+            prefix in {"SCAIVAULT", "SCAIKEY", "VAULTCONFIG"}
+            and rest
+            and name not in {*OWN_VARIABLES, *NOT_READ_BY_US}
+            and not _SERVICE.fullmatch(rest)
+        ):
             near = closest(rest, ours, cutoff=0.75) or next(
                 (known for known in ours if len(rest) > 2 and known.startswith(rest)), None
             )
-            if near is not None:
-                yield name, ours[near]
+            yield name, None if near is None else ours[near]
 
 
 def _stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:

@@ -34,8 +34,8 @@ def hint(situation: Situation, failures: Sequence[SettingFailure]) -> str | None
         if not absent or not files:
             return None
         cls, config = situation.settings_cls, situation.settings_cls.model_config
-        names = [advice.variable_name(cls, config, field) for field in absent]
-        return advice.values_to_add(names, files, unreadable_lines(env_file, situation.encoding))
+        names = dict.fromkeys(advice.variable_name(cls, config, field) for field in absent)
+        return advice.values_to_add([*names], files, unreadable_lines(env_file, situation.encoding))
     failed = {failure.field for failure in failures}
     stray = [name for name in _shut_out_in(situation) if name in failed]
     if not stray:

@@ -1,0 +1,89 @@
+"""What is wrong though nothing fails: variables that nothing reads, secrets typed `str`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from vaultconfig.cli.classify import has_secret_name
+from vaultconfig.cli.declared import DeclaredFields
+from vaultconfig.cli.findings import Problem
+from vaultconfig.connection.connection import misspelt_variables
+from vaultconfig.loading.advice import variable_name
+from vaultconfig.loading.annotations import members_of
+from vaultconfig.loading.layers import DOTENV, ENVIRONMENT
+from vaultconfig.loading.report import Report
+
+_DELIMITERS: Final = ("__", "_", ".")
+_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
+
+Names: TypeAlias = Mapping[str, Iterable[str]]
+"""The names of variables, by where they stand: "" is the environment."""
+
+
+def problems_of_names(given: Names, declared: DeclaredFields) -> Iterator[Problem]:
+    """Yield which variables nothing reads, though their names say that they are ours."""
+    read = _variables_of(declared, declared.by_name)
+    for place, names in given.items():
+        for name, meant in misspelt_variables(names):
+            if name.upper() not in read:
+                what = f": did you mean {meant}?" if meant else ", and nothing reads it: remove it"
+                told = f"{name}{place} is not a variable of vaultconfig{what}"
+                yield Problem("note", "variables", told)
+
+
+def problems_of_delimiter(
+    given: Names, declared: DeclaredFields, found: Report
+) -> Iterator[Problem]:
+    """Yield which variables are those of nested fields but for the delimiter of the class.
+
+    One whose field has got its value from another variable is not missed.
+    """
+    usual = declared.model.model_config.get("env_nested_delimiter")
+    read = _variables_of(declared, declared.by_name)
+    set_here = {n for n, origin in found.origins.items() if origin.source in (ENVIRONMENT, DOTENV)}
+    nested = [name for name in declared.by_name if "." in name and name not in set_here]
+    for delimiter in _DELIMITERS:
+        meant = _variables_of(declared, nested, env_nested_delimiter=delimiter)
+        for place, names in given.items():
+            unread = [name for name in names if name.upper() in meant.keys() - read.keys()]
+            if not unread:
+                continue
+            what = f"{declared.model.__name__} "
+            if usual:
+                right = _variables_of(declared, [meant[name.upper()] for name in unread])
+                what += f"has the delimiter {usual!r}: write {', '.join(right)}"
+            else:
+                what += f"needs env_nested_delimiter={delimiter!r} in its model_config"
+            told = f"nothing reads {', '.join(unread)}{place}: {what}"
+            yield Problem("warning", "variables", told)
+
+
+def _variables_of(declared: DeclaredFields, names: Iterable[str], **config: str) -> dict[str, str]:
+    """Return the fields called *names* by their variables in upper case.
+
+    Args:
+        declared: The fields of the class.
+        names: Dotted.
+        config: Over that of the class.
+    """
+    model = declared.model
+    return {variable_name(model, {**model.model_config, **config}, n).upper(): n for n in names}
+
+
+def problems_of_types(found: Report, declared: DeclaredFields) -> Iterator[Problem]:
+    """Yield which of the vault's fields are called like secrets, and are typed plain `str`."""
+    plain = [
+        need.name
+        for need, _ in found.outcomes
+        if need.field is not None and members_of(need.field.parts) == [str]
+        for names in [(need.field.name, *(reference.field or "" for reference in need.references))]
+        if any(has_secret_name(_WORDS.sub("_", name)) for name in names)
+    ]
+    if plain:
+        plain.sort(key=declared.order)
+        file, line = declared.line_of(plain[0]) or (None, None)
+        names = ", ".join(plain)
+        told = f"typed str, which vars() and model_dump() show, and SecretStr would hide: {names}"
+        yield Problem("note", "types", told, file=file, line=line)

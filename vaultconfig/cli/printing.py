@@ -1,0 +1,197 @@
+"""Prints what `check` found: laid out for a terminal, as lines with tabs, or for GitHub Actions."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, TextIO
+
+import click
+
+from vaultconfig.cli.findings import FieldFinding, Findings, Problem
+from vaultconfig.cli.tables import printable
+
+_HEADER: Final = ("FIELD", "STATUS", "SOURCE", "VERSION", "EXPIRES", "REFERENCE")
+_OK, _WRONG, _DOUBTFUL, _NEUTRAL = ("✓", "green"), ("✗", "red"), ("!", "yellow"), ("–", None)
+_MARKS: Final[Mapping[str, tuple[str, str | None]]] = {
+    "ok": _OK,
+    "fallback": _DOUBTFUL,
+    "not asked": _NEUTRAL,
+    "not set": _NEUTRAL,
+    "error": _WRONG,
+    "warning": _DOUBTFUL,
+    "note": _NEUTRAL,
+}
+_ASCII: Final = str.maketrans({"✓": "+", "✗": "x", "–": "-", "·": "|", "…": "..."})
+_LEVELS: Final = {"error": "error", "warning": "warning", "note": "notice"}
+_INDENT: Final = 4
+_STATUS: Final = 1  # its column
+
+
+def show_table(findings: Findings) -> None:
+    """Print *findings*: on a terminal as a table, with what is wrong with a field below it.
+
+    Elsewhere a line a field with tabs, and what is wrong on standard error: neither is wrapped.
+    """
+    reads = [] if findings.reads is None else [str(findings.reads)]
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        _print(_laid_out(findings, width), sys.stdout)
+        for line in ("", *reads, findings.summary):
+            _print(_wrapped(line, width) or [""], sys.stdout)
+        return
+    rows = map(_cells, findings.fields)
+    # In the order that programs which cut columns know.
+    _print(("\t".join((*row[:3], row[5], *row[3:5])) for row in rows), sys.stdout)
+    for problem, items in _by_problem(findings.fields).items():
+        _print([f"{', '.join(item.field for item in items)}: {printable(problem)}"], sys.stderr)
+        _print(_commands(items, ""), sys.stderr)
+    for item in findings.problems:
+        word = _coloured(f"{item.severity.capitalize()}:", item.severity)
+        _print([f"{word} {printable(item.message)}", *_commands([item], "")], sys.stderr)
+    _print([*reads, findings.summary], sys.stderr)
+
+
+def show_annotations(findings: Findings) -> None:
+    """Print a workflow command of GitHub Actions for each problem, at its line of the class."""
+    for field in findings.fields:
+        if field.problem:
+            level = "warning" if field.status == "fallback" else "error"
+            _annotate(level, f"{field.field}: {field.status}", field.problem, field)
+    for item in findings.problems:
+        _annotate(_LEVELS[item.severity], item.kind, item.message, item)
+    reads = [] if findings.reads is None else [str(findings.reads)]
+    _print([*reads, findings.summary], sys.stderr)
+
+
+def _annotate(level: str, title: str, message: str, item: FieldFinding | Problem) -> None:
+    text = "\n".join([printable(message), *_commands([item], "")])
+    places = {"file": item.file, "line": item.line, "title": f"vaultconfig check: {title}"}
+    properties = ",".join(
+        f"{name}={_escaped(str(value)).replace(':', '%3A').replace(',', '%2C')}"
+        for name, value in places.items()
+        if value is not None
+    )
+    _print([f"::{level} {properties}::{_escaped(text)}"], sys.stdout)
+
+
+def _escaped(text: str) -> str:
+    """Return *text* as GitHub's own toolkit writes it into a workflow command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _laid_out(findings: Findings, width: int) -> Iterator[str]:
+    environment = findings.environment or "production (no environment is set)"
+    yield (
+        f"{findings.target} in {environment}, "
+        f"{printable(findings.identity or 'without an identity')} at "
+        f"{findings.url or 'no vault'}"
+    )
+    yield ""
+    yield from _rows(findings.fields, width)
+    for number, item in enumerate(findings.problems):
+        if number == 0:
+            yield ""
+        word = f"{item.severity.capitalize()}:"
+        first, *more = _wrapped(f"{word} {printable(item.message)}", width - _INDENT)
+        head = _coloured(f"{_mark(item.severity)[0]} {word}", item.severity)
+        yield head + first.removeprefix(word)
+        yield from (" " * _INDENT + line for line in more)
+        yield from _commands([item], " " * _INDENT)
+
+
+def _rows(items: Sequence[FieldFinding], width: int) -> Iterator[str]:
+    """Yield the table; a reference that does not fit beside the rest stands below it, in one piece.
+
+    A column without an entry is left out. What is wrong with several fields is told once.
+    """
+    rows = [_cells(item)[:-1] for item in items]
+    used = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    # A very long name pushes its own row to the right, and not all others.
+    usual = [row for row in rows if _width(row[0]) <= max(width // 3, 20)] or rows
+    widths = [max(map(_width, column)) for column in zip(_HEADER[:-1], *usual, strict=True)]
+    if rows:
+        gaps = [_HEADER[column].ljust(widths[column]) for column in used]
+        yield f"  {'  '.join([*gaps, _HEADER[-1]])}"
+    told = _by_problem(items)
+    for item, row in zip(items, rows, strict=True):
+        mark = _coloured(_mark(item.status)[0], item.status)
+        padded = [row[column] + " " * (widths[column] - _width(row[column])) for column in used]
+        length = sum(_width(cell) + 2 for cell in padded)
+        status = row[_STATUS]
+        padded[_STATUS] = _coloured(status, status) + padded[_STATUS].removeprefix(status)
+        head = f"{mark} {'  '.join(padded)}".rstrip()
+        reference = printable(item.reference or "")
+        fits = 2 + length + _width(reference) <= width
+        if fits and reference:
+            gap = " " * (2 + length - _width(click.unstyle(head)))
+            yield f"{head}{gap}{reference}"
+        else:
+            yield head
+            yield from [" " * _INDENT + reference] if reference else []
+        first, *others = told.get(item.problem or "", [item])
+        if item.problem and item is first:
+            also = f" (also {', '.join(other.field for other in others)})" if others else ""
+            text = printable(f"{item.problem}{also}")
+            yield from (" " * _INDENT + line for line in _wrapped(text, width - _INDENT))
+        yield from _commands([item], " " * _INDENT)
+
+
+def _cells(item: FieldFinding) -> tuple[str, ...]:
+    version = "" if item.version is None else str(item.version)
+    expires = item.expires_at.isoformat(" ", "minutes") if item.expires_at else ""
+    cells = item.field, item.status, item.source, version, expires, item.reference or ""
+    return tuple(map(printable, cells))
+
+
+def _by_problem(items: Iterable[FieldFinding]) -> dict[str, list[FieldFinding]]:
+    found: dict[str, list[FieldFinding]] = {}
+    for item in items:
+        if item.problem:
+            found.setdefault(item.problem, []).append(item)
+    return found
+
+
+def _commands(items: Iterable[FieldFinding | Problem], indent: str) -> list[str]:
+    return [f"{indent}Run: {printable(item.command)}" for item in items if item.command]
+
+
+def _mark(word: str) -> tuple[str, str | None]:
+    return _MARKS.get(word, _WRONG)
+
+
+def _coloured(text: str, word: str) -> str:
+    colour = _mark(word)[1]
+    return click.style(text, fg=colour) if colour else text
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return *text* in lines of *width*, broken between words only: a path can still be pasted."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and _width(lines[-1]) + 1 + _width(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _width(text: str) -> int:
+    """Return how many columns *text* takes on a terminal."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
+def _print(lines: Iterable[str], stream: TextIO) -> None:
+    """Print *lines*, with what the encoding of *stream* does not have in other characters."""
+    encoding = stream.encoding or "ascii"
+    for line in lines:
+        with suppress(UnicodeEncodeError):
+            line.encode(encoding)
+            click.echo(line, file=stream)
+            continue
+        plain = line.translate(_ASCII).encode(encoding, "backslashreplace")
+        click.echo(plain.decode(encoding), file=stream)
