@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak check coverage bench house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures check coverage bench house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -33,6 +33,10 @@ test-pythons:
 # Live settings through rotations and faults, for ten minutes.
 soak: $(VENV)/package
 	$(BIN)/python -m tests.soak $(ARGS)
+
+# The terminal sessions in docs/pictures, from the real commands.
+pictures: $(VENV)/package
+	$(BIN)/python -m tests.pictures
 
 check: $(VENV)/package
 	$(BIN)/ruff check .

@@ -106,8 +106,8 @@ class Reads:
     def __str__(self) -> str:
         shown = f"{self.a_minute:,.1f}" if self.a_minute >= 1 else f"{self.a_minute:.1g}"
         return (
-            f"Reads a minute: {shown} for each process with live settings; the vault's limit of "
-            f"{self.limit:,} allows {count(self.processes, 'process', 'processes')}"
+            f"Reads a minute: {shown} a process with live settings; the limit of {self.limit:,} "
+            f"allows {count(self.processes, 'process', 'processes')}"
         )
 
 

@@ -28,7 +28,7 @@ _MARKS: Final[Mapping[str, tuple[str, str | None]]] = {
 _ASCII: Final = str.maketrans({"✓": "+", "✗": "x", "–": "-", "·": "|", "…": "..."})
 _LEVELS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 _INDENT: Final = 4
-_STATUS: Final = 1  # its column
+_STATUS, _REFERENCE = 1, 5  # their columns
 
 
 def show_table(findings: Findings) -> None:
@@ -104,34 +104,29 @@ def _laid_out(findings: Findings, width: int) -> Iterator[str]:
 
 
 def _rows(items: Sequence[FieldFinding], width: int) -> Iterator[str]:
-    """Yield the table; a reference that does not fit beside the rest stands below it, in one piece.
-
-    A column without an entry is left out. What is wrong with several fields is told once.
-    """
-    rows = [_cells(item)[:-1] for item in items]
+    """Yield the table. A column without an entry is left out, and a cause is told once."""
+    rows = [_cells(item) for item in items]
     used = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     # A very long name pushes its own row to the right, and not all others.
     usual = [row for row in rows if _width(row[0]) <= max(width // 3, 20)] or rows
-    widths = [max(map(_width, column)) for column in zip(_HEADER[:-1], *usual, strict=True)]
-    if rows:
-        gaps = [_HEADER[column].ljust(widths[column]) for column in used]
-        yield f"  {'  '.join([*gaps, _HEADER[-1]])}"
+    widths = [max(map(_width, column)) for column in zip(_HEADER, *usual, strict=True)]
+
+    def row_of(cells: Sequence[str], mark: str, word: str) -> Iterator[str]:
+        parts, length = [f"{_coloured(mark, word)} "], 2
+        for column in used:
+            text, gap = cells[column], max(0, widths[column] - _width(cells[column])) + 2
+            if column == _REFERENCE and text and length + _width(text) > width:
+                # Below, in one piece, so that it can be pasted.
+                parts.append(f"\n{' ' * _INDENT}")
+            parts.append(_coloured(text, word) if column == _STATUS else text)
+            parts.append(" " * gap)
+            length += _width(text) + gap
+        yield from (line.rstrip() for line in "".join(parts).split("\n"))
+
+    yield from row_of(_HEADER, " ", "note") if rows else ()
     told = _by_problem(items)
     for item, row in zip(items, rows, strict=True):
-        mark = _coloured(_mark(item.status)[0], item.status)
-        padded = [row[column] + " " * (widths[column] - _width(row[column])) for column in used]
-        length = sum(_width(cell) + 2 for cell in padded)
-        status = row[_STATUS]
-        padded[_STATUS] = _coloured(status, status) + padded[_STATUS].removeprefix(status)
-        head = f"{mark} {'  '.join(padded)}".rstrip()
-        reference = printable(item.reference or "")
-        fits = 2 + length + _width(reference) <= width
-        if fits and reference:
-            gap = " " * (2 + length - _width(click.unstyle(head)))
-            yield f"{head}{gap}{reference}"
-        else:
-            yield head
-            yield from [" " * _INDENT + reference] if reference else []
+        yield from row_of(row, _mark(item.status)[0], item.status)
         first, *others = told.get(item.problem or "", [item])
         if item.problem and item is first:
             also = f" (also {', '.join(other.field for other in others)})" if others else ""
