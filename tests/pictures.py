@@ -77,6 +77,14 @@ def checked(vault: DevServer) -> None:
     vault.deny("shared/**")
 
 
+def compared(vault: DevServer) -> None:
+    for environment in ("staging", "production"):
+        vault.put(f"environments/{environment}/shop/stripe", {"key": "not-a-secret"})
+        vault.put(f"environments/{environment}/shop/db", {"user": "shop", "password": environment})
+    vault.put("environments/staging/shop/web", {"session": "not-a-secret"})
+    vault.put("shared/smtp", {"password": "not-a-secret"})
+
+
 SESSIONS = {
     "check": Session(
         "vaultconfig check: what is missing or denied stands below its field, with what to run",
@@ -91,6 +99,12 @@ SESSIONS = {
             "STRIPE_KEY=sk_test_0000000000\n"
         },
         {"vaultconfig import .env --to environments/production/shop": ((r"\?.*: ", "y"),)},
+    ),
+    "diff": Session(
+        "vaultconfig diff: what differs between two environments, and what is missing in one",
+        {"app.py": APP},
+        {"vaultconfig diff staging production app:Settings": ()},
+        compared,
     ),
 }
 
@@ -129,7 +143,7 @@ def screen_of(session: Session) -> Screen:
             assert program == "vaultconfig"
             child = pexpect.spawn(
                 sys.executable,
-                ["-m", "vaultconfig.cli", *args],
+                ["-m", "vaultconfig", *args],
                 cwd=directory,
                 env=environ,
                 dimensions=(ROWS, COLUMNS),

@@ -131,7 +131,7 @@ def test_diff_is_a_table(terminal: Terminal, project: Project, vault: DevServer)
     project.declare('user: Annotated[str, "vault:{environment}/db#user"]')
     vault.put("staging/db", {"user": f"{CANARY}1"})
     vault.put("production/db", {"user": f"{CANARY}2"})
-    shown = terminal.type("vaultconfig diff staging production app:Settings")
+    shown = terminal.type("TERM=xterm vaultconfig diff staging production app:Settings")
     assert "FIELD  STATUS   staging  production  REFERENCE\r\n" in shown
     line = "1        1           vault:{environment}/db#user\r\n"
     assert f"user   \x1b[33mdiffers\x1b[0m  {line}" in shown
@@ -139,6 +139,8 @@ def test_diff_is_a_table(terminal: Terminal, project: Project, vault: DevServer)
     assert CANARY not in shown
     shown = terminal.type("NO_COLOR=1 vaultconfig diff staging production app:Settings")
     assert f"user   differs  {line}" in shown
+    shown = terminal.type("COLUMNS=60 vaultconfig diff staging production app:Settings")
+    assert "FIELD  STATUS   staging  production\r\n" in shown
 
 
 def test_ctrl_c_is_quiet(project: Project, vault: DevServer) -> None:

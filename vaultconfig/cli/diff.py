@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -132,6 +133,9 @@ def _show(found: Comparison) -> None:
     header = ("FIELD", "STATUS", *found.environments, "REFERENCE")
     aligned = bool(rows) and sys.stdout.isatty()
     lines = list(lines_of(rows, header=header, aligned=aligned))
+    if aligned and max(map(len, lines)) > shutil.get_terminal_size().columns:
+        # The references are what one can do without.
+        lines = list(lines_of([row[:-1] for row in rows], header=header[:-1], aligned=True))
     if aligned:
         click.echo(lines.pop(0))
     start = 2 + max((len(row[0]) for row in [header, *rows]), default=0)

@@ -172,9 +172,7 @@ PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STOR
 
 NOT_READ_BY_US: Final = (
     "SCAIVAULT_TOKEN_FILE",  # a token of another kind, which other tools of ScaiVault exchange
-    # Reserved for the store.
-    *("VAULTCONFIG_STORE", "VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE"),
-    "VAULTCONFIG_APPLICATION",
+    "VAULTCONFIG_APPLICATION",  # reserved for the store
 )
 """Variables that look like ours, and are nobody's mistake."""
 # What Kubernetes sets in each container for a service that is called scaivault.
