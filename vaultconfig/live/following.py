@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import NOT_FOUND, SecretError, VaultConfigError
 from vaultconfig.live.loader import Snapshot, build
+from vaultconfig.masking.redactor import Redactor
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading
 
@@ -60,6 +61,12 @@ class Taken(NamedTuple):
 class Following(Generic[T]):
     """The newest snapshot of the settings of one class.
 
+    Args:
+        settings_cls: Their class.
+        arguments: Of the class.
+        clock: That of the cache.
+        redactor: Learns their values; none is needed.
+
     Attributes:
         snapshot: Replaced in one step, never changed.
         is_loaded: Whether there is one.
@@ -68,12 +75,18 @@ class Following(Generic[T]):
     snapshot: Snapshot[T]
 
     def __init__(
-        self, settings_cls: type[T], arguments: Mapping[str, Any], *, clock: Callable[[], float]
+        self,
+        settings_cls: type[T],
+        arguments: Mapping[str, Any],
+        *,
+        clock: Callable[[], float],
+        redactor: Redactor | None = None,
     ) -> None:
         self.is_loaded = False
         self._settings_cls = settings_cls
         self._arguments = arguments
         self._clock = clock
+        self._redactor = redactor or Redactor()
         self._builds = 0
         self._held_back: dict[SecretKey, _HeldBack] = {}
 
@@ -84,12 +97,14 @@ class Following(Generic[T]):
             VaultConfigError: The settings can't be loaded.
             pydantic.ValidationError: The values do not fit.
         """
-        self.snapshot = build(self._settings_cls, self._arguments, clock=self._clock)
+        self.snapshot = self._build()
         self.is_loaded = True
 
     def in_child(self) -> Following[T]:
         """Return the same in a forked child."""
-        child = Following(self._settings_cls, self._arguments, clock=self._clock)
+        child = Following(
+            self._settings_cls, self._arguments, clock=self._clock, redactor=self._redactor
+        )
         child._builds, child._held_back = self._builds, self._held_back.copy()
         if self.is_loaded:
             child.snapshot, child.is_loaded = self.snapshot.in_child(), True
@@ -147,13 +162,7 @@ class Following(Generic[T]):
         problems: dict[SecretKey, Exception] = {}
         while news:
             try:
-                self.snapshot = build(
-                    self._settings_cls,
-                    self._arguments,
-                    clock=self._clock,
-                    before=self.snapshot,
-                    news=news,
-                )
+                self.snapshot = self._build(before=self.snapshot, news=news)
             except Exception as error:
                 problems |= self.snapshot.blamed(error.with_traceback(None), news)
             else:
@@ -161,6 +170,15 @@ class Following(Generic[T]):
                 break
             news = {key: reading for key, reading in news.items() if key not in problems}
         return problems
+
+    def _build(self, **of_before: Any) -> Snapshot[T]:
+        return build(
+            self._settings_cls,
+            self._arguments,
+            clock=self._clock,
+            redactor=self._redactor,
+            **of_before,
+        )
 
 
 def _differs(old: SecretOrError, new: SecretOrError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -24,6 +24,8 @@ from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
 from vaultconfig.loading.report import Report
+from vaultconfig.masking.printing import secret_values
+from vaultconfig.masking.redactor import Redactor
 from vaultconfig.references import VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.source.meeting import Given, Loads
@@ -74,6 +76,14 @@ class Snapshot(Generic[T]):
         secrets = (self.readings[key].answer for key in keys)
         return {secret.path: secret.version for secret in secrets if isinstance(secret, Secret)}
 
+    def values(self) -> Iterator[Any]:
+        """Yield what came from the vault: as it was answered, and as the settings have it."""
+        for done in (done for loads in self.loads.values() for done in loads):
+            yield from done.report.values
+            if done.report.model is type(self.settings):
+                secret = done.report.kept().from_vault()
+                yield from secret_values(vars(self.settings).items(), secret)
+
     def blamed(
         self, error: Exception, news: Mapping[SecretKey, Reading]
     ) -> Mapping[SecretKey, Exception]:
@@ -122,6 +132,7 @@ def build(
     arguments: Mapping[str, Any],
     *,
     clock: Callable[[], float],
+    redactor: Redactor,
     before: Snapshot[T] | None = None,
     news: Mapping[SecretKey, Reading] | None = None,
 ) -> Snapshot[T]:
@@ -131,6 +142,7 @@ def build(
         settings_cls: Their class.
         arguments: Of the class.
         clock: That of the cache.
+        redactor: Learns the values before anything of the application sees them.
         before: The same settings before, whose class is called again and whose sources are not.
         news: Newer readings of its secrets.
 
@@ -138,16 +150,19 @@ def build(
         VaultConfigError: A secret that is not known could not be read.
         pydantic.ValidationError: The values do not fit.
     """
-    made = _Build(clock, before, news or {})
+    made = _Build(clock, redactor, before, news or {})
     settings = made.build(settings_cls, arguments)
     if before is not None and made.is_patched:
-        return replace(before, settings=settings, readings=made.known, loads=made.done)
-    if made.vault is None:
-        return Snapshot(settings, {}, {}, None, math.inf, made.done)
-    asked = (reference for loads in made.done.values() for _, r in loads for reference in r.answers)
-    lifetimes = {k: life for k, life in made.vault.lifetimes(asked).items() if k in made.known}
-    readings = {key: made.known[key] for key in lifetimes}
-    return Snapshot(settings, readings, lifetimes, made.vault, made.deadline, made.done)
+        snapshot = replace(before, settings=settings, readings=made.known, loads=made.done)
+    elif made.vault is None:
+        snapshot = Snapshot(settings, {}, {}, None, math.inf, made.done)
+    else:
+        asked = (ref for loads in made.done.values() for _, r in loads for ref in r.answers)
+        lifetimes = {k: life for k, life in made.vault.lifetimes(asked).items() if k in made.known}
+        readings = {key: made.known[key] for key in lifetimes}
+        snapshot = Snapshot(settings, readings, lifetimes, made.vault, made.deadline, made.done)
+    redactor.learn(snapshot.values(), are_all=True)
+    return snapshot
 
 
 def _title_of(model: type) -> str:
@@ -178,6 +193,7 @@ class _Build(Loads):
     def __init__(
         self,
         clock: Callable[[], float],
+        redactor: Redactor,
         before: Snapshot[Any] | None,
         news: Mapping[SecretKey, Reading],
     ) -> None:
@@ -190,6 +206,7 @@ class _Build(Loads):
         self._before = before.loads if before else {}
         self._changed = news.keys()
         self._clock = clock
+        self._redactor = redactor
 
     def build(self, settings_cls: type[T], arguments: Mapping[str, Any]) -> T:
         """Return ``settings_cls(**arguments)``."""
@@ -246,6 +263,7 @@ class _Build(Loads):
 
     def _noted(self, given: Given, report: Report) -> Report:
         self.done.setdefault(given.settings_cls, []).append(Done(given, report))
+        self._redactor.learn(report.values)  # a validator may log what it is given
         report = copy.copy(report)  # a validator may change what it is given, which is needed again
         report.state = own_containers(report.state)
         return report

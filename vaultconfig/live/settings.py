@@ -29,6 +29,7 @@ from vaultconfig.live.retrying import Exceptions, retrying
 from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker, reject_late_patches
 from vaultconfig.log import say
+from vaultconfig.masking.redactor import Redactor
 from vaultconfig.settings import check_arguments
 from vaultconfig.threads import in_daemon_thread
 
@@ -71,6 +72,7 @@ class LiveSettings(Generic[T]):
         self._clock = self._seams.clock
         self._arguments = arguments
         self._listeners = Listeners[T]()
+        self._redactor = Redactor()
         self._refresher = self._new_refresher()
         self._translation: Translation = lambda _, error: error
         self._loads = self._closings = 0
@@ -216,7 +218,9 @@ class LiveSettings(Generic[T]):
             return refresher.snapshot.settings
 
     def _new_refresher(self) -> Refresher[T]:
-        following = Following(self._settings_cls, self._arguments, clock=self._clock)
+        following = Following(
+            self._settings_cls, self._arguments, clock=self._clock, redactor=self._redactor
+        )
         return Refresher(following, self._seams)
 
     def close(self) -> None:
@@ -419,6 +423,16 @@ class LiveSettings(Generic[T]):
                 type or a subclass.
         """
         self._translation = translation
+
+    def redactor(self) -> Redactor:
+        """Return what masks the values of these settings in a text: those of now and later ones.
+
+        It does not keep these settings alive.
+        """
+        self._redactor.is_used = True
+        if self._refresher.is_loaded:
+            self._redactor.learn(self._refresher.snapshot.values(), are_all=True)
+        return self._redactor
 
     def uses(self, vault: object) -> bool:
         """Whether requests to *vault* are made for these settings."""

@@ -51,11 +51,21 @@ def masked_args(args: Args, *, secret: Collection[str], derived: Collection[str]
 
 def secret_texts(items: Iterable[tuple[Any, Any]], secret: Collection[str]) -> Iterator[str]:
     """Yield the texts of the secret values in *items*, which are fields with their values."""
+    for value in secret_values(items, secret):
+        text = repr(value).strip("b'\"")
+        if len(text) >= _TELLING:
+            yield text
+
+
+def secret_values(
+    items: Iterable[tuple[Any, Any]], secret: Collection[str]
+) -> Iterator[str | bytes | int | float]:
+    """Yield the secret scalars in *items*, which are fields with their values; no booleans."""
     below = _by_head(secret)
     for step, item in items:
         inner = below(str(step))
         if inner:
-            yield from _texts_in(item, inner)
+            yield from _scalars_in(item, inner)
 
 
 def _masked(value: Any, secret: Collection[str]) -> Any:
@@ -98,16 +108,14 @@ def _by_head(names: Collection[str]) -> Callable[[str | None], frozenset[str]]:
     return lambda name: frozenset(heads.get(name, ()))
 
 
-def _texts_in(value: Any, secret: Collection[str]) -> Iterator[str]:
+def _scalars_in(value: Any, secret: Collection[str]) -> Iterator[str | bytes | int | float]:
     if isinstance(value, (SecretStr, SecretBytes)):
         value = value.get_secret_value()
     if isinstance(value, (str, bytes, int, float)) and not isinstance(value, bool):
-        text = repr(value).strip("b'\"")
-        if len(text) >= _TELLING:
-            yield text
+        yield value
     elif isinstance(value, BaseModel):
-        yield from secret_texts(vars(value).items(), secret)
+        yield from secret_values(vars(value).items(), secret)
     elif isinstance(value, dict):
-        yield from secret_texts(value.items(), secret)
+        yield from secret_values(value.items(), secret)
     elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from secret_texts(enumerate(value), secret)
+        yield from secret_values(enumerate(value), secret)
