@@ -151,16 +151,21 @@ def _parts(text: str) -> Iterator[str]:
 
 def _forms(text: str) -> Collection[str]:
     """Return the ways in which a line, a `repr`, JSON or a URL may have *text*."""
-    encoded = text.encode("utf-8", "surrogatepass")  # JSON can hold lone surrogates
+    encoded = _encoded(text)
     urls = {quote_plus(encoded), *(quote(encoded, safe=safe) for safe in _SAFE)}
-    forms = {
-        text,
-        *(repr(text)[1:-1], ascii(text)[1:-1], repr(encoded)[2:-1]),
-        # Beside double quotes single ones are escaped.
-        *(repr('"' + text)[2:-1], ascii('"' + text)[2:-1], repr(b'"' + encoded)[3:-1]),
-        *(json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]),
-        *urls,
-        *(_CODE.sub(lambda code: code[0].lower(), url) for url in urls),
-    }
-    forms |= {json.dumps(form)[1:-1] for form in forms}  # such as a `repr` in a line of JSON
+    forms = {text, *urls, *(_CODE.sub(lambda code: code[0].lower(), url) for url in urls)}
+    for _ in range(2):  # of an error that quotes the `repr` of a value, too; or of that in JSON
+        forms |= {escaped for form in forms for escaped in _escaped(form)}
     return [*map(MaskedStr, forms)]
+
+
+def _escaped(text: str) -> Iterator[str]:
+    encoded = _encoded(text)
+    yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(encoded)[2:-1])
+    # Beside double quotes single ones are escaped.
+    yield from (repr('"' + text)[2:-1], ascii('"' + text)[2:-1], repr(b'"' + encoded)[3:-1])
+    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # JSON can hold lone surrogates
