@@ -1,34 +1,25 @@
 """Live settings in a FastAPI application: its start and end, its dependencies, its health.
 
-Nothing in here blocks the event loop.
+Nothing in here blocks the event loop. What needs no FastAPI is in `vaultconfig.asgi`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from dataclasses import asdict
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeAlias
 
-from anyio import CancelScope
 from fastapi import APIRouter, FastAPI, HTTPException
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
+from vaultconfig import asgi
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live import LiveSettings
-from vaultconfig.loading.descriptions import described
-from vaultconfig.log import say
 
 __all__ = ["health_router", "lifespan"]
 
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
-
-_SOON: Final = 0.5  # seconds; a server that gives up has done so by then
 
 
 def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespan:
@@ -43,31 +34,22 @@ def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespa
         live: Not started yet, or closed.
         own: The application's own lifespan.
 
+    Raises:
+        ConfigurationError: *live* is something else.
+
     Raises (once it runs):
         VaultConfigError: The settings can't be loaded, so the application does not start.
         pydantic.ValidationError: The values do not fit, likewise.
     """
-    if not isinstance(live, LiveSettings):
-        raise ConfigurationError(
-            "lifespan() takes live settings: write FastAPI(lifespan=lifespan(live)), where live is"
-            " LiveSettings(Settings)"
-        )
+    asgi.check(live, "lifespan", "FastAPI(lifespan=lifespan(live))")
     live.translate_errors(_in_terms_of_http)
-
-    @asynccontextmanager
-    async def around(app: FastAPI) -> AsyncIterator[Any]:
-        async with _running(live), own(app) if own else nullcontext() as state:
-            yield state
-
-    return around
+    return asgi.lifespan(live, own)
 
 
 def health_router(live: LiveSettings[Any], *, details: bool = False) -> APIRouter:
     """Return a router with ``/livez`` and ``/readyz``, both kept out of the schema.
 
-    ``/readyz`` gives the state and the age in seconds of `live.health`. It is 503 only before the
-    first load and once the settings have expired: to take all replicas out of service because the
-    vault is down would turn its outage into one of the application.
+    What they say, and when ``/readyz`` is 503, is that of `vaultconfig.asgi.health`.
 
     Args:
         live: The settings whose health is shown.
@@ -77,16 +59,11 @@ def health_router(live: LiveSettings[Any], *, details: bool = False) -> APIRoute
 
     @router.get("/livez")
     async def livez() -> JSONResponse:
-        return _uncached(200, {"state": "alive"})
+        return _uncached(*asgi.ALIVE)
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        try:
-            health = asdict(live.health())
-        except ConfigurationError:
-            return _uncached(503, {"state": "not loaded"})
-        told = health if details else {name: health[name] for name in ("state", "age")}
-        return _uncached(503 if health["state"] == "expired" else 200, told)
+        return _uncached(*asgi.readiness(live, details=details))
 
     return router
 
@@ -111,43 +88,6 @@ def _in_terms_of_http(live: LiveSettings[Any], error: VaultConfigError) -> Vault
         " in a test use 'with TestClient(app)', and give vaultconfig.fastapi.lifespan to the"
         " outermost application, because that of a mounted one never runs"
     )
-
-
-@asynccontextmanager
-async def _running(live: LiveSettings[Any]) -> AsyncIterator[None]:
-    problem = await run_in_threadpool(_start, live)
-    if problem is not None:
-        await _leave_word(
-            f"the application does not start without its settings: {described(problem)}"
-        )
-        raise problem
-    try:
-        yield
-    finally:
-        with CancelScope(shield=True):  # a server that gives up has to leave all the same
-            await run_in_threadpool(live.__exit__, None, None, None)
-
-
-def _start(live: LiveSettings[Any]) -> Exception | None:
-    try:
-        live.__enter__()
-    except (VaultConfigError, ValidationError) as error:
-        return error.with_traceback(None)  # it says what to do, and our frames would hide that
-    return None
-
-
-async def _leave_word(sentence: str) -> None:
-    """Log *sentence* last, below the traceback and other lines of the server."""
-    with suppress(RuntimeError):  # under trio only the traceback shows
-        task = asyncio.get_running_loop().create_task(_say_at_the_end(sentence))
-        await asyncio.wait([task], timeout=0.0)  # until it has begun
-
-
-async def _say_at_the_end(sentence: str) -> None:
-    """Log *sentence* when the loop ends and cancels its tasks, or soon if it goes on."""
-    with suppress(asyncio.CancelledError):
-        await asyncio.sleep(_SOON)
-    say(logging.CRITICAL, sentence)
 
 
 def _uncached(status: int, content: dict[str, Any]) -> JSONResponse:

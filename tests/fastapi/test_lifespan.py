@@ -202,7 +202,7 @@ def test_the_traceback_of_a_refused_start_is_short(
         raise AssertionError("it has started")
     frames = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
     ours = [name.rpartition("/")[2] for name in frames if "/vaultconfig/" in name]
-    assert set(ours) == {"fastapi.py"}
+    assert set(ours) == {"asgi.py"}
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 

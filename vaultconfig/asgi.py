@@ -1,0 +1,219 @@
+"""Live settings in an ASGI application: its start and end, its health. Imports no framework.
+
+Nothing in here blocks the event loop, be it asyncio's or trio's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import asdict
+from typing import Any, Final, TypeAlias, TypeVar
+
+from anyio import CancelScope, to_thread
+from pydantic import ValidationError
+
+from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.live import LiveSettings
+from vaultconfig.loading.descriptions import described
+from vaultconfig.log import say
+
+__all__ = ["health", "lifespan", "with_settings"]
+
+App = TypeVar("App")
+Lifespan: TypeAlias = Callable[[App], AbstractAsyncContextManager[Any]]
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer: TypeAlias = tuple[int, dict[str, Any]]
+"""A status of HTTP, and what its body says."""
+
+ALIVE: Final[Answer] = 200, {"state": "alive"}
+
+_SOON: Final = 0.5  # seconds; a server that gives up has done so by then
+
+
+def lifespan(live: LiveSettings[Any], own: Lifespan[App] | None = None) -> Lifespan[App]:
+    """Return a lifespan that loads *live* before the first request and closes it after the last.
+
+    The application's own lifespan runs inside it: it finds the settings loaded, and its state is
+    passed on. Of several applications that share *live* the last to end closes it. For several
+    settings, give the lifespan of one as the other's *own*.
+
+    Args:
+        live: Not started yet, or closed.
+        own: The application's own lifespan.
+
+    Raises:
+        ConfigurationError: *live* is something else.
+
+    Raises (once it runs):
+        VaultConfigError: The settings can't be loaded, so the application does not start.
+        pydantic.ValidationError: The values do not fit, likewise.
+    """
+    check(live, "lifespan", "Starlette(lifespan=lifespan(live))")
+
+    @asynccontextmanager
+    async def around(app: App) -> AsyncIterator[Any]:
+        problem = await to_thread.run_sync(_start, live)
+        if problem is not None:
+            await _leave_word(
+                f"the application does not start without its settings: {described(problem)}"
+            )
+            raise problem
+        try:
+            async with own(app) if own else nullcontext() as state:
+                yield state
+        finally:
+            await _end(live)
+
+    return around
+
+
+def with_settings(app: ASGIApp, live: LiveSettings[Any]) -> ASGIApp:
+    """Return *app* with *live* around it, for what takes no ``lifespan=``: it may have one, or not.
+
+    Where the settings can't be loaded the server is told so, and does not start.
+
+    Raises:
+        ConfigurationError: *live* is something else.
+    """
+    check(live, "with_settings", "with_settings(app, live)")
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            return await app(scope, receive, send)
+        problem = await to_thread.run_sync(_start, live)
+        if problem is not None:
+            return await send({"type": "lifespan.startup.failed", "message": described(problem)})
+        try:
+            last = await _own_lifespan(app, scope, receive, send)
+        finally:
+            await _end(live)
+        if last is not None:
+            await send(last)
+        return None
+
+    return wrapped
+
+
+async def _own_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Message | None:
+    """Run that of *app*, or what stands for it, but for its last message, which is returned.
+
+    The server may stop at once when it has heard that one.
+    """
+    has_begun, last = False, None
+
+    async def receiving() -> Message:
+        nonlocal has_begun
+        has_begun = True
+        return await receive()
+
+    async def sending(message: Message) -> None:
+        nonlocal last
+        if message["type"].startswith("lifespan.shutdown."):
+            last = message
+        else:
+            await send(message)
+
+    try:
+        await app(scope, receiving, sending)
+    except Exception:
+        if has_begun:
+            raise
+    if not has_begun:  # it has no lifespan, which it may say by an exception
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        last = {"type": "lifespan.shutdown.complete"}
+    return last
+
+
+def health(live: LiveSettings[Any], *, details: bool = False) -> ASGIApp:
+    """Return an application that answers ``GET /livez`` and ``GET /readyz``, to be mounted.
+
+    ``/readyz`` gives the state and the age in seconds of `live.health`. It is 503 only before the
+    first load and once the settings have expired: to take all replicas out of service because the
+    vault is down would turn its outage into one of the application.
+
+    Args:
+        live: The settings whose health is shown.
+        details: Also show paths, versions and the last error, where only operators can ask.
+
+    Raises:
+        ConfigurationError: *live* is something else.
+    """
+    check(live, "health", "health(live)")
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        status, content = 404, {"state": "not found"}
+        if path in ("/livez", "/readyz"):
+            status, content = ALIVE if path == "/livez" else readiness(live, details=details)
+            if scope["method"] not in ("GET", "HEAD"):
+                status, content = 405, {"state": "method not allowed"}
+        body = json.dumps(content).encode()
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "cache-control": "no-store",
+            **({"allow": "GET, HEAD"} if status == 405 else {}),
+        }
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def readiness(live: LiveSettings[Any], *, details: bool) -> Answer:
+    """Return the answer of ``/readyz``: see `health`."""
+    try:
+        all_of_it = asdict(live.health())
+    except ConfigurationError:
+        return 503, {"state": "not loaded"}
+    told = all_of_it if details else {name: all_of_it[name] for name in ("state", "age")}
+    return 503 if told["state"] == "expired" else 200, told
+
+
+def check(live: object, name: str, written: str) -> None:
+    """Reject what is not live settings, such as the class."""
+    if not isinstance(live, LiveSettings):
+        raise ConfigurationError(
+            f"{name}() takes live settings: write {written}, where live is LiveSettings(Settings)"
+        )
+
+
+def _start(live: LiveSettings[Any]) -> Exception | None:
+    try:
+        live.__enter__()
+    except (VaultConfigError, ValidationError) as error:
+        return error.with_traceback(None)  # it says what to do, and our frames would hide that
+    return None
+
+
+async def _end(live: LiveSettings[Any]) -> None:
+    with CancelScope(shield=True):  # a server that gives up has to leave all the same
+        await to_thread.run_sync(live.__exit__, None, None, None)
+
+
+async def _leave_word(sentence: str) -> None:
+    """Log *sentence* last, below the traceback and other lines of the server."""
+    with suppress(RuntimeError):  # under trio only the traceback shows
+        task = asyncio.get_running_loop().create_task(_say_at_the_end(sentence))
+        await asyncio.wait([task], timeout=0.0)  # until it has begun
+
+
+async def _say_at_the_end(sentence: str) -> None:
+    """Log *sentence* when the loop ends and cancels its tasks, or soon if it goes on."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(_SOON)
+    say(logging.CRITICAL, sentence)
