@@ -150,7 +150,8 @@ def health(live: LiveSettings[Any], *, details: bool = False) -> ASGIApp:
     """
     check(live, "health", "health(live)")
 
-    async def app(scope: Scope, _: Receive, send: Send) -> None:
+    # Litestar wants these three names.
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         if scope["type"] != "http":
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))

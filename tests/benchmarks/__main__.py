@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from tests.benchmarks import loading, reading, rebuilding, starting
+from tests.benchmarks import loading, reading, rebuilding, redacting, starting
 from tests.benchmarks.measuring import Result, quartiles
 
 MEASUREMENTS = (
@@ -21,6 +21,7 @@ MEASUREMENTS = (
     rebuilding.rebuild,
     reading.ratio,
     reading.time_of_a_read,
+    redacting.lines,
     starting.helping,
 )
 

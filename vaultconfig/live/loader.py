@@ -263,7 +263,8 @@ class _Build(Loads):
 
     def _noted(self, given: Given, report: Report) -> Report:
         self.done.setdefault(given.settings_cls, []).append(Done(given, report))
-        self._redactor.learn(report.values)  # a validator may log what it is given
+        if self._redactor.is_used:  # a validator may log what it is given
+            self._redactor.learn(report.values)
         report = copy.copy(report)  # a validator may change what it is given, which is needed again
         report.state = own_containers(report.state)
         return report
