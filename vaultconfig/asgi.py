@@ -154,10 +154,11 @@ def health(live: LiveSettings[Any], *, details: bool = False) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         if scope["type"] != "http":
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        # Mounted in Litestar, it gets a path that ends with a slash.
+        path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
         status, content = 404, {"state": "not found"}
-        if path in ("/livez", "/readyz"):
-            status, content = ALIVE if path == "/livez" else readiness(live, details=details)
+        if path in ("livez", "readyz"):
+            status, content = ALIVE if path == "livez" else readiness(live, details=details)
             if scope["method"] not in ("GET", "HEAD"):
                 status, content = 405, {"state": "method not allowed"}
         body = json.dumps(content).encode()

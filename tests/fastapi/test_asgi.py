@@ -245,7 +245,7 @@ def test_health_as_an_application(
         assert alone.head("/livez").headers["Content-Length"] == "18"
         refused = alone.post("/readyz")
         assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
-        assert alone.get("/").status_code == alone.get("/readyz/").status_code == 404
+        assert alone.get("/").status_code == alone.get("/other").status_code == 404
         filled.stop()
         clock.ahead = 86_400.0
         assert mounted.get("/health/readyz").status_code == 503
