@@ -32,7 +32,7 @@ class Postgres:
             os.chown(self._directory, NOBODY, NOBODY)
         self._programs = self._reachable(_package()) / "pginstall" / "bin"
         self._password = secrets.token_urlsafe()
-        self.port = _free_port()
+        self.port = free_port()
         self._initialise()
         self._output = (self._directory / "log").open("wb")
         self._server = self._start()
@@ -143,7 +143,7 @@ def _package() -> Path:
     return Path(spec.origin).parent
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

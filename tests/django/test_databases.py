@@ -433,7 +433,7 @@ def test_all_mistakes_in_the_mapping_are_told_at_once(site: Site) -> None:
         "names 'absent', which is not in DATABASES",
         "['PASSWORD']: Settings has no field 'db': it has database",
         "['PASS']: only NAME, USER, PASSWORD, HOST, PORT can come from the vault",
-        "['NAME'] is not the dotted name of a field",
+        "['NAME']: give the dotted name of a field",
         "['USER']: Login has no field 'word': it has user",
         "['HOST']: database is a Login: name one of its fields",
     ):

@@ -6,7 +6,7 @@ vault is known by its type; what other code has put in its place is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
 from django.conf import settings as django_settings
@@ -16,12 +16,12 @@ from pydantic import BaseModel
 
 from vaultconfig.django.installation import SETTING
 from vaultconfig.django.loading import current_live
-from vaultconfig.live.change import unknown_part
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.live.names import check_single_value, text_at
 from vaultconfig.masking.values import MaskedStr
 
 _PLACE: Final = ("NAME", "HOST", "PORT")
 _KEYS: Final = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
-_ABSENT: Final = object()
 
 
 class FromField(MaskedStr):
@@ -117,7 +117,7 @@ def _fields_in(database: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _write(database: dict[str, Any], fields: Mapping[str, str], settings: BaseModel) -> None:
-    texts = {key: _plain(_value_of(settings, field)) for key, field in fields.items()}
+    texts = {key: text_at(settings, field) or "" for key, field in fields.items()}
     name = texts.get("NAME", database["NAME"])
     # At once: a user's name must not meet another's password.
     database.update({key: FromField(texts[key], fields[key], name) for key in fields})
@@ -140,32 +140,9 @@ def _wrong_with(alias: str, keys: object, settings: BaseModel) -> Iterator[str]:
         place = f"{SETTING}[{alias!r}][{key!r}]"
         if key not in _KEYS:
             yield f"{place}: only {', '.join(_KEYS)} can come from the vault"
-        elif not isinstance(name, str):
-            yield f"{place} is not the dotted name of a field, such as 'database.password'"
-        elif (unknown := unknown_part(type(settings), name)) is not None:
-            model, part = unknown
-            known = ", ".join(model.model_fields)
-            yield f"{place}: {model.__name__} has no field {part!r}: it has {known}"
-        elif isinstance(found := _value_of(settings, name), BaseModel):
-            yield f"{place}: {name} is a {type(found).__name__}: name one of its fields"
-        elif found is _ABSENT or (isinstance(found, Collection) and not _is_text(found)):
-            yield f"{place}: {name} is not a single value: name a field that is one"
-
-
-def _value_of(settings: BaseModel, name: str) -> object:
-    """Return the value of the field called *name*; None where a model around it is None."""
-    value: Any = settings
-    for part in name.split("."):
-        value = None if value is None else getattr(value, part, _ABSENT)
-    return value
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str | bytes) or hasattr(value, "get_secret_value")
-
-
-def _plain(value: Any) -> str:
-    revealed = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-    if isinstance(revealed, bytes):
-        return revealed.decode()
-    return "" if revealed is None or revealed is _ABSENT else str(revealed)
+        else:
+            try:
+                check_single_value(type(settings), name)
+                text_at(settings, name)
+            except ConfigurationError as error:
+                yield f"{place}: {error}"

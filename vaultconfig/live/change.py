@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -44,25 +44,6 @@ class Change(Generic[T]):
 def changed_fields(old: BaseModel, new: BaseModel) -> frozenset[str]:
     """Return the dotted names of the fields that differ."""
     return frozenset(_changed(old, new, ""))
-
-
-def unknown_part(model: type[BaseModel], name: str) -> tuple[type[BaseModel], str] | None:
-    """Return the model and its field that does not exist in a dotted *name*; None if all exist."""
-    first, _, rest = name.partition(".")
-    if first not in model.model_fields:
-        return model, first
-    models = list(_models_in(model.model_fields[first].annotation))
-    if not rest or not models:  # what is not a model may hold anything
-        return None
-    unknown = [unknown_part(inner, rest) for inner in models]
-    return unknown[0] if all(unknown) else None
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(getattr(annotation, "__value__", annotation)):
-        yield from _models_in(inner)
 
 
 def _changed(old: Any, new: Any, prefix: str) -> Iterator[str]:

@@ -153,13 +153,18 @@ class Refresher(Generic[T]):
     def catch_up(self, before: T) -> None:
         """Read everything now, unless there are newer settings than *before* already.
 
-        In an outage, and while it has brought nothing lately, nothing is read.
+        In an outage, and while it has brought nothing lately, nothing is read; nor once closed.
         """
-        if self._is_nested():
+
+        def makes_sense() -> bool:
+            is_newest = self.snapshot.settings is before
+            return is_newest and self._schedule.may_ask(self._seams.clock())
+
+        # Before it waits for another refresh, too, which in an outage may take the whole deadline.
+        if self._is_nested() or self.is_ended or not makes_sense():
             return
-        with self._turn() as is_ours:
-            is_sensible = is_ours and self._schedule.may_ask(self._seams.clock())
-            if self.snapshot.settings is not before or not is_sensible:
+        with self._turn(0.0 if self._schedule.is_away else LONGEST_BACKOFF) as is_ours:
+            if not is_ours or not makes_sense():
                 return
             self._refresh(self._schedule.keys)
             if self.snapshot.settings is before:
@@ -236,7 +241,7 @@ class Refresher(Generic[T]):
         self._schedule.track(self.snapshot.lifetimes, read_at, self._seams.clock())
 
     @contextmanager
-    def _turn(self) -> Iterator[bool]:
+    def _turn(self, longest: float = LONGEST_BACKOFF) -> Iterator[bool]:
         """Wait for the refreshes of other threads to end, and yield whether they have.
 
         Not for ever: a signal handler may have interrupted what another thread's refresh waits
@@ -244,7 +249,7 @@ class Refresher(Generic[T]):
         """
         lock = self._one_at_a_time
         try:
-            yield lock.acquire(timeout=min(self.snapshot.deadline, LONGEST_BACKOFF))
+            yield lock.acquire(timeout=min(self.snapshot.deadline, longest))
         finally:  # also where a signal's exception comes right after the lock was taken
             if lock._is_owned():  # type: ignore[attr-defined]  # what Condition asks, too
                 lock.release()

@@ -1,45 +1,56 @@
-"""Calls that are made once more where a change explains why they failed. Knows no settings."""
+"""Calls that are made once more where newer settings explain why they failed."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from vaultconfig.live.change import changed_fields
 
 P = ParamSpec("P")
-Mark = TypeVar("Mark")
-Exceptions: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
+T = TypeVar("T", bound=BaseModel)
+Refusal: TypeAlias = (
+    type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+)
 
 
-def retrying(
-    call: Callable[P, Any],
-    on: Exceptions,
-    *,
-    mark: Callable[[], Mark],
-    has_changed_since: Callable[[Mark], bool],
-) -> Callable[P, Any]:
-    """Return *call* as one that is made once more after *on*, if something has changed since.
+class Followed(Protocol[T]):
+    """What `LiveSettings` has for this."""
+
+    @property
+    def current(self) -> T:
+        """The settings as they are now."""
+
+    def catch_up(self, before: T) -> T:
+        """Return newer settings than *before*, if there are any; may block."""
+
+    async def acatch_up(self, before: T) -> T:
+        """Return newer settings than *before*, if there are any."""
+
+
+def retrying(live: Followed[T], on: Refusal, call: Callable[P, Any]) -> Callable[P, Any]:
+    """Return *call* as one that is made once more after *on*, if the settings have changed since.
 
     Args:
-        call: A function, a coroutine function, or a function that returns a coroutine.
+        live: The settings.
         on: What *call* raises when it may be worth another try.
-        mark: Is called before each call.
-        has_changed_since: Is given what *mark* returned; may block.
+        call: A function, a coroutine function, or a function that returns a coroutine.
     """
 
     def retrying_call(*args: P.args, **kwargs: P.kwargs) -> Any:
-        again = partial(call, *args, **kwargs)
-        has_changed = partial(has_changed_since, mark())
+        again, before = partial(call, *args, **kwargs), live.current
         try:
             result = again()
-        except on:
-            if not has_changed():
+        except BaseException as error:
+            if not _is_one(error, on) or not changed_fields(before, live.catch_up(before)):
                 raise
         else:
             return (
-                _awaited(result, again, on, has_changed) if inspect.iscoroutine(result) else result
+                _awaited(live, on, before, result, again) if inspect.iscoroutine(result) else result
             )
         return again()
 
@@ -54,14 +65,21 @@ def retrying(
 
 
 async def _awaited(
+    live: Followed[T],
+    on: Refusal,
+    before: T,
     first: Awaitable[Any],
     again: Callable[[], Awaitable[Any]],
-    on: Exceptions,
-    has_changed: Callable[[], bool],
 ) -> Any:
     try:
         return await first
-    except on:
-        if not await asyncio.to_thread(has_changed):  # the event loop goes on meanwhile
+    except BaseException as error:
+        if not _is_one(error, on) or not changed_fields(before, await live.acatch_up(before)):
             raise
     return await again()
+
+
+def _is_one(error: BaseException, on: Refusal) -> bool:
+    if isinstance(on, type | tuple):
+        return isinstance(error, on)
+    return on(error)

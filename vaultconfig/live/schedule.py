@@ -183,6 +183,11 @@ class Schedule:
             entry.due_at = min(entry.due_at, at)
 
     @property
+    def is_away(self) -> bool:
+        """Whether the vault did not answer when it was asked last."""
+        return self._error is not None
+
+    @property
     def keys(self) -> list[SecretKey]:
         """The secrets that are followed."""
         return list(self._entries)

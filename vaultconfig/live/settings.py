@@ -11,21 +11,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
-from vaultconfig.live.change import Change, changed_fields, unknown_part
+from vaultconfig.live.change import Change
 from vaultconfig.live.first_read import FirstRead
 from vaultconfig.live.following import Following
 from vaultconfig.live.health import Health
 from vaultconfig.live.listeners import Listeners
+from vaultconfig.live.names import annotations_of
 from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
-from vaultconfig.live.retrying import Exceptions, retrying
+from vaultconfig.live.retrying import Refusal, retrying
 from vaultconfig.live.watcher import Watcher
 from vaultconfig.live.worker import Worker, reject_late_patches
 from vaultconfig.log import say
@@ -89,6 +91,7 @@ class LiveSettings(Generic[T]):
         self._first_read = FirstRead()
         self._worker: Worker | None = None
         self._watcher: Watcher | None = None
+        self._catching_up: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Task[T]] = {}
         self._settings: T | None = None
         self._readable_until = -math.inf
 
@@ -150,6 +153,11 @@ class LiveSettings(Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         await in_daemon_thread(lambda: self.__exit__(kind, error, traceback))
+
+    @property
+    def settings_cls(self) -> type[T]:
+        """The settings class."""
+        return self._settings_cls
 
     @property
     def current(self) -> T:
@@ -336,6 +344,26 @@ class LiveSettings(Generic[T]):
         self._publish_and_wake()
         return self._refresher.snapshot.settings
 
+    async def acatch_up(self, before: T) -> T:
+        """Do as `catch_up` does, in a thread, while the event loop goes on.
+
+        All tasks of a loop that come with the same *before* meanwhile wait for that one thread,
+        which goes on if some of them are cancelled.
+
+        Raises:
+            ConfigurationError: See `catch_up`.
+        """
+        self._require_loaded()
+        loop = asyncio.get_running_loop()
+        key = loop, id(before)
+        if key not in self._catching_up:
+            catching_up = loop.create_task(in_daemon_thread(partial(self.catch_up, before)))
+            self._catching_up[key] = catching_up
+            catching_up.add_done_callback(lambda _: self._catching_up.pop(key, None))
+        with suppress(RuntimeError):  # the system starts no more threads
+            return await asyncio.shield(self._catching_up[key])
+        return self.newest
+
     def on_change(
         self, listener: Callable[[Change[T]], object], *, fields: Collection[str] | None = None
     ) -> None:
@@ -354,11 +382,7 @@ class LiveSettings(Generic[T]):
         """
         fields = {fields} if isinstance(fields, str) else fields
         for name in fields or ():
-            unknown = unknown_part(self._settings_cls, name)
-            if unknown is not None:
-                model, part = unknown
-                known = ", ".join(model.model_fields)
-                raise ConfigurationError(f"{model.__name__} has no field {part!r}: it has {known}")
+            annotations_of(self._settings_cls, name)
         self._listeners.on_change(listener, fields)
 
     def on_error(self, listener: Callable[[Exception], object]) -> None:
@@ -373,12 +397,12 @@ class LiveSettings(Generic[T]):
         self._listeners.on_error(listener)
 
     @overload
-    def retry_once(self, call: Callable[[], R], /, *, on: Exceptions) -> R: ...
+    def retry_once(self, call: Callable[[], R], /, *, on: Refusal) -> R: ...
 
     @overload
-    def retry_once(self, /, *, on: Exceptions) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def retry_once(self, /, *, on: Refusal) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
-    def retry_once(self, call: Callable[[], Any] | None = None, /, *, on: Exceptions) -> Any:
+    def retry_once(self, call: Callable[[], Any] | None = None, /, *, on: Refusal) -> Any:
         """Call *call*; where it raises *on* and a refresh finds a change, call it once more.
 
         Without *call* it is a decorator, for functions and coroutine functions. If the refresh
@@ -387,16 +411,12 @@ class LiveSettings(Generic[T]):
 
         Args:
             call: Such as a function that connects with the password of `current`.
-            on: The exceptions of a rejected login.
+            on: The exceptions of a rejected login: a type, several, or a function that is given
+                the exception and returns whether it is one.
         """
 
-        def has_changed_since(before: T) -> bool:
-            return bool(changed_fields(before, self.catch_up(before)))
-
         def retried(call: Callable[P, Any]) -> Callable[P, Any]:
-            return retrying(
-                call, on, mark=lambda: self.current, has_changed_since=has_changed_since
-            )
+            return retrying(self, on, call)
 
         return retried if call is None else retried(call)()
 

@@ -12,7 +12,8 @@ from django.db.backends.postgresql import base
 
 from vaultconfig.django.databases import follow, is_followed
 from vaultconfig.django.installation import require_application
-from vaultconfig.django.logins import Parameters, log_in
+from vaultconfig.django.loading import current_live
+from vaultconfig.drivers.login import Login, Values
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -50,11 +51,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         inherited = super().get_new_connection
         if self.pool is not None or not is_followed(self.settings_dict):
             return inherited(conn_params)
-        return log_in(
-            lambda parameters: inherited(dict(parameters)),
-            conn_params,
-            renewed=self.get_connection_params,
-        )
+        login = Login(current_live(), self.get_connection_params)
+        return login.log_in(lambda values: inherited(dict(values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +65,8 @@ class _Logins:
     def connect(self, conninfo: str = "", **parameters: Any) -> Any:
         """Open a connection, in a thread of the pool."""
 
-        def connect(given: Parameters) -> Any:
-            return self.connection_class.connect(conninfo, **given)
-
-        def latest() -> Parameters:
+        def latest() -> Values:
             return {**parameters, **self.wrapper.get_connection_params()}
 
-        return log_in(connect, latest(), renewed=latest)
+        login = Login(current_live(), latest)
+        return login.log_in(lambda values: self.connection_class.connect(conninfo, **values))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vaultconfig.django.logins import is_refusal
+from vaultconfig.drivers.login import may_be_refusal
 
 
 @dataclass
@@ -29,10 +29,11 @@ class Psycopg3Error(Exception):
         ),
         (Psycopg3Error("connection refused", used_password=False), False),
         (Exception('FATAL:  password authentication failed for user "x"'), True),
-        (Exception("could not connect to server: Connection refused"), False),
+        (ConnectionRefusedError(111, "Connect call failed"), False),
+        (TimeoutError(), False),
     ],
-    ids=["in any language", "never asked", "psycopg2", "psycopg2, never asked"],
+    ids=["in any language", "never asked", "another driver", "refused", "too late"],
 )
 def test_a_refusal_is_a_failure_after_a_password(error: Exception, expected: bool) -> None:
     """The vault is not asked about a server that is down."""
-    assert is_refusal(error) is expected
+    assert may_be_refusal(error) is expected
