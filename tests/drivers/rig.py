@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +42,11 @@ class Database:
     vault: DevServer
     user: str = ""
     password: str = ""
+
+    @property
+    def dsn(self) -> str:
+        """Where it is, without a login."""
+        raise NotImplementedError
 
     def begin(self) -> None:
         self.user = f"user_{secrets.token_hex(4)}"
@@ -107,6 +111,10 @@ class AclUser(Database):
     """A user of Valkey."""
 
     server: Valkey
+
+    @property
+    def dsn(self) -> str:
+        return f"redis://127.0.0.1:{self.server.port}"
 
     def create(self) -> None:
         self.server.run("ACL", "SETUSER", self.user, "on", f">{self.password}", "+@all", "~*")
@@ -226,11 +234,3 @@ async def rotate_under_tasks(
             await asyncio.to_thread(rotate_under, crowd, database, recycle_in_loop)
         finally:
             crowd.is_over = True
-
-
-@contextmanager
-def crowd_for(seconds: float, query: Callable[[], object]) -> Iterator[Crowd]:
-    """Query from eight threads for so long."""
-    with threads(query) as crowd:
-        time.sleep(seconds)
-        yield crowd

@@ -54,14 +54,13 @@ def test_sqlalchemy(role: Role, live: Live) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
-def test_sqlalchemy_in_asyncio(role: Role, live: Live, driver: str) -> None:
-    """An asynchronous engine, from fifty tasks."""
+def test_sqlalchemy_in_asyncio(role: Role, live: Live) -> None:
+    """An asynchronous engine with asyncpg, from fifty tasks."""
     live.start()
 
     async def main() -> None:
         engine = create_async_engine(
-            role.dsn.replace("://", f"+{driver}://"), pool_size=8, pool_pre_ping=True
+            role.dsn.replace("://", "+asyncpg://"), pool_size=8, pool_pre_ping=True
         )
         follow(engine, live, **FIELDS)
         generation = Generation()

@@ -6,6 +6,7 @@ A password must not show in a traceback, so errors leave without the frames that
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 from vaultconfig.errors import ConfigurationError
@@ -147,4 +148,6 @@ def _without_frames(error: BaseException) -> BaseException:
             seen.add(id(each))
             each.__traceback__ = None
             left += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+            with suppress(AttributeError):  # psycopg keeps what it connected with
+                each.pgconn.password, each.pgconn.info = b"", []  # type: ignore[attr-defined]
     return error

@@ -28,6 +28,8 @@ class Credentials(CredentialProvider):
 
     def __init__(self, live: LiveSettings[Any], *, password: str, user: str | None = None) -> None:
         self._login = Login.following(live, user=user, password=password)
+        # Connections in their second try: redis-py has closed the socket of the first.
+        self._again = set[Any]()
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """Return the user, if there is one, and the password."""
@@ -41,8 +43,34 @@ class Credentials(CredentialProvider):
 
     def on_connect(self, connection: Any) -> None:
         """Log in on a new connection, and once more where that is rejected."""
-        self._login.log_in(lambda _: connection.on_connect())  # which asks us for the values
+        if connection in self._again:
+            connection.on_connect()
+            return
+
+        def again() -> None:
+            connection.disconnect()
+            self._again.add(connection)
+            try:
+                connection.connect()  # which comes back to us
+            finally:
+                self._again.discard(connection)
+
+        tries = iter((connection.on_connect, again))  # they ask us for the values
+        self._login.log_in(lambda _: next(tries)())
 
     async def on_connect_async(self, connection: Any) -> None:
         """Do the same on a connection of asyncio."""
-        await self._login.alog_in(lambda _: connection.on_connect())
+        if connection in self._again:
+            await connection.on_connect()
+            return
+
+        async def again() -> None:
+            await connection.disconnect()
+            self._again.add(connection)
+            try:
+                await connection.connect()
+            finally:
+                self._again.discard(connection)
+
+        tries = iter((connection.on_connect, again))
+        await self._login.alog_in(lambda _: next(tries)())
