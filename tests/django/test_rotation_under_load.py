@@ -133,6 +133,31 @@ def test_a_refused_login_asks_the_vault(
         assert len(reads(vault)) < 2 * 12
 
 
+def test_twenty_rotations_fail_no_request(
+    on_postgres: Callable[..., dict[str, str]], make_role: Callable[[DevServer], Role]
+) -> None:
+    """None is announced, eight threads log in for each request; each costs one read or two."""
+    with DevServer(subscriptions=False) as vault:
+        vault.put(WEB, {"secret_key": "k" * 50, "signing_key": "x"})
+        role = make_role(vault)
+        options = ("-w", "1", "--threads", "8", "project.wsgi")
+        with gunicorn(*options, environment=on_postgres(vault)) as server:
+            open_site(server)
+            with load_on(server) as load:
+                for number in range(20):
+                    asked = len(reads(vault))
+                    if number < 10:
+                        role.put()
+                        role.alter()
+                    else:
+                        last, role = role, make_role(vault)
+                        last.postgres.run("ALTER ROLE {} NOLOGIN", last.name)
+                    switched = time.monotonic()
+                    eventually(lambda at=switched: load.good_since(at) > 10)
+                    assert asked < len(reads(vault)) <= asked + 2
+            assert load.failures() == []
+
+
 def test_a_crowd_asks_the_vault_once(
     on_postgres: Callable[..., dict[str, str]], make_role: Callable[[DevServer], Role]
 ) -> None:

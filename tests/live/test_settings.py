@@ -523,6 +523,40 @@ class TestRetryOnce:
 
         assert asyncio.run(asyncio.wait_for(use(), LONG)) == "k2"
 
+    def test_a_predicate_says_which_errors_count(self, vault: DevServer, live: Live) -> None:
+        """For drivers with one type of exception for everything."""
+        live.start()
+        vault.put("api", {"key": "k2"})
+
+        def is_refusal(error: BaseException) -> bool:
+            return isinstance(error, LoginRefused)
+
+        assert live.retry_once(lambda: self.connect(live, "k2"), on=is_refusal) == "k2"
+        with pytest.raises(ZeroDivisionError):
+            live.retry_once(lambda: 1 // 0, on=is_refusal)
+
+    def test_coroutines_share_one_thread(self, vault: DevServer, live: Live) -> None:
+        """Fifty tasks that are rejected together leave the executor of the loop alone."""
+        live.start()
+        vault.put("api", {"key": "k2"})
+        vault.hold("/v1/secrets/**")
+
+        async def connect() -> str:
+            return self.connect(live, "k2")
+
+        async def use() -> list[str]:
+            before = threading.active_count()
+            retried = live.retry_once(on=LoginRefused)(connect)
+            tasks = [asyncio.create_task(retried()) for _ in range(50)]
+            while len(reads(vault)) < 2:
+                await asyncio.sleep(0.001)
+            assert threading.active_count() <= before + 2  # one is of the dev server
+            vault.release()
+            return await asyncio.gather(*tasks)
+
+        assert set(asyncio.run(asyncio.wait_for(use(), LONG))) == {"k2"}
+        assert len(reads(vault)) == 2
+
     def test_many_refused_logins_are_one_request(self, vault: DevServer, live: Live) -> None:
         """32 threads whose login is refused at once share one refresh."""
         live.start()
