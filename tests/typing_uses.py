@@ -6,11 +6,21 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, assert_type
 
+import psycopg
+import redis
 from fastapi import Depends, FastAPI
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import vaultconfig.django
+import vaultconfig.drivers.asyncpg
+import vaultconfig.drivers.psycopg
+import vaultconfig.drivers.redis
+import vaultconfig.drivers.sqlalchemy
 from vaultconfig import (
     Change,
     ClientCredentials,
@@ -199,3 +209,19 @@ def test_with_the_fixtures(vault: DevServer, vault_env: DevServer) -> None:
     vault_env.put("shared/db", {"password": "not-a-secret"})
     vault.fault(code="rate_limited", times=1)
     assert_type(vault.url, str)
+
+
+def driver_uses() -> None:
+    vaultconfig.drivers.sqlalchemy.follow(create_engine("postgresql://"), live, password="p")
+    for_asyncio = create_async_engine("postgresql://")
+    vaultconfig.drivers.sqlalchemy.follow(for_asyncio, live, user="u", password="p")
+    connection_class = vaultconfig.drivers.psycopg.following(live, user="u", password="p")
+    assert_type(connection_class, type[psycopg.Connection[TupleRow]])
+    ConnectionPool("", connection_class=connection_class)
+    base = psycopg.AsyncConnection[TupleRow]
+    AsyncConnectionPool(
+        "", connection_class=vaultconfig.drivers.psycopg.following(live, password="p", base=base)
+    )
+    vaultconfig.drivers.asyncpg.connector(live, user="u", password="p")
+    credentials = vaultconfig.drivers.redis.Credentials(live, user="u", password="p")
+    redis.Redis(credential_provider=credentials, redis_connect_func=credentials.on_connect)

@@ -113,11 +113,12 @@ def with_redis_in_asyncio(dsn: str, live: Live) -> LogIn:
     return lambda: asyncio.run(query())
 
 
-CLIENTS: Final[
-    Mapping[str, tuple[type[Database], Callable[[str, Live], LogIn], type[Exception]]]
-] = {
+Make: TypeAlias = Callable[[str, Live], LogIn]
+Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
+BARE_OR_NOT: Final = (sqlalchemy.exc.DBAPIError, asyncpg.PostgresError)  # 2.1, 2.0
+CLIENTS: Final[Mapping[str, tuple[type[Database], Make, Errors]]] = {
     "sqlalchemy": (Role, with_sqlalchemy, sqlalchemy.exc.OperationalError),
-    "sqlalchemy, asyncpg": (Role, with_sqlalchemy_in_asyncio("asyncpg"), sqlalchemy.exc.DBAPIError),
+    "sqlalchemy, asyncpg": (Role, with_sqlalchemy_in_asyncio("asyncpg"), BARE_OR_NOT),
     "sqlalchemy, psycopg": (Role, with_sqlalchemy_in_asyncio("psycopg"), sqlalchemy.exc.DBAPIError),
     "psycopg": (Role, with_psycopg, psycopg.OperationalError),
     "psycopg in asyncio": (Role, with_psycopg_in_asyncio, psycopg.OperationalError),

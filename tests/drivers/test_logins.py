@@ -15,7 +15,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from tests.drivers.clients import CLIENTS, LogIn, with_psycopg
+from tests.drivers.clients import CLIENTS, Errors, LogIn, with_psycopg
 from tests.drivers.rig import FIELDS, Database, Live, Role, threads
 from tests.leaks import Shown, failure_of
 from tests.live.rig import LONG, eventually, reads
@@ -33,7 +33,7 @@ class Client:
 
     account: Database
     log_in: LogIn
-    rejection: type[Exception]
+    rejection: Errors
 
     def rejected(self) -> Exception:
         """Log in, which fails; nothing in the error shows a password."""

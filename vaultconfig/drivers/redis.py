@@ -41,7 +41,8 @@ class Credentials(CredentialProvider):
         """Return the same; it waits for nothing."""
         return self.get_credentials()
 
-    def on_connect(self, connection: Any) -> None:
+    # redis-py's annotation says that it gives no argument; it gives the connection.
+    def on_connect(self, connection: Any = None) -> None:
         """Log in on a new connection, and once more where that is rejected."""
         if connection in self._again:
             connection.on_connect()
