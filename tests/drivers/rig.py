@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -147,14 +148,14 @@ class Generation:
 class Crowd:
     """Queries without end, and what came of them."""
 
-    good: int = 0
+    by_member: Counter[int] = field(default_factory=Counter)
     failures: list[BaseException] = field(default_factory=list)
     is_over: bool = False
 
     def has_gone_on(self) -> Callable[[], bool]:
-        """Return whether there were so many good queries since that all members had their turn."""
-        enough = self.good + 60
-        return lambda: self.good >= enough
+        """Return whether each member has had its turn since, so that none is a rotation behind."""
+        before = self.by_member.copy()
+        return lambda: all(self.by_member[one] >= before[one] + 3 for one in before)
 
     def refused(self) -> list[str]:
         """Return the failures that are rejected logins."""
@@ -168,18 +169,18 @@ REFUSED: Final = ("authentication", "not permitted", "username-password", "Authe
 @contextmanager
 def threads(query: Callable[[], object], *, number: int = 8) -> Iterator[Crowd]:
     """Query from so many threads."""
-    crowd = Crowd()
+    crowd = Crowd(Counter(dict.fromkeys(range(number), 0)))
 
-    def go_on() -> None:
+    def go_on(member: int) -> None:
         while not crowd.is_over:
             try:
                 query()
             except Exception as error:
                 crowd.failures.append(error)
             else:
-                crowd.good += 1
+                crowd.by_member[member] += 1
 
-    members = [threading.Thread(target=go_on) for _ in range(number)]
+    members = [threading.Thread(target=go_on, args=[member]) for member in range(number)]
     for member in members:
         member.start()
     try:
@@ -212,9 +213,10 @@ async def rotate_under_tasks(
     recycle: Callable[[], Coroutine[Any, Any, object]],
 ) -> None:
     """Do so while fifty tasks query; another thread rotates."""
-    crowd, loop = Crowd(), asyncio.get_running_loop()
+    crowd = Crowd(Counter(dict.fromkeys(range(50), 0)))
+    loop = asyncio.get_running_loop()
 
-    async def go_on() -> None:
+    async def go_on(member: int) -> None:
         while not crowd.is_over:
             try:
                 await query()
@@ -222,14 +224,14 @@ async def rotate_under_tasks(
                 crowd.failures.append(error)
                 await asyncio.sleep(0)
             else:
-                crowd.good += 1
+                crowd.by_member[member] += 1
 
     def recycle_in_loop() -> None:
         asyncio.run_coroutine_threadsafe(recycle(), loop).result(LONG)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(50):
-            group.create_task(go_on())
+        for member in range(50):
+            group.create_task(go_on(member))
         try:
             await asyncio.to_thread(rotate_under, crowd, database, recycle_in_loop)
         finally:
