@@ -17,11 +17,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+# `make check` has mypy with pydantic's plugin look at the same uses.
 CHECKERS = {
     "pyright": ["pyright"],
     "basedpyright": ["basedpyright"],
     "mypy": ["mypy", "--strict", "--config-file="],
-    "mypy with pydantic's plugin": ["mypy", "--strict", "--config-file=plugin.ini"],
 }
 PUBLIC_MODULES = (
     *("vaultconfig", "vaultconfig.errors", "vaultconfig.testing", "vaultconfig.devserver"),
@@ -44,23 +44,20 @@ def run(*command: str, directory: Path) -> subprocess.CompletedProcess[str]:
 
 def check(checker: str, directory: Path) -> None:
     (directory / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    (directory / "plugin.ini").write_text("[mypy]\nplugins = pydantic.mypy\n")
-    done = run(*CHECKERS[checker], "app.py", directory=directory)
+    files = sorted(file.name for file in directory.glob("*.py"))
+    done = run(*CHECKERS[checker], *files, directory=directory)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_the_first_program_of_the_readme(checker: str, tmp_path: Path) -> None:
-    """It is clean, strictly, as it stands there."""
+def test_what_a_user_writes(checker: str, tmp_path: Path) -> None:
+    """README's first program, and a use of each public name, are clean and of the asserted types.
+
+    Both in one run: most of the time goes into reading pydantic.
+    """
     (program,) = re.findall(r"```python app.py\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     (tmp_path / "app.py").write_text(program)
-    check(checker, tmp_path)
-
-
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_all_that_a_user_calls(checker: str, tmp_path: Path) -> None:
-    """Types are as `typing_uses.py` asserts them, to each checker."""
-    shutil.copy(ROOT / "tests" / "typing_uses.py", tmp_path / "app.py")
+    shutil.copy(ROOT / "tests" / "typing_uses.py", tmp_path)
     check(checker, tmp_path)
 
 
