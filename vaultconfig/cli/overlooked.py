@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
@@ -16,7 +15,6 @@ from vaultconfig.loading.layers import DOTENV, ENVIRONMENT
 from vaultconfig.loading.report import Report
 
 _DELIMITERS: Final = ("__", "_", ".")
-_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 Names: TypeAlias = Mapping[str, Iterable[str]]
 """The names of variables, by where they stand: "" is the environment."""
@@ -79,7 +77,7 @@ def problems_of_types(found: Report, declared: DeclaredFields) -> Iterator[Probl
         for need, _ in found.outcomes
         if need.field is not None and members_of(need.field.parts) == [str]
         for names in [(need.field.name, *(reference.field or "" for reference in need.references))]
-        if any(has_secret_name(_WORDS.sub("_", name)) for name in names)
+        if any(has_secret_name(name) for name in names)
     ]
     if plain:
         plain.sort(key=declared.order)
