@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from typing import NamedTuple
 from pydantic_settings import BaseSettings
 
 from vaultconfig.loading.annotations import class_of
-from vaultconfig.loading.fields import ModelField, fields_of
+from vaultconfig.loading.fields import ModelField, walk
 
 
 class Declared(NamedTuple):
@@ -40,7 +39,7 @@ class DeclaredFields:
     def __init__(self, model: type[BaseSettings]) -> None:
         self.model = model
         self.by_name: dict[str, Declared] = {}
-        for name, owner, field in _walk(model, "", (model,)):
+        for name, owner, field in walk(model):
             # The models of a union may have fields of one name.
             self.by_name.setdefault(name, Declared(len(self.by_name), owner, field))
 
@@ -68,17 +67,6 @@ class DeclaredFields:
             name, _, step = name.rpartition(".")
             inside.insert(0, step)
         return self.by_name.get(name), inside
-
-
-def _walk(
-    model: type, prefix: str, above: tuple[type, ...]
-) -> Iterator[tuple[str, type, ModelField]]:
-    for field in fields_of(model):
-        name = f"{prefix}{field.name}"
-        yield name, model, field
-        for inner in field.models:
-            if inner not in above:
-                yield from _walk(inner, f"{name}.", (*above, inner))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field
 from dataclasses import fields as dataclass_fields
 from inspect import signature
@@ -227,6 +227,27 @@ def model_fields(model: type) -> ModelFields:
 def fields_of(model: type) -> tuple[ModelField, ...]:
     """Return the fields of *model* in the order of the class."""
     return model_fields(model).all
+
+
+def walk(
+    model: type, prefix: str = "", above: tuple[type, ...] = ()
+) -> Iterator[tuple[str, type, ModelField]]:
+    """Yield each field of *model* and of the models in it: its dotted name, its model, itself.
+
+    A model that holds itself is entered once.
+
+    Args:
+        model: A pydantic model or a dataclass.
+        prefix: What stands before each name.
+        above: The models that this one is inside of.
+    """
+    above = (*above, model)
+    for field in fields_of(model):
+        name = f"{prefix}{field.name}"
+        yield name, model, field
+        for inner in field.models:
+            if inner not in above:
+                yield from walk(inner, f"{name}.", above)
 
 
 def describe(model: type, place: Place) -> tuple[str, ModelField | None]:

@@ -6,9 +6,10 @@ comments. No default is shown that is, or may be, a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
@@ -16,7 +17,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.annotations import class_of, is_model, members_of
-from vaultconfig.loading.fields import ModelField, fields_of
+from vaultconfig.loading.fields import ModelField, fields_of, walk
 from vaultconfig.loading.needs import references_of
 from vaultconfig.loading.places import ABSENT, get_at, set_at
 from vaultconfig.references import as_text
@@ -109,8 +110,9 @@ class _Entry:
         if not self.lookup.key.isidentifier():
             told.append("which only code can set, since this is not a valid variable name")
         yield f"# {', '.join(filter(None, told))}"
-        for name, reference in _inside(field, ()):
-            yield f"#   {name}: from {reference}"
+        for name, _, inner in chain.from_iterable(map(walk, field.models)):
+            if inner.declared is not None:
+                yield f"#   {name}: from {_references(inner)}"
         is_line = "\n" not in self._line and "\r" not in self._line
         if self.counts:
             yield self._line
@@ -201,16 +203,6 @@ def _description(field: ModelField) -> list[str]:
 def _references(field: ModelField) -> str:
     # Of a template only these: the text around them may be secret.
     return ", ".join(map(str, references_of(field.declared)))
-
-
-def _inside(field: ModelField, seen: Sequence[type]) -> Iterator[tuple[str, str]]:
-    """Yield the fields inside of *field* that have references, by dotted name."""
-    for model in field.models:
-        for inner in fields_of(model) if model not in seen else ():
-            if inner.declared is not None:
-                yield inner.name, _references(inner)
-            for name, reference in _inside(inner, (*seen, model)):
-                yield f"{inner.name}.{name}", reference
 
 
 def _kind(field: ModelField) -> str:
