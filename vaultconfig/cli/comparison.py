@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from vaultconfig.cli.declared import DeclaredFields
 from vaultconfig.cli.failures import lines_of
 from vaultconfig.cli.findings import Status
 from vaultconfig.cli.survey import status_of
@@ -74,8 +75,7 @@ def compared(first: Report, second: Report, names: tuple[str, str]) -> Iterator[
     halves = (_Half(first, names[0]), _Half(second, names[1]))
     found = dict.fromkeys(name for half in halves for name in half.names)
     unread = list(_not_read(first.model, "", found))
-    order = {field.name: number for number, field in enumerate(fields_of(first.model))}
-    for name in sorted([*found, *unread], key=lambda name: order[name.partition(".")[0]]):
+    for name in sorted([*found, *unread], key=DeclaredFields(first.model).order):
         one, other = halves[0].side(name), halves[1].side(name)
         field = next((half.needs[name].field for half in halves if name in half.needs), None)
         references = references_of(field.declared) if field is not None else ()
