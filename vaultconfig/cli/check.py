@@ -40,7 +40,7 @@ from vaultconfig.cli.survey import (
     reads_of,
 )
 from vaultconfig.cli.tables import as_json
-from vaultconfig.cli.target import load_target
+from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.connection.connection import DEADLINE, Connection
 from vaultconfig.connection.env_files import dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
@@ -128,7 +128,7 @@ class _Checking:
         was_asked = self.connection is not None and self.failure is None and not self.offline
         return Findings(
             ok=not errors and all(item.status in FINE for item in fields),
-            target=f"{self.settings_cls.__module__}:{self.settings_cls.__qualname__}",
+            target=target_of(self.settings_cls),
             environment=environment_here().name,
             url=self.connection.url if self.connection else None,
             identity=self.identity,

@@ -17,7 +17,7 @@ from vaultconfig.cli.failures import exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.survey import not_asking, quiet
 from vaultconfig.cli.tables import as_json, lines_of, printable
-from vaultconfig.cli.target import load_target
+from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.cli.wording import count
 from vaultconfig.connection.environment import Environment, current_environment
 from vaultconfig.errors import NOT_FOUND, ConfigurationError
@@ -73,7 +73,7 @@ def diff(*, first: str, second: str, target: str | None, as_json_: bool) -> None
     quiet()
     reports = _reports(settings_cls, environments)
     found = Comparison(
-        target=f"{settings_cls.__module__}:{settings_cls.__qualname__}",
+        target=target_of(settings_cls),
         environments=names,
         fields=tuple(compared(*reports, names)),
     )

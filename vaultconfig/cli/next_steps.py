@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import click
 
 from vaultconfig.cli.plan import Fate
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
-
-_OTHERS: Final = 0o037  # what `check` does not allow them
+from vaultconfig.render.files import NOT_FOR_OTHERS
 
 
 def free_module() -> str:
@@ -76,7 +74,7 @@ def next_steps(
     for fate in fates:
         if fate.how == "text":
             yield f"export {fate.key}={shlex.quote(str(fate.variable.value))}"
-    if os.stat(file).st_mode & _OTHERS:
+    if os.stat(file).st_mode & NOT_FOR_OTHERS:
         yield f"chmod 600 {shlex.quote(file)}"
     directory, name = os.path.split(module)
     check = f"vaultconfig check {name.removesuffix('.py')}:Settings"

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from vaultconfig.cli.declared import below_here
 from vaultconfig.cli.findings import Problem
+from vaultconfig.cli.target import target_of
 from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.env_files import files_of, unreadable_lines
 from vaultconfig.connection.environment import Environment
@@ -34,7 +35,6 @@ _SKEW: Final = timedelta(seconds=30)
 _TOKEN_ENDS_SOON: Final = timedelta(days=1)
 _SECRET_ENDS_SOON: Final = timedelta(days=7)
 _READING: Final = frozenset({"secrets:read", "secrets:*", "admin", "*"})
-_OTHERS: Final = 0o037  # all that 0640 does not allow them
 
 
 def problems_of_connection(connection: Connection) -> Iterator[Problem]:
@@ -119,7 +119,7 @@ def problems_of_file(file: Path, *, encoding: str | None) -> Iterator[Problem]:
         told = f"{line} cannot be read and is ignored: fix or remove it"
         yield Problem("warning", "file", told, file=shown, line=int(line.split()[1]))
     mode = stat.S_IMODE(status.st_mode)
-    if mode & _OTHERS:
+    if mode & files.NOT_FOR_OTHERS:
         told = f"{file} can be read by other users (mode {mode:04o}): make it yours alone"
         yield Problem("error", "file", told, f"chmod 600 {quoted}", file=shown)
     ignore = f"echo {shlex.quote(file.name)} >> {shlex.quote(str(file.parent / '.gitignore'))}"
@@ -163,9 +163,8 @@ def problems_of_drift(
         yield Problem("note", "drift", told, file=shown)
     elif is_read:
         name = ["-e", environment.name] if environment.name else []
-        target = f"{model.__module__}:{model.__qualname__}"
-        render = shlex.join(["vaultconfig", "render", target, "-o", str(file), *name])
-        yield Problem("error", "drift", f"{told}; render it again", render, file=shown)
+        render = ["vaultconfig", "render", target_of(model), "-o", str(file), *name]
+        yield Problem("error", "drift", f"{told}; render it again", shlex.join(render), file=shown)
     else:
         told += f"; {model.__name__} does not read it in {environment}"
         yield Problem("note", "drift", told, file=shown)

@@ -49,6 +49,11 @@ def load_target(target: str | None) -> type[BaseSettings]:
     return _class_in(_imported(module_name, target), attribute)
 
 
+def target_of(settings_cls: type[BaseSettings]) -> str:
+    """Return what names *settings_cls* as a TARGET."""
+    return f"{settings_cls.__module__}:{settings_cls.__qualname__}"
+
+
 def _is_file(module: str) -> bool:
     return "/" in module or module.endswith(".py")
 

@@ -23,6 +23,9 @@ from vaultconfig.render.git import standing
 from vaultconfig.render.owners import is_foreign
 
 _WIDEST: Final = 0o640
+NOT_FOR_OTHERS: Final = 0o077 & ~_WIDEST
+"""The bits of a mode that let others do more with a file than that."""
+
 _DESCRIPTORS: Final = "/proc/self/fd"
 # Windows has few of them: there the directory's own access list protects a file.
 _SAFELY: Final = sum(getattr(os, n, 0) for n in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
