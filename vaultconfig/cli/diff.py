@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,9 +15,9 @@ from vaultconfig.cli.comparison import ComparedField, Side, compared, errors_in
 from vaultconfig.cli.failures import exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.survey import not_asking, quiet
-from vaultconfig.cli.tables import as_json, lines_of, printable
+from vaultconfig.cli.tables import as_json, print_lines, printable, row_lines, width_of
 from vaultconfig.cli.target import load_target, target_of
-from vaultconfig.cli.wording import count
+from vaultconfig.cli.wording import fields_counted
 from vaultconfig.connection.environment import Environment, current_environment
 from vaultconfig.errors import NOT_FOUND, ConfigurationError
 from vaultconfig.inspection import sources_for, survey_of_annotations
@@ -29,7 +28,8 @@ from vaultconfig.references.paths import fill
 from vaultconfig.source.asking import connection_for
 from vaultconfig.vaults.shared import resolve
 
-_COLOURS: Final = {"same": "green", "same reference": None, "differs": "yellow", "not read": None}
+_PLAIN: Final = ("STATUS", "same reference", "not read")
+_COLOURS: Final = {"same": "green", "differs": "yellow"}
 _MISSING: Final = 1
 
 
@@ -132,17 +132,13 @@ def _show(found: Comparison) -> None:
     rows = [(f.field, f.status, *map(_cell, f.sides), f.reference or "") for f in found.fields]
     header = ("FIELD", "STATUS", *found.environments, "REFERENCE")
     aligned = bool(rows) and sys.stdout.isatty()
-    lines = list(lines_of(rows, header=header, aligned=aligned))
-    if aligned and max(map(len, lines)) > shutil.get_terminal_size().columns:
+    lines = list(row_lines(rows, header=header, aligned=aligned, paint=_coloured))
+    width = shutil.get_terminal_size().columns
+    if aligned and any(width_of(click.unstyle(line)) > width for line in lines):
         # The references are what one can do without.
-        lines = list(lines_of([row[:-1] for row in rows], header=header[:-1], aligned=True))
-    if aligned:
-        click.echo(lines.pop(0))
-    start = 2 + max((len(row[0]) for row in [header, *rows]), default=0)
-    for line, field in zip(lines, found.fields, strict=True):
-        end = start + len(field.status)
-        status = click.style(line[start:end], fg=_COLOURS.get(field.status, "red"))
-        click.echo(line[:start] + status + line[end:] if aligned else line)
+        shorter = [row[:-1] for row in rows]
+        lines = list(row_lines(shorter, header=header[:-1], aligned=True, paint=_coloured))
+    print_lines(lines, sys.stdout)
     for field in found.fields:
         one, other = field.sides
         for side in (one,) if one.problem == other.problem else (one, other):
@@ -153,11 +149,14 @@ def _show(found: Comparison) -> None:
     if any("{" in (side.reference or "") for side in unfilled):
         told = "variables and .env do not count: use vault_variables, or a default of the field"
         click.echo(f"Hint: {told}", err=True)
-    counts = Counter(field.status for field in found.fields)
-    summary = ", ".join(f"{number} {status}" for status, number in counts.items())
-    told = f"{count(len(found.fields), 'field')}{summary and ': '}{summary}"
+    told = fields_counted([field.status for field in found.fields])
     click.echo(f"{' and '.join(found.environments)}: {told}", err=True)
 
 
 def _cell(side: Side) -> str:
     return ", ".join(map(str, side.versions)) or side.status
+
+
+def _coloured(column: int, text: str) -> str:
+    is_plain = column != 1 or text in _PLAIN
+    return text if is_plain else click.style(text, fg=_COLOURS.get(text, "red"))

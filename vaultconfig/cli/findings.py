@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from vaultconfig.cli.wording import count
+from vaultconfig.cli.wording import count, fields_counted
 
 Status = Literal[
     "ok",
@@ -138,9 +138,8 @@ class Findings:
 
 def summary_of(fields: Sequence[FieldFinding], problems: Sequence[Problem]) -> str:
     """Return such as ``12 fields: 10 ok, 1 missing, 1 denied · 2 warnings``."""
-    statuses = Counter(item.status for item in fields)
-    told = [f"{statuses[status]} {status}" for status in get_args(Status) if statuses[status]]
+    order = get_args(Status).index
+    told = fields_counted(sorted((item.status for item in fields), key=order))
     severities = Counter(item.severity for item in problems)
     around = [count(severities[name], name) for name in get_args(Severity) if severities[name]]
-    head = ": ".join(filter(None, [count(len(fields), "field"), ", ".join(told)]))
-    return " · ".join(filter(None, [head, ", ".join(around)]))
+    return " · ".join(filter(None, [told, ", ".join(around)]))

@@ -22,7 +22,7 @@ from vaultconfig.cli.moving import PATIENCE, Move, Pace, compared, written
 from vaultconfig.cli.next_steps import check_module, free_module, next_steps
 from vaultconfig.cli.options import check_can_ask, common, yes_option
 from vaultconfig.cli.plan import Fate, Planner
-from vaultconfig.cli.tables import lines_of
+from vaultconfig.cli.tables import row_lines
 from vaultconfig.cli.variables import Variable, read_variables, without
 from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
@@ -88,7 +88,7 @@ def import_(
         moves = compared(client, _secrets(fates))
         states: dict[str, str] = {move.path: move.state for move in moves}
         rows = [_row(fate, states, moved) for fate in fates]
-        for line in lines_of(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
+        for line in row_lines(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):
             click.echo(line, err=True)
         missing = _missing(moves, force=force)
         if not yes:

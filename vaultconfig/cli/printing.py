@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Final, TextIO
+from typing import Final
 
 import click
 
 from vaultconfig.cli.findings import FieldFinding, Findings, Problem
-from vaultconfig.cli.tables import printable
+from vaultconfig.cli.tables import print_lines, printable, width_of, wrapped
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "VERSION", "EXPIRES", "REFERENCE")
 _OK, _WRONG, _DOUBTFUL, _NEUTRAL = ("✓", "green"), ("✗", "red"), ("!", "yellow"), ("–", None)
@@ -25,7 +23,6 @@ _MARKS: Final[Mapping[str, tuple[str, str | None]]] = {
     "warning": _DOUBTFUL,
     "note": _NEUTRAL,
 }
-_ASCII: Final = str.maketrans({"✓": "+", "✗": "x", "–": "-", "·": "|", "…": "..."})
 _LEVELS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 _INDENT: Final = 4
 _STATUS, _REFERENCE = 1, 5  # their columns
@@ -39,20 +36,22 @@ def show_table(findings: Findings) -> None:
     reads = [] if findings.reads is None else [str(findings.reads)]
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
-        _print(_laid_out(findings, width), sys.stdout)
+        print_lines(_laid_out(findings, width), sys.stdout)
         for line in ("", *reads, findings.summary):
-            _print(_wrapped(line, width) or [""], sys.stdout)
+            print_lines(wrapped(line, width) or [""], sys.stdout)
         return
     rows = map(_cells, findings.fields)
     # In the order that programs which cut columns know.
-    _print(("\t".join((*row[:3], row[5], *row[3:5])) for row in rows), sys.stdout)
+    print_lines(("\t".join((*row[:3], row[5], *row[3:5])) for row in rows), sys.stdout)
     for problem, items in _by_problem(findings.fields).items():
-        _print([f"{', '.join(item.field for item in items)}: {printable(problem)}"], sys.stderr)
-        _print(_commands(items, ""), sys.stderr)
+        print_lines(
+            [f"{', '.join(item.field for item in items)}: {printable(problem)}"], sys.stderr
+        )
+        print_lines(_commands(items, ""), sys.stderr)
     for item in findings.problems:
         word = _coloured(f"{item.severity.capitalize()}:", item.severity)
-        _print([f"{word} {printable(item.message)}", *_commands([item], "")], sys.stderr)
-    _print([*reads, findings.summary], sys.stderr)
+        print_lines([f"{word} {printable(item.message)}", *_commands([item], "")], sys.stderr)
+    print_lines([*reads, findings.summary], sys.stderr)
 
 
 def show_annotations(findings: Findings) -> None:
@@ -64,7 +63,7 @@ def show_annotations(findings: Findings) -> None:
     for item in findings.problems:
         _annotate(_LEVELS[item.severity], item.kind, item.message, item)
     reads = [] if findings.reads is None else [str(findings.reads)]
-    _print([*reads, findings.summary], sys.stderr)
+    print_lines([*reads, findings.summary], sys.stderr)
 
 
 def _annotate(level: str, title: str, message: str, item: FieldFinding | Problem) -> None:
@@ -75,7 +74,7 @@ def _annotate(level: str, title: str, message: str, item: FieldFinding | Problem
         for name, value in places.items()
         if value is not None
     )
-    _print([f"::{level} {properties}::{_escaped(text)}"], sys.stdout)
+    print_lines([f"::{level} {properties}::{_escaped(text)}"], sys.stdout)
 
 
 def _escaped(text: str) -> str:
@@ -96,7 +95,7 @@ def _laid_out(findings: Findings, width: int) -> Iterator[str]:
         if number == 0:
             yield ""
         word = f"{item.severity.capitalize()}:"
-        first, *more = _wrapped(f"{word} {printable(item.message)}", width - _INDENT)
+        first, *more = wrapped(f"{word} {printable(item.message)}", width - _INDENT)
         head = _coloured(f"{_mark(item.severity)[0]} {word}", item.severity)
         yield head + first.removeprefix(word)
         yield from (" " * _INDENT + line for line in more)
@@ -108,19 +107,19 @@ def _rows(items: Sequence[FieldFinding], width: int) -> Iterator[str]:
     rows = [_cells(item) for item in items]
     used = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     # A very long name pushes its own row to the right, and not all others.
-    usual = [row for row in rows if _width(row[0]) <= max(width // 3, 20)] or rows
-    widths = [max(map(_width, column)) for column in zip(_HEADER, *usual, strict=True)]
+    usual = [row for row in rows if width_of(row[0]) <= max(width // 3, 20)] or rows
+    widths = [max(map(width_of, column)) for column in zip(_HEADER, *usual, strict=True)]
 
     def row_of(cells: Sequence[str], mark: str, word: str) -> Iterator[str]:
         parts, length = [f"{_coloured(mark, word)} "], 2
         for column in used:
-            text, gap = cells[column], max(0, widths[column] - _width(cells[column])) + 2
-            if column == _REFERENCE and text and length + _width(text) > width:
+            text, gap = cells[column], max(0, widths[column] - width_of(cells[column])) + 2
+            if column == _REFERENCE and text and length + width_of(text) > width:
                 # Below, in one piece, so that it can be pasted.
                 parts.append(f"\n{' ' * _INDENT}")
             parts.append(_coloured(text, word) if column == _STATUS else text)
             parts.append(" " * gap)
-            length += _width(text) + gap
+            length += width_of(text) + gap
         yield from (line.rstrip() for line in "".join(parts).split("\n"))
 
     yield from row_of(_HEADER, " ", "note") if rows else ()
@@ -131,7 +130,7 @@ def _rows(items: Sequence[FieldFinding], width: int) -> Iterator[str]:
         if item.problem and item is first:
             also = f" (also {', '.join(other.field for other in others)})" if others else ""
             text = printable(f"{item.problem}{also}")
-            yield from (" " * _INDENT + line for line in _wrapped(text, width - _INDENT))
+            yield from (" " * _INDENT + line for line in wrapped(text, width - _INDENT))
         yield from _commands([item], " " * _INDENT)
 
 
@@ -161,32 +160,3 @@ def _mark(word: str) -> tuple[str, str | None]:
 def _coloured(text: str, word: str) -> str:
     colour = _mark(word)[1]
     return click.style(text, fg=colour) if colour else text
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Return *text* in lines of *width*, broken between words only: a path can still be pasted."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and _width(lines[-1]) + 1 + _width(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
-def _width(text: str) -> int:
-    """Return how many columns *text* takes on a terminal."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
-
-
-def _print(lines: Iterable[str], stream: TextIO) -> None:
-    """Print *lines*, with what the encoding of *stream* does not have in other characters."""
-    encoding = stream.encoding or "ascii"
-    for line in lines:
-        with suppress(UnicodeEncodeError):
-            line.encode(encoding)
-            click.echo(line, file=stream)
-            continue
-        plain = line.translate(_ASCII).encode(encoding, "backslashreplace")
-        click.echo(plain.decode(encoding), file=stream)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from vaultconfig.errors import closest
 
@@ -16,3 +17,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return such as ``1 variable``, ``2 variables``."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def fields_counted(statuses: Sequence[str]) -> str:
+    """Return such as ``3 fields: 2 ok, 1 missing``, in the order in which they come."""
+    told = ", ".join(f"{number} {status}" for status, number in Counter(statuses).items())
+    return ": ".join(filter(None, [count(len(statuses), "field"), told]))
