@@ -57,6 +57,16 @@ def test_a_wrong_name_is_told_when_it_is_given(
     assert told in str(raised.value)
 
 
+def test_a_list_that_may_be_none() -> None:
+    """A collection is one in a union, too, and is rejected before anything is loaded."""
+
+    class Hosts(VaultSettings):
+        hosts: list[str] | None = None
+
+    with pytest.raises(ConfigurationError, match="hosts is not a single value"):
+        following(LiveSettings(Hosts), password="hosts")
+
+
 def test_only_live_settings_are_followed() -> None:
     """A snapshot would never rotate."""
     with pytest.raises(ConfigurationError, match="give it live"):

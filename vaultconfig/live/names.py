@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
 from vaultconfig.errors import ConfigurationError, closest
+from vaultconfig.loading.annotations import members_of
+from vaultconfig.loading.fields import ModelField, fields_of
 
 
-def annotations_of(model: type[BaseModel], name: object) -> list[Any]:
-    """Return the annotations of the field called *name*: several inside a union of models.
+def fields_called(model: type, name: object) -> list[ModelField]:
+    """Return the field called *name*: several inside a union of models.
 
     Behind what is not a model there may be anything, so that the list is empty.
 
@@ -24,32 +26,34 @@ def annotations_of(model: type[BaseModel], name: object) -> list[Any]:
         raise ConfigurationError(
             f"give the dotted name of a field, such as 'db.password', not a value of type {kind}"
         )
-    models, annotations = [model], list[Any]()
+    models, found = [model], list[ModelField]()
     for part in name.split("."):
         if not models:
             return []
-        annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-        if not annotations:
-            known = list(dict.fromkeys(field for m in models for field in m.model_fields))
+        inside = [field for kind in models for field in fields_of(kind)]
+        found = [field for field in inside if field.name == part]
+        if not found:
+            known = dict.fromkeys(field.name for field in inside)
             close = closest(part, known)
             meant = f" (did you mean {close}?)" if close else ""
             raise ConfigurationError(
                 f"{models[0].__name__} has no field {part!r}: it has {', '.join(known)}{meant}"
             )
-        models = _models_in(annotations)
-    return annotations
+        models = [kind for field in found for kind in field.models]
+    return found
 
 
-def check_single_value(model: type[BaseModel], name: object) -> None:
+def check_single_value(model: type, name: object) -> None:
     """Reject a *name* that a text can't come from, as far as the class can tell.
 
     Raises:
         ConfigurationError: There is no such field, or it is a model, a mapping or a list.
     """
-    annotations = annotations_of(model, name)
-    if models := _models_in(annotations):
+    fields = fields_called(model, name)
+    if models := [kind for field in fields for kind in field.models]:
         raise ConfigurationError(f"{name} is a {models[0].__name__}: name one of its fields")
-    if not annotations or any(map(_is_collection, annotations)):
+    kinds = [get_origin(kind) or kind for field in fields for kind in members_of(field.parts)]
+    if not fields or any(_is_collection(kind) for kind in kinds):
         raise ConfigurationError(f"{name} is not a single value: name a field that is one")
 
 
@@ -81,21 +85,6 @@ def text_at(settings: BaseModel, name: str) -> str | None:
     )
 
 
-def _models_in(annotations: Collection[Any]) -> list[type[BaseModel]]:
-    return [model for annotation in annotations for model in _models_of(annotation)]
-
-
-def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(getattr(annotation, "__value__", annotation)):
-        yield from _models_of(inner)
-
-
-def _is_collection(annotation: Any) -> bool:
-    kind = get_origin(annotation) or annotation
-    return (
-        isinstance(kind, type)
-        and issubclass(kind, Collection)
-        and not issubclass(kind, str | bytes)
-    )
+def _is_collection(kind: Any) -> bool:
+    is_one = isinstance(kind, type) and issubclass(kind, Collection | BaseModel)
+    return is_one and not issubclass(kind, str | bytes)

@@ -24,7 +24,7 @@ from vaultconfig.live.first_read import FirstRead
 from vaultconfig.live.following import Following
 from vaultconfig.live.health import Health
 from vaultconfig.live.listeners import Listeners
-from vaultconfig.live.names import annotations_of
+from vaultconfig.live.names import fields_called
 from vaultconfig.live.processes import close_when_ending, follow, others_use
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Refusal, retrying
@@ -382,7 +382,7 @@ class LiveSettings(Generic[T]):
         """
         fields = {fields} if isinstance(fields, str) else fields
         for name in fields or ():
-            annotations_of(self._settings_cls, name)
+            fields_called(self._settings_cls, name)
         self._listeners.on_change(listener, fields)
 
     def on_error(self, listener: Callable[[Exception], object]) -> None:
