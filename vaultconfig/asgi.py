@@ -17,7 +17,7 @@ from anyio import CancelScope, to_thread
 from pydantic import ValidationError
 
 from vaultconfig.errors import ConfigurationError, VaultConfigError
-from vaultconfig.live import LiveSettings
+from vaultconfig.live import LiveSettings, check_live
 from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
 
@@ -56,7 +56,7 @@ def lifespan(live: LiveSettings[Any], own: Lifespan[App] | None = None) -> Lifes
         VaultConfigError: The settings can't be loaded, so the application does not start.
         pydantic.ValidationError: The values do not fit, likewise.
     """
-    check(live, "lifespan", "Starlette(lifespan=lifespan(live))")
+    check_live(live, "lifespan()", "Starlette(lifespan=lifespan(live))")
 
     @asynccontextmanager
     async def around(app: App) -> AsyncIterator[Any]:
@@ -83,7 +83,7 @@ def with_settings(app: ASGIApp, live: LiveSettings[Any]) -> ASGIApp:
     Raises:
         ConfigurationError: *live* is something else.
     """
-    check(live, "with_settings", "with_settings(app, live)")
+    check_live(live, "with_settings()", "with_settings(app, live)")
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -148,7 +148,7 @@ def health(live: LiveSettings[Any], *, details: bool = False) -> ASGIApp:
     Raises:
         ConfigurationError: *live* is something else.
     """
-    check(live, "health", "health(live)")
+    check_live(live, "health()", "health(live)")
 
     # Litestar wants these three names.
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
@@ -184,14 +184,6 @@ def readiness(live: LiveSettings[Any], *, details: bool) -> Answer:
         return 503, {"state": "not loaded"}
     told = all_of_it if details else {name: all_of_it[name] for name in ("state", "age")}
     return 503 if told["state"] == "expired" else 200, told
-
-
-def check(live: object, name: str, written: str) -> None:
-    """Reject what is not live settings, such as the class."""
-    if not isinstance(live, LiveSettings):
-        raise ConfigurationError(
-            f"{name}() takes live settings: write {written}, where live is LiveSettings(Settings)"
-        )
 
 
 def _start(live: LiveSettings[Any]) -> Exception | None:

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 
 from vaultconfig import asgi
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
-from vaultconfig.live import LiveSettings
+from vaultconfig.live import LiveSettings, check_live
 
 __all__ = ["health_router", "lifespan"]
 
@@ -23,12 +23,9 @@ Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 
 def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespan:
-    """Return a lifespan that loads *live* before the first request and closes it after the last.
+    """Return the lifespan that `vaultconfig.asgi.lifespan` describes.
 
-    The application's own lifespan runs inside it: it finds the settings loaded, and its state is
-    passed on. Of several applications that share *live* the last to end closes it. From now on an
-    expired `live.current` is answered with 503. For several settings, give the lifespan of one
-    as the other's *own*.
+    From now on an expired `live.current` is answered with 503.
 
     Args:
         live: Not started yet, or closed.
@@ -36,12 +33,8 @@ def lifespan(live: LiveSettings[Any], own: Lifespan | None = None, /) -> Lifespa
 
     Raises:
         ConfigurationError: *live* is something else.
-
-    Raises (once it runs):
-        VaultConfigError: The settings can't be loaded, so the application does not start.
-        pydantic.ValidationError: The values do not fit, likewise.
     """
-    asgi.check(live, "lifespan", "FastAPI(lifespan=lifespan(live))")
+    check_live(live, "lifespan()", "FastAPI(lifespan=lifespan(live))")
     live.translate_errors(_in_terms_of_http)
     return asgi.lifespan(live, own)
 
@@ -54,7 +47,11 @@ def health_router(live: LiveSettings[Any], *, details: bool = False) -> APIRoute
     Args:
         live: The settings whose health is shown.
         details: Also show paths, versions and the last error, where only operators can ask.
+
+    Raises:
+        ConfigurationError: *live* is something else.
     """
+    check_live(live, "health_router()", "health_router(live)")
     router = APIRouter(include_in_schema=False)
 
     @router.get("/livez")

@@ -7,7 +7,7 @@ from traceback import format_exception_only
 from typing import Any
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.live import LiveSettings
+from vaultconfig.live import LiveSettings, check_live
 
 __all__ = ["RedactingFormatter"]
 
@@ -33,11 +33,7 @@ class RedactingFormatter(logging.Formatter):
 
     def __init__(self, live: LiveSettings[Any], formatter: logging.Formatter | None = None) -> None:
         super().__init__()
-        if not isinstance(live, LiveSettings):
-            raise ConfigurationError(
-                f"RedactingFormatter takes live settings first, not {type(live).__name__}: give it"
-                " the object LiveSettings(Settings) that your application reads"
-            )
+        check_live(live, "RedactingFormatter", "RedactingFormatter(live, …)")
         if formatter is not None and not isinstance(formatter, logging.Formatter):
             raise ConfigurationError(
                 f"RedactingFormatter takes a logging.Formatter, not {type(formatter).__name__}: in"

@@ -69,7 +69,7 @@ def test_a_list_that_may_be_none() -> None:
 
 def test_only_live_settings_are_followed() -> None:
     """A snapshot would never rotate."""
-    with pytest.raises(ConfigurationError, match="give it live"):
+    with pytest.raises(ConfigurationError, match="takes live settings: write live"):
         following(object(), password="password")  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from tests.live.rig import LONG, eventually
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError, VaultUnavailableError
-from vaultconfig.fastapi import lifespan
+from vaultconfig.fastapi import health_router, lifespan
 
 OwnLifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
@@ -238,6 +238,8 @@ def test_what_is_not_live_is_refused(wrong: Any) -> None:
     """As in ``FastAPI(lifespan=lifespan)``, where the call was forgotten."""
     with pytest.raises(ConfigurationError, match=r"write FastAPI\(lifespan=lifespan\(live\)\)"):
         lifespan(wrong)
+    with pytest.raises(ConfigurationError, match=r"write health_router\(live\)"):
+        health_router(wrong)
 
 
 def test_two_applications_on_one_live(filled: DevServer, live: LiveSettings[Settings]) -> None:

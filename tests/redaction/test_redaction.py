@@ -473,7 +473,7 @@ def test_many_threads_log_through_a_rotation(
 def test_what_it_is_given_is_checked(live: LiveSettings[Settings]) -> None:
     """The class, a snapshot, or the name of a formatter are mistakes that say so."""
     for wrong in (Settings, live.current, None):
-        with pytest.raises(ConfigurationError, match="takes live settings first"):
+        with pytest.raises(ConfigurationError, match="takes live settings: write"):
             RedactingFormatter(wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"takes a logging\.Formatter, not str"):
         RedactingFormatter(live, "plain")  # type: ignore[arg-type]

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
-from vaultconfig.errors import ConfigurationError
-from vaultconfig.live import LiveSettings
+from vaultconfig.live import LiveSettings, check_live
 from vaultconfig.live.names import check_single_value, text_at
 
 T = TypeVar("T")
@@ -41,10 +40,7 @@ class Login:
         Raises:
             ConfigurationError: One is no field that holds a single value, or *live* is not live.
         """
-        if not isinstance(live, LiveSettings):
-            raise ConfigurationError(
-                "a login follows live settings: give it live, where live = LiveSettings(Settings)"
-            )
+        check_live(live, "the login of a driver", "live")
         named = {keyword: name for keyword, name in others.items() if name is not None}
         named["password"] = password
         for name in named.values():

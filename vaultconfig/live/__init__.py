@@ -2,6 +2,6 @@
 
 from vaultconfig.live.change import Change
 from vaultconfig.live.health import Health
-from vaultconfig.live.settings import LiveSettings
+from vaultconfig.live.settings import LiveSettings, check_live
 
-__all__ = ["Change", "Health", "LiveSettings"]
+__all__ = ["Change", "Health", "LiveSettings", "check_live"]

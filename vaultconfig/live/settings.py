@@ -552,3 +552,20 @@ class LiveSettings(Generic[T]):
                     f" call start() first{instead}"
                 ),
             )
+
+
+def check_live(live: object, taker: str, written: str) -> None:
+    """Reject what is not live settings, such as the class or a snapshot, which would never rotate.
+
+    Args:
+        live: What *taker* was given.
+        taker: What takes live settings.
+        written: How that is written.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if not isinstance(live, LiveSettings):
+        raise ConfigurationError(
+            f"{taker} takes live settings: write {written}, where live is LiveSettings(Settings)"
+        )
