@@ -133,7 +133,7 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         """Load the settings, as ``Settings()`` does.
 
         A type checker without pydantic's plugin reports the fields without a default as missing
-        arguments of ``Settings()``; of this it does not.
+        arguments of ``Settings()``, but not of this method.
 
         Args:
             values: As of the class itself.
@@ -148,7 +148,7 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
     async def aload(cls, **values: Any) -> Self:
         """Load the settings in a daemon thread, while the event loop of asyncio goes on.
 
-        Cancelling returns at once; the request under way ends within its deadline, unheard.
+        Cancelling returns at once; the request under way ends within its deadline, without effect.
 
         Args:
             values: As of the class itself.

@@ -17,7 +17,8 @@ async def in_daemon_thread(call: Callable[[], R]) -> R:
     """Run *call* in a daemon thread, with a copy of this context, and return what it returns.
 
     Not in the executor of the loop: that has few threads, which look up names too, and Ctrl-C
-    would wait for them. Cancelling returns at once; *call* then runs to its end unheard.
+    would wait for them. Cancelling returns at once; *call* then runs to its end, and its outcome
+    is dropped.
 
     Raises:
         BaseException: What *call* raised.

@@ -226,7 +226,7 @@ def test_put_tells_of_another_writer(project: Project, vault: DevServer) -> None
     ended = project.run("put", "db", "user=-", text=b"c")
     assert (ended.code, ended.out) == (1, "db: version 3\n")
     assert only_lines(ended) == [
-        "Warning: version 2 was written by somebody else in the meantime, and is not part of this "
+        "Warning: version 2 came from another writer in between, and is not part of this "
         "one: compare it by vaultconfig get 'db?version=2'"
     ]
     vault.fault(method="GET", path="db", code="secret_not_found", times=1)

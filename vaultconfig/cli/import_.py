@@ -215,7 +215,7 @@ def _written(client: VaultClient, missing: Sequence[Move], moved: Collection[str
     if not moved:
         return "Nothing to move: --secret KEY moves a variable all the same"
     if not missing:
-        return "Nothing to write: the vault has it all."
+        return "Nothing to write: all of it is in the vault already."
     done = written(client, missing, Pace())
     with click.progressbar(done, length=len(missing), label="Writing", file=sys.stderr) as progress:
         for _ in progress:

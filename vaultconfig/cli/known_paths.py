@@ -1,6 +1,6 @@
 """The paths and fields in the vault, names alone, for a shell to complete.
 
-Silent whatever happens, and over in about a second: somebody is typing.
+It says nothing, whatever happens, and takes about a second at most: the user is typing.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def put(
         click.echo(f"Warning: it was to expire at {end}; put sets no such end", err=True)
     if between:
         click.echo(
-            f"Warning: version {between} was written by somebody else in the meantime, and is not "
+            f"Warning: version {between} came from another writer in between, and is not "
             f"part of this one: compare it by vaultconfig get '{path}?version={between}'",
             err=True,
         )

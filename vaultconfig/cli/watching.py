@@ -23,7 +23,7 @@ from vaultconfig.errors import VaultConfigError
 from vaultconfig.live import LiveSettings
 
 LOOK_AGAIN: Final = 1.0
-"""Seconds after which whoever waits for news looks at the clock: settings can also just age."""
+"""Seconds after which a loop that waits for news looks at the clock: settings can also just age."""
 _WRITE_AGAIN: Final = 5.0  # seconds
 
 

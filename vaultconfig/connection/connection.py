@@ -180,7 +180,7 @@ _SERVICE = re.compile(r"PORT|PORT_\d+_.*|SERVICE_HOST|SERVICE_PORT.*")
 
 
 def misspelt_variables(names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield each of *names* that looks like one of ours and is none, and which may be meant."""
+    """Yield each of *names* that looks like one of ours but is not, and which may be meant."""
     # Without the prefix: it makes all of our names similar, and users often take another of them.
     ours = {name.partition("_")[2]: name for name in OWN_VARIABLES}
     for name in names:

@@ -1,7 +1,7 @@
 """Masks the values that it knows in finished texts, such as the lines of a log. Pure.
 
-Whoever masks takes no lock and builds nothing: what is known is replaced as a whole when something
-is learned.
+Masking takes no lock and builds nothing: what is known is replaced as a whole when something is
+learned.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ PREVIOUS: Final = 1000
 # six characters in a row, wherever they stand, one of their four pieces is.
 _pieces: Final = re.compile("(...).?", re.DOTALL).findall
 _PIECE: Final = 3
-_PLACES: Final = (
-    32  # characters of a form, among which six characters are looked for that few others have
-)
+# Characters of a form, among which six are looked for that few other forms have.
+_PLACES: Final = 32
 
 _SAFE: Final = ("", "/", " +", "!$&'()*+,/:;=@")  # quote's own sets, SQLAlchemy's, that of a path
 _CODE: Final = re.compile("%..")

@@ -247,9 +247,8 @@ def _stage(
         _check(directory, existing)  # once more: it decides to whom the new file belongs
         if existing is not None and hasattr(os, "fchown"):
             for owner, group in ((-1, existing.st_gid), (existing.st_uid, -1)):
-                with suppress(
-                    OSError
-                ):  # only root may give files away, others only to their groups
+                # Only root may give files away, others only to their groups.
+                with suppress(OSError):
                     os.fchown(descriptor, owner, group)
         _set_mode(descriptor, mode)
         file.write(content.encode() if isinstance(content, str) else content)
