@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from pydantic_settings import BaseSettings
 
-from vaultconfig.cli.comparison import ComparedField, Side, compared, errors_in
+from vaultconfig.cli.comparison import ComparedField, compared, errors_in
 from vaultconfig.cli.failures import exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.survey import not_asking, quiet
@@ -129,7 +129,10 @@ def _code(reports: Sequence[Report]) -> int:
 
 
 def _show(found: Comparison) -> None:
-    rows = [(f.field, f.status, *map(_cell, f.sides), f.reference or "") for f in found.fields]
+    rows = []
+    for field in found.fields:
+        sides = [", ".join(map(str, side.versions)) or side.status for side in field.sides]
+        rows.append((field.field, field.status, *sides, field.reference or ""))
     header = ("FIELD", "STATUS", *found.environments, "REFERENCE")
     aligned = bool(rows) and sys.stdout.isatty()
     lines = list(row_lines(rows, header=header, aligned=aligned, paint=_coloured))
@@ -151,10 +154,6 @@ def _show(found: Comparison) -> None:
         click.echo(f"Hint: {told}", err=True)
     told = fields_counted([field.status for field in found.fields])
     click.echo(f"{' and '.join(found.environments)}: {told}", err=True)
-
-
-def _cell(side: Side) -> str:
-    return ", ".join(map(str, side.versions)) or side.status
 
 
 def _coloured(column: int, text: str) -> str:

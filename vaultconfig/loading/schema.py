@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import GetJsonSchemaHandler
 
-from vaultconfig.loading.fields import ModelField, fields_of
+from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.needs import references_of
 from vaultconfig.references import VaultRef
 
@@ -45,18 +45,14 @@ def add_references(
             # Of a template only these: the text around them may be secret.
             is_one = isinstance(field.declared, VaultRef)
             found.setdefault(KEY, references[0] if is_one else references)
-        if found.get("default") is not None and not _is_given(field, "default"):
+        said = field.info.json_schema_extra
+        is_said = isinstance(said, dict) and "default" in said
+        if found.get("default") is not None and not is_said:
             del found["default"]
         for nested in _nested_in(found, handler):
             for inner in field.models:
                 if inner not in seen and nested.get("title") == _title(inner):
                     add_references(nested, inner, handler, seen | {model})
-
-
-def _is_given(field: ModelField, key: str) -> bool:
-    """Whether the class itself says *key* for the schema of *field*."""
-    extra = field.info.json_schema_extra
-    return isinstance(extra, dict) and key in extra
 
 
 def _nested_in(schema: Any, handler: GetJsonSchemaHandler) -> Iterator[dict[str, Any]]:

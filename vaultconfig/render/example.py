@@ -102,7 +102,8 @@ class _Entry:
         around = [above[".".join(steps[:end])] for end in range(len(steps), 0, -1)]
         shown = next((found for found in map(_references, around) if found), None)
         is_part = len(self.lookup.place) > len(self.lookup.entry)
-        told = [_kind(field), "as JSON" if field.takes_objects else "in JSON" if is_part else None]
+        kind = " or ".join(dict.fromkeys(map(_named, members_of(field.parts)))) or "null"
+        told = [kind, "as JSON" if field.takes_objects else "in JSON" if is_part else None]
         if shown:
             told.append(f"from {shown}")
         elif field.info.is_required():
@@ -203,10 +204,6 @@ def _description(field: ModelField) -> list[str]:
 def _references(field: ModelField) -> str:
     # Of a template only these: the text around them may be secret.
     return ", ".join(map(str, references_of(field.declared)))
-
-
-def _kind(field: ModelField) -> str:
-    return " or ".join(dict.fromkeys(map(_named, members_of(field.parts)))) or "null"
 
 
 def _named(annotation: Any) -> str:
