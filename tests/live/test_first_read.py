@@ -16,7 +16,7 @@ import pytest
 from tests.live.rig import LONG, VERY_LONG, Ahead, Clock, eventually, reads, without_waiting
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
-from vaultconfig.live import first_read, settings
+from vaultconfig.live import first_read, kept_fresh
 from vaultconfig.live.refresher import Seams
 from vaultconfig.live.worker import OurThread, Worker
 
@@ -113,7 +113,7 @@ def test_an_attempt_that_is_over_is_not_waited_for(
             super().__init__(*args, **options)
             eventually(lambda: dormant._refresher.attempts == 1)
 
-    monkeypatch.setattr(settings, "Worker", Quick)
+    monkeypatch.setattr(kept_fresh, "Worker", Quick)
     vault.stop()
     assert without_waiting(lambda: dormant.current.key) == "k1"
     vault.start()

@@ -1,36 +1,31 @@
-"""LiveSettings: settings that stay fresh, and are read without a lock."""
+"""LiveSettings: settings that stay fresh, and are read without a lock.
+
+What is called stands here; what goes on by itself is in `kept_fresh`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import itertools
-import logging
 import math
-import sys
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeAlias, TypeVar, overload
+from typing import Any, NoReturn, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.live.change import Change
-from vaultconfig.live.first_read import FirstRead
-from vaultconfig.live.following import Following
 from vaultconfig.live.health import Health
-from vaultconfig.live.listeners import Listeners
+from vaultconfig.live.kept_fresh import KeptFresh
 from vaultconfig.live.names import fields_called
-from vaultconfig.live.processes import close_when_ending, follow, others_use
-from vaultconfig.live.refresher import Refresher, Seams
+from vaultconfig.live.refresher import Seams
 from vaultconfig.live.retrying import Refusal, retrying
-from vaultconfig.live.watcher import Watcher
-from vaultconfig.live.worker import Worker, reject_late_patches
-from vaultconfig.log import say
+from vaultconfig.live.worker import reject_late_patches
 from vaultconfig.masking.redactor import Redactor
 from vaultconfig.settings import check_arguments
 from vaultconfig.threads import in_daemon_thread
@@ -40,11 +35,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Translation: TypeAlias = Callable[["LiveSettings[Any]", VaultConfigError], VaultConfigError]
 
-_LONGEST_CLOSE = 0.9  # seconds
-_NO_THREADS = "the settings are not refreshed: the system starts no more threads"
 
-
-class LiveSettings(Generic[T]):
+class LiveSettings(KeptFresh[T]):
     """Settings of one class that follow the vault: through rotations, outages and forks.
 
     Making one does no I/O, so it may stand at the top of a module. `start` loads; from then on
@@ -69,31 +61,15 @@ class LiveSettings(Generic[T]):
                 f"LiveSettings takes the class, not an instance: give it {name}"
             )
         check_arguments(settings_cls, arguments)
-        self._settings_cls = settings_cls
-        self._seams = seams or Seams()
-        self._clock = self._seams.clock
-        self._arguments = arguments
-        self._listeners = Listeners[T]()
-        self._redactor = Redactor()
-        self._refresher = self._new_refresher()
-        self._translation: Translation = lambda _, error: error
         self._loads = self._closings = 0
         self._load_error: VaultConfigError | None = None
-        self._reset()
-        follow(self)
+        super().__init__(settings_cls, seams or Seams(), arguments)
 
     def _reset(self) -> None:
-        """Reset to "not running": the next read of `current` starts the thread."""
-        self._loading = threading.RLock()  # a signal handler may come back into each of them
-        self._lock = threading.RLock()
+        super()._reset()
+        self._loading = threading.RLock()  # a signal handler may come back into it
         self._users = self._left_over = 0  # `with` blocks: open, and open at a close
-        self._lacks_threads = False
-        self._first_read = FirstRead()
-        self._worker: Worker | None = None
-        self._watcher: Watcher | None = None
         self._catching_up: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Task[T]] = {}
-        self._settings: T | None = None
-        self._readable_until = -math.inf
 
     def __repr__(self) -> str:
         return f"LiveSettings({self._settings_cls.__name__})"
@@ -225,12 +201,6 @@ class LiveSettings(Generic[T]):
             self._listeners.teller.tell_loaded(refresher.snapshot.settings)
             return refresher.snapshot.settings
 
-    def _new_refresher(self) -> Refresher[T]:
-        following = Following(
-            self._settings_cls, self._arguments, clock=self._clock, redactor=self._redactor
-        )
-        return Refresher(following, self._seams)
-
     def close(self) -> None:
         """Stop refreshing; the last settings can be read until they expire.
 
@@ -245,22 +215,6 @@ class LiveSettings(Generic[T]):
     def _end(self) -> None:
         self._refresher.is_ended = True
         self._end_threads()
-
-    def _end_threads(self) -> None:
-        until = time.monotonic() + _LONGEST_CLOSE
-        with self._lock:
-            watcher, worker = self._watcher, self._worker
-            self._worker = self._watcher = None
-        threads = [thread for thread in (watcher, worker) if thread is not None]
-        for thread in threads:
-            thread.end()
-        if watcher is not None:  # it may be subscribing, and has to learn what to delete
-            watcher.join(_LONGEST_CLOSE / 2)
-        vault = self._refresher.vault
-        if vault is not None and not others_use(vault):
-            vault.close()  # which ends the requests under way, too
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
 
     def refresh(self) -> None:
         """Read everything from the vault, now, in one round trip.
@@ -453,105 +407,6 @@ class LiveSettings(Generic[T]):
         if self._refresher.is_loaded:
             self._redactor.learn(self._refresher.snapshot.values(), are_all=True)
         return self._redactor
-
-    def uses(self, vault: object) -> bool:
-        """Whether requests to *vault* are made for these settings."""
-        return self._worker is not None and self._refresher.vault is vault
-
-    def after_fork(self) -> None:
-        """Begin anew in a forked child; called by the hook of the process."""
-        self._refresher = self._refresher.in_child()
-        self._listeners.after_fork()
-        self._reset()
-
-    def _current(self) -> T:
-        self._require_loaded()
-        self._wake_up()
-        self._first_read.wait(self._refresher)
-        if self._clock() < self._refresher.expires_at():
-            return self._refresher.snapshot.settings
-        health = self._refresher.health()
-        raise self._translation(
-            self,
-            SettingsExpiredError(
-                f"the settings are {health.age:.0f} s old, more than max_stale allows:"
-                f" {health.last_error or 'they were not refreshed'}"
-            ),
-        )
-
-    def _wake_up(self) -> None:
-        """Start the threads that are needed, and let `current` take the short way."""
-        with self._lock:
-            refresher = self._refresher
-            if refresher.vault is not None and not refresher.is_ended:
-                try:
-                    self._start_threads(refresher)
-                    self._lacks_threads = False
-                except RuntimeError:  # the next read tries again; this one is still served
-                    if not self._lacks_threads:
-                        say(logging.ERROR, _NO_THREADS)
-                    self._lacks_threads = True
-            self._listeners.go_on()
-            self._expose()
-
-    def _start_threads(self, refresher: Refresher[T]) -> None:
-        """Start the threads that are missing, or that have died."""
-        attempts = refresher.attempts  # before a thread that starts here makes one
-        is_dormant = self._clock() >= refresher.overdue_at()
-        if self._worker is None or not self._worker.is_alive:
-            reject_late_patches()
-            is_dormant = True
-            self._worker = Worker(self._step, name="refresh", clock=self._clock)
-            close_when_ending(self)
-        if self._watcher is None or not self._watcher.is_alive:
-            self._watcher = Watcher(refresher, self._seams)
-        self._watcher.worker = self._worker
-        if is_dormant:
-            self._first_read.begin(refresher, attempts)
-            self._worker.wake()  # after a sleep of the machine it would go on waiting
-
-    def _expose(self) -> None:
-        """Let `current` read the newest snapshot: set the settings first, then until when."""
-        refresher = self._refresher
-        self._settings = refresher.snapshot.settings
-        self._readable_until = (
-            -math.inf
-            if self._lacks_threads or self._first_read.is_due(refresher)
-            else min(refresher.expires_at(), refresher.overdue_at())
-        )
-
-    def _step(self) -> float:
-        self._refresher.step()
-        self._publish()
-        self._wake_up()
-        return max(0.0, self._refresher.next_at() - self._clock())
-
-    def _publish(self) -> None:
-        """Show readers, the log and the listeners what has been refreshed."""
-        with self._lock:
-            if not self._refresher.is_outdated():
-                self._first_read.end()
-            self._expose()
-            while self._refresher.outcomes:
-                self._listeners.tell(self._refresher.outcomes.popleft())
-
-    def _publish_and_wake(self) -> None:
-        self._publish()
-        with self._lock:
-            if self._worker is not None:  # it may have to try again sooner than it was going to
-                self._worker.wake()
-
-    def _require_loaded(self) -> None:
-        if not self._refresher.is_loaded:
-            lifespan = "FastAPI(lifespan=vaultconfig.fastapi.lifespan(live))"
-            instead = f", or write {lifespan}" if "fastapi" in sys.modules else ""
-            raise self._translation(
-                self,
-                ConfigurationError(
-                    f"the live settings of {self._settings_cls.__name__} have not been loaded:"
-                    f" call start() first{instead}"
-                ),
-            )
 
 
 def check_live(live: object, taker: str, written: str) -> None:
