@@ -18,7 +18,7 @@ from vaultconfig.cli.connecting import (
     reference_from,
 )
 from vaultconfig.cli.declaration import class_text
-from vaultconfig.cli.moving import PATIENCE, Move, Pace, compared, written
+from vaultconfig.cli.moving import PATIENCE, Move, Pace, moves_for, written
 from vaultconfig.cli.next_steps import check_module, free_module, next_steps
 from vaultconfig.cli.options import check_can_ask, common, yes_option
 from vaultconfig.cli.plan import Fate, Planner
@@ -85,7 +85,7 @@ def import_(
     moved = _moved(fates)
     commented = moved if comment_out else {}
     with open_vault(deadline=PATIENCE) as client:
-        moves = compared(client, _secrets(fates))
+        moves = moves_for(client, _secrets(fates))
         states: dict[str, str] = {move.path: move.state for move in moves}
         rows = [_row(fate, states, moved) for fate in fates]
         for line in row_lines(rows, header=("KEY", "GOES TO", "STATE"), aligned=bool(rows)):

@@ -36,7 +36,7 @@ class Move:
     present: Mapping[str, object] = field(repr=False)
 
 
-def compared(client: VaultClient, secrets: Mapping[str, Mapping[str, str]]) -> list[Move]:
+def moves_for(client: VaultClient, secrets: Mapping[str, Mapping[str, str]]) -> list[Move]:
     """Return what there is to do to have *secrets*, fields by path, in the vault.
 
     Raises:
