@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.connecting import environment_here
 from vaultconfig.cli.declared import DeclaredFields
-from vaultconfig.cli.failures import CONFIGURATION, exit_code
+from vaultconfig.cli.failures import CONFIGURATION, DIFFERS, exit_code
 from vaultconfig.cli.findings import FINE, Findings, Problem, summary_of
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.overlooked import (
@@ -55,7 +55,6 @@ from vaultconfig.source.hints import hint
 from vaultconfig.source.situation import Situation
 from vaultconfig.vaults.shared import connect, resolve
 
-_WRONG: Final = 1
 _DEVELOP: Final = f"export {VARIABLE}=development"
 
 
@@ -93,7 +92,7 @@ def check(*, target: str | None, offline: bool, format_: str | None, as_json_: b
         show_annotations(findings)
     else:
         show_table(findings)
-    click.get_current_context().exit(checking.code or (0 if findings.ok else _WRONG))
+    click.get_current_context().exit(checking.code or (0 if findings.ok else DIFFERS))
 
 
 @dataclass(slots=True)

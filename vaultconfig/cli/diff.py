@@ -12,7 +12,7 @@ import click
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.comparison import ComparedField, compared, errors_in
-from vaultconfig.cli.failures import exit_code
+from vaultconfig.cli.failures import DIFFERS, exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.survey import not_asking, quiet
 from vaultconfig.cli.tables import as_json, print_lines, printable, row_lines, width_of
@@ -30,7 +30,6 @@ from vaultconfig.vaults.shared import resolve
 
 _PLAIN: Final = ("STATUS", "same reference", "not read")
 _COLOURS: Final = {"same": "green", "differs": "yellow"}
-_MISSING: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,7 @@ def diff(*, first: str, second: str, target: str | None, as_json_: bool) -> None
 def _environment(name: str) -> Environment:
     try:
         found = current_environment(name, declared=None, environ={})
+        # Not every name that an environment may have can stand in a path.
         fill("{environment}", {"environment": found.name or ""})
     except ConfigurationError:
         raise click.UsageError(
@@ -125,7 +125,7 @@ def _code(reports: Sequence[Report]) -> int:
     others = [error for error in errors if not isinstance(error, NOT_FOUND)]
     if others:
         return exit_code(ExceptionGroup("", others))
-    return _MISSING if errors else 0
+    return DIFFERS if errors else 0
 
 
 def _show(found: Comparison) -> None:

@@ -24,6 +24,9 @@ from vaultconfig.errors import (
 )
 from vaultconfig.loading.descriptions import lines_about, place_of
 
+DIFFERS: Final = 1
+"""Nothing failed, but something differs, is missing or is wrong."""
+
 CONFIGURATION: Final = 3
 AUTHENTICATION: Final = 4
 DENIED: Final = 5

@@ -11,6 +11,7 @@ import click
 
 from vaultconfig.cli.findings import FieldFinding, Findings, Problem
 from vaultconfig.cli.tables import print_lines, printable, width_of, wrapped
+from vaultconfig.cli.wording import moment
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "VERSION", "EXPIRES", "REFERENCE")
 _OK, _WRONG, _DOUBTFUL, _NEUTRAL = ("✓", "green"), ("✗", "red"), ("!", "yellow"), ("–", None)
@@ -136,7 +137,7 @@ def _rows(items: Sequence[FieldFinding], width: int) -> Iterator[str]:
 
 def _cells(item: FieldFinding) -> tuple[str, ...]:
     version = "" if item.version is None else str(item.version)
-    expires = item.expires_at.isoformat(" ", "minutes") if item.expires_at else ""
+    expires = moment(item.expires_at) if item.expires_at else ""
     cells = item.field, item.status, item.source, version, expires, item.reference or ""
     return tuple(map(printable, cells))
 

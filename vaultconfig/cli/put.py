@@ -10,8 +10,10 @@ from typing import Final
 import click
 
 from vaultconfig.cli.connecting import open_vault, path_from
+from vaultconfig.cli.failures import DIFFERS
 from vaultconfig.cli.options import common, complete_path, json_option
 from vaultconfig.cli.tables import as_json, printable
+from vaultconfig.cli.wording import moment
 from vaultconfig.client import VaultClient, WriteResult
 from vaultconfig.errors import (
     AuthenticationError,
@@ -22,7 +24,6 @@ from vaultconfig.errors import (
 from vaultconfig.secret import Secret
 
 _LARGEST: Final = 8 * 1024 * 1024
-_DIFFERS: Final = 1
 
 
 @click.command()
@@ -97,7 +98,7 @@ def put(
             f"Warning: no longer in it: {names}; version {result.version - 1} has them", err=True
         )
     if present and present.expires_at:
-        end = present.expires_at.isoformat(" ", "minutes")
+        end = moment(present.expires_at)
         click.echo(f"Warning: it was to expire at {end}; put sets no such end", err=True)
     if between:
         click.echo(
@@ -105,7 +106,7 @@ def put(
             f"part of this one: compare it by vaultconfig get '{path}?version={between}'",
             err=True,
         )
-        click.get_current_context().exit(_DIFFERS)
+        click.get_current_context().exit(DIFFERS)
 
 
 def _present(client: VaultClient, path: str, *, needed: bool) -> Secret | None:

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 from pydantic_settings import BaseSettings
 
+from vaultconfig.cli.failures import DIFFERS
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import count
@@ -21,7 +22,6 @@ from vaultconfig.render.rules import ForeignFileError
 from vaultconfig.source.situation import fallback_rule
 
 _STDOUT: Final = "-"
-_DIFFERS: Final = 1
 _OF_K8S: Final = {"secret_name": "--secret-name", "namespace": "--namespace", "labels": "--label"}
 _SIGNS: Final = {"missing": "+", "changed": "~", "extra": "-", "reference": "~"}
 
@@ -205,4 +205,4 @@ def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) ->
         told = ", ".join(f"{item.key} ({item.kind})" for item in differences)
         problem = "there is no such file" if existing is None else f"differs in {told}"
     click.echo(f"{path}: {problem}", err=True)
-    click.get_current_context().exit(_DIFFERS)
+    click.get_current_context().exit(DIFFERS)

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from vaultconfig.cli.declared import below_here
 from vaultconfig.cli.findings import Problem
 from vaultconfig.cli.target import target_of
+from vaultconfig.cli.wording import moment
 from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.env_files import files_of, unreadable_lines
 from vaultconfig.connection.environment import Environment
@@ -60,7 +61,7 @@ def problems_of_identity(
     ends = identity.token_expires_at
     # Other tokens than a fixed one are renewed.
     if connection.token is not None and ends is not None and ends - now < _TOKEN_ENDS_SOON:
-        yield Problem("error", "token", f"the token ends at {_moment(ends)}: get a new one")
+        yield Problem("error", "token", f"the token ends at {moment(ends)}: get a new one")
 
 
 def problems_of_clock(health: VaultHealth, *, now: datetime) -> Iterator[Problem]:
@@ -77,13 +78,9 @@ def problems_of_expiry(expiries: Mapping[str, datetime], *, now: datetime) -> It
     """Yield which secrets have ended or will soon."""
     for path, ends in sorted(expiries.items()):
         if ends <= now:
-            yield Problem("error", "expiry", f"{path} expired at {_moment(ends)}: rotate it")
+            yield Problem("error", "expiry", f"{path} expired at {moment(ends)}: rotate it")
         elif ends - now < _SECRET_ENDS_SOON:
-            yield Problem("warning", "expiry", f"{path} expires at {_moment(ends)}")
-
-
-def _moment(when: datetime) -> str:
-    return when.isoformat(" ", "minutes")
+            yield Problem("warning", "expiry", f"{path} expires at {moment(ends)}")
 
 
 def env_files(settings_cls: type[BaseSettings]) -> dict[Path, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from vaultconfig.errors import closest
 
@@ -23,3 +24,8 @@ def fields_counted(statuses: Sequence[str]) -> str:
     """Return such as ``3 fields: 2 ok, 1 missing``, in the order in which they come."""
     told = ", ".join(f"{number} {status}" for status, number in Counter(statuses).items())
     return ": ".join(filter(None, [count(len(statuses), "field"), told]))
+
+
+def moment(when: datetime) -> str:
+    """Return such as ``2026-03-01 12:00+00:00``."""
+    return when.isoformat(" ", "minutes")
