@@ -89,7 +89,7 @@ def compared(first: Report, second: Report, names: tuple[str, str]) -> Iterator[
 
 def errors_in(report: Report) -> Iterator[VaultConfigError]:
     """Yield what stands in the way of fields, but for what an optional reference allows."""
-    half = _Half(report, "")
+    half = _Half(report, "")  # its name shows nowhere
     for name, error in half.errors.items():
         if half.side(name).status != "default":
             yield error
@@ -128,6 +128,7 @@ def _verdict(name: str, halves: tuple[_Half, _Half], standings: set[Standing]) -
         return worst
     if "-" in standings:  # such as an item that only one of two lists has
         return "differs"
+    # Before the values are compared: where both read one secret, they are equal anyway.
     if one.needs[name].wanted == other.needs[name].wanted:
         return "same reference"
     if standings == {"default"}:
@@ -166,6 +167,6 @@ def _not_read(model: type, prefix: str, found: Collection[str]) -> Iterator[str]
             continue
         if not any(other.startswith(f"{name}.") for other in found):
             yield name
-        elif not field.many:
+        elif not field.many:  # the load has been inside: the rest of it is named singly
             inner: Sequence[type] = field.models
             yield from (each for kind in inner for each in _not_read(kind, f"{name}.", found))

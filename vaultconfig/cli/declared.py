@@ -54,7 +54,7 @@ class DeclaredFields:
         known, _ = self._find(name)
         if known is None:
             return None
-        for base in class_of(known.owner).__mro__:
+        for base in class_of(known.owner).__mro__:  # a field may be inherited
             file, lines = _source_of(base)
             if known.field.name in lines:
                 return (shown, lines[known.field.name]) if (shown := below_here(file)) else None

@@ -21,6 +21,7 @@ from vaultconfig.render.files import NOT_FOR_OTHERS
 def free_module() -> str:
     """Return the file name of a module that is not there yet."""
     stem = "settings"
+    # A package of that name would be imported in its place.
     while any(os.path.lexists(name) for name in (stem, f"{stem}.py")):
         stem = f"vault_{stem}"
     return f"{stem}.py"

@@ -14,7 +14,7 @@ from vaultconfig.loading.annotations import members_of
 from vaultconfig.loading.layers import DOTENV, ENVIRONMENT
 from vaultconfig.loading.report import Report
 
-_DELIMITERS: Final = ("__", "_", ".")
+_DELIMITERS: Final = ("__", "_", ".")  # those that classes mostly have, the usual one first
 
 Names: TypeAlias = Mapping[str, Iterable[str]]
 """The names of variables, by where they stand: "" is the environment."""

@@ -24,6 +24,7 @@ from vaultconfig.render.rules import refers
 _BOOL: Final = re.compile(r"(?i:true|false|yes|no|on|off)")
 # What comes back as it stood; longer ones are numbers of telephones and accounts.
 _INT: Final = re.compile(r"0|-?[1-9][0-9]{0,8}")
+# Not those that a shell keeps for itself, nor the one without which it finds no command.
 _SHELL_NAME: Final = re.compile(
     r"(?!(?:PATH|E?UID|PPID|SHELLOPTS|BASHOPTS)\Z)[A-Za-z_][A-Za-z0-9_]*"
 )
@@ -136,6 +137,7 @@ class Planner:
         if len(variable.parts) == 1 and not isinstance(meaning, str):
             literals = meaning.parts if isinstance(meaning, Template) else ()
             is_secret = looks_secret_beside(variable.key, "".join(filter(_is_text, literals)))
+            # A class takes what is nearly a reference for a mistake.
             if not is_secret and meant_by(value) is None:
                 return Fate(variable, "reference", annotation=value, note=note)
         if looks_secret(variable.key, value) or not isinstance(meaning, str):
@@ -166,6 +168,7 @@ class Planner:
         for part in variable.parts:
             if isinstance(part, str):
                 pieces.append(part)
+            # One that a later line sets once more is not what the vault is going to have.
             elif self._moves(part) and part is self.variables[part.key]:
                 rotating.append(part.key)
                 pieces += _pieces_of(self._fates[part.key].annotation or "")
@@ -204,6 +207,7 @@ class Planner:
         return variable.key in self._fates and self._fates[variable.key].moves
 
     def _check_places(self) -> None:
+        # DB_PASSWORD and db.password would be one field, and one of their values would be lost.
         taken: dict[tuple[str, str], str] = {}
         for key, fate in self._fates.items():
             if fate.place is None:

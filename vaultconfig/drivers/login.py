@@ -70,6 +70,7 @@ class Login:
             BaseException: What *connect* raised last.
         """
 
+        # Coroutines that wait for nothing, so that threads and tasks go one way.
         async def connect_now(values: Values) -> T:
             return connect(values)
 

@@ -51,6 +51,7 @@ def add_references(
             del found["default"]
         for nested in _nested_in(found, handler):
             for inner in field.models:
+                # A schema does not say of which class it is, but for its title.
                 if inner not in seen and nested.get("title") == _title(inner):
                     add_references(nested, inner, handler, seen | {model})
 

@@ -42,6 +42,7 @@ def example(settings_cls: type[BaseSettings], looks_secret: LooksSecret) -> str:
         for item in lookups
         if item.name not in parents
     }
+    # The innermost first, since what counts in a model decides what counts around it.
     for parent in [item for item in reversed(lookups) if item.name in parents]:
         inside = [e for e in found.values() if e.lookup.name.startswith(f"{parent.name}.")]
         values = {entry.lookup.key: entry.text for entry in inside if entry.counts}
