@@ -21,7 +21,7 @@ from vaultconfig.live import LiveSettings, check_live
 from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
 
-__all__ = ["health", "lifespan", "with_settings"]
+__all__ = ["health", "lifespan"]
 
 App = TypeVar("App")
 Lifespan: TypeAlias = Callable[[App], AbstractAsyncContextManager[Any]]
@@ -73,65 +73,6 @@ def lifespan(live: LiveSettings[Any], own: Lifespan[App] | None = None) -> Lifes
             await _end(live)
 
     return around
-
-
-def with_settings(app: ASGIApp, live: LiveSettings[Any]) -> ASGIApp:
-    """Return *app* with *live* around it, for what takes no ``lifespan=``: it may have one, or not.
-
-    Where the settings can't be loaded the server is told so, and does not start.
-
-    Raises:
-        ConfigurationError: *live* is something else.
-    """
-    check_live(live, "with_settings()", "with_settings(app, live)")
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            return await app(scope, receive, send)
-        problem = await to_thread.run_sync(_start, live)
-        if problem is not None:
-            return await send({"type": "lifespan.startup.failed", "message": described(problem)})
-        try:
-            last = await _own_lifespan(app, scope, receive, send)
-        finally:
-            await _end(live)
-        if last is not None:
-            await send(last)
-        return None
-
-    return wrapped
-
-
-async def _own_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Message | None:
-    """Run that of *app*, or what stands for it, but for its last message, which is returned.
-
-    The server may stop at once when it has heard that one.
-    """
-    has_begun, last = False, None
-
-    async def receiving() -> Message:
-        nonlocal has_begun
-        has_begun = True
-        return await receive()
-
-    async def sending(message: Message) -> None:
-        nonlocal last
-        if message["type"].startswith("lifespan.shutdown."):
-            last = message
-        else:
-            await send(message)
-
-    try:
-        await app(scope, receiving, sending)
-    except Exception:
-        if has_begun:
-            raise
-    if not has_begun:  # it has no lifespan, which it may say by an exception
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        last = {"type": "lifespan.shutdown.complete"}
-    return last
 
 
 def health(live: LiveSettings[Any], *, details: bool = False) -> ASGIApp:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -24,12 +23,9 @@ from starlette.testclient import TestClient
 from tests.fastapi.conftest import CANARY, PATH, Clock, Settings
 from tests.live.rig import LONG, eventually
 from vaultconfig import LiveSettings
-from vaultconfig.asgi import health, lifespan, with_settings
+from vaultconfig.asgi import health, lifespan
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError, UnresolvedSettingsError
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def threads() -> list[threading.Thread]:
@@ -100,23 +96,10 @@ def test_an_end_that_is_cancelled_closes_all_the_same(
     eventually(lambda: threads() == [])
 
 
-async def plain(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Answer everything, and know nothing of lifespans."""
-    assert scope["type"] == "http"
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"plain"})
-
-
-async def ignoring(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Return at once where something else than a request comes."""
-    if scope["type"] == "http":
-        await plain(scope, receive, send)
-
-
 @contextmanager
-def served(app: Any) -> Iterator[tuple[uvicorn.Server, str]]:
+def served(app: Any) -> Iterator[str]:
     """Serve *app* on a free port until the block ends; the URL is "" where it did not start."""
-    config = uvicorn.Config(app, port=0, log_config=None, lifespan="auto")
+    config = uvicorn.Config(app, port=0, log_config=None)
     server = uvicorn.Server(config)
 
     def run() -> None:
@@ -131,97 +114,29 @@ def served(app: Any) -> Iterator[tuple[uvicorn.Server, str]]:
         if server.started:
             host, port = server.servers[0].sockets[0].getsockname()
             url = f"http://{host}:{port}"
-        yield server, url
+        yield url
     finally:
         server.should_exit = True
         running.join(LONG)
 
 
-@pytest.mark.parametrize("app", [plain, ignoring])
-def test_a_plain_application_on_a_server(
-    filled: DevServer, live: LiveSettings[Settings], app: Any
-) -> None:
-    """Around one without a lifespan: settings before the first request, none after the end."""
-    with served(with_settings(app, live)) as (_, url):
-        assert live.current.key.get_secret_value() == CANARY
-        assert httpx.get(url, timeout=LONG).text == "plain"
-    eventually(lambda: threads() == [])
-
-
-@pytest.mark.parametrize("app", [plain, ignoring])
-def test_a_plain_application_does_not_start_without_settings(
-    vault_env: DevServer, live: LiveSettings[Settings], caplog: pytest.LogCaptureFixture, app: Any
-) -> None:
-    """The server hears why, where it would take an exception for "no lifespan" and go on."""
-    with served(with_settings(app, live)) as (server, url):
-        assert url == ""
-        assert server.lifespan.should_exit
-    said = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
-    assert any(PATH in line and "there is no secret" in line for line in said)
-    assert vault_env.token not in caplog.text
-    assert threads() == []
-
-
-def test_the_lifespan_of_what_is_wrapped_runs_inside(
-    filled: DevServer, live: LiveSettings[Settings]
-) -> None:
-    """Its start and its end find the settings alive; the server hears of the end after ours."""
-    seen: list[object] = []
-
-    @asynccontextmanager
-    async def own(app: Starlette) -> AsyncIterator[None]:
-        seen.append(live.current.issuer)
-        yield
-        seen.append(threads() != [])
-
-    with served(with_settings(starlette_of(live, lifespan=own), live)) as (_, url):
+def test_on_a_server(filled: DevServer, live: LiveSettings[Settings]) -> None:
+    """Settings are there before the first request, and no thread after the end."""
+    with served(starlette_of(live, lifespan=lifespan(live))) as url:
         assert httpx.get(url, timeout=LONG).text == "signer"
         assert httpx.get(f"{url}/health/readyz", timeout=LONG).json()["state"] == "fresh"
-    assert seen == ["signer", True]
     eventually(lambda: threads() == [])
 
 
-@pytest.mark.parametrize("when", ["start", "end"])
-def test_what_the_wrapped_application_raises_is_told(
-    filled: DevServer, live: LiveSettings[Settings], when: str
+def test_a_server_does_not_start_without_settings(
+    vault_env: DevServer, live: LiveSettings[Settings], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its failure is its own, as without us, and the settings are closed."""
-
-    @asynccontextmanager
-    async def own(app: Starlette) -> AsyncIterator[None]:
-        if when == "start":
-            raise LookupError(when)
-        yield
-        raise LookupError(when)
-
-    app = with_settings(starlette_of(live, lifespan=own), live)
-    with pytest.raises(LookupError, match=when), TestClient(app):
-        assert when == "end"
-    eventually(lambda: threads() == [])
-
-
-def test_the_end_is_told_after_the_settings_are_closed(
-    filled: DevServer, live: LiveSettings[Settings]
-) -> None:
-    """A server may stop its loop as soon as it has heard it."""
-
-    async def run() -> list[tuple[str, bool]]:
-        incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        told: list[tuple[str, bool]] = []
-
-        async def send(message: dict[str, Any]) -> None:
-            told.append((message["type"], live._users > 0))
-            incoming.put_nowait({"type": "lifespan.shutdown"})
-
-        incoming.put_nowait({"type": "lifespan.startup"})
-        app = with_settings(starlette_of(live), live)
-        await app({"type": "lifespan", "app": app, "state": {}}, incoming.get, send)
-        return told
-
-    assert asyncio.run(run()) == [
-        ("lifespan.startup.complete", True),
-        ("lifespan.shutdown.complete", False),
-    ]
+    """It ends, and the log says which secret there is not."""
+    with served(starlette_of(live, lifespan=lifespan(live))) as url:
+        assert url == ""
+    assert any(PATH in line and "there is no secret" in line for line in caplog.messages)
+    assert vault_env.token not in caplog.text
+    assert threads() == []
 
 
 def test_health_as_an_application(
@@ -256,6 +171,6 @@ def test_health_as_an_application(
 @pytest.mark.parametrize("wrong", [Settings, FastAPI()])
 def test_what_is_not_live_is_rejected(wrong: Any) -> None:
     """The class, or a forgotten call, is named before anything runs."""
-    for call in (lifespan, health, lambda live: with_settings(plain, live)):
+    for call in (lifespan, health):
         with pytest.raises(ConfigurationError, match=r"\(\) takes live settings: write "):
             call(wrong)
