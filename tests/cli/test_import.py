@@ -303,7 +303,8 @@ def test_the_class_loads_equal(project: Project, vault: DevServer) -> None:
     found = loaded(project, ended.out)
     assert sorted(map(str, found.values())) == sorted({**old, "DEBUG": "True"}.values())
     assert found["db_password"] == old["DB_PASSWORD"]
-    assert {request.method for request in vault.requests} == {"POST", "PUT"}
+    # The load, and each secret once more before it is written.
+    assert {request.method for request in vault.requests} == {"GET", "POST", "PUT"}
     assert json.loads(project.run("get", f"{TO}/db").out) == {
         "user": "app",
         "password": old["DB_PASSWORD"],
@@ -392,6 +393,22 @@ def test_what_differs_is_not_overwritten(project: Project, vault: DevServer) -> 
     assert json.loads(project.run("get", f"{TO}/db").out) == {"password": CANARY, "port": 5432}
 
 
+def test_what_was_written_while_it_asked_is_kept(project: Project, vault: DevServer) -> None:
+    """It would be lost, since what else a secret holds is written again with it."""
+    vault.put(f"{TO}/db", {"port": 5432})
+    project.write(".env", f"DB_PASSWORD={CANARY}\n")
+    args = [*COMMAND[1:], "import", ".env", "--to", TO, "--force"]
+    child = pexpect.spawn(COMMAND[0], args, cwd=str(project.path), env=project.environ, timeout=30)
+    child.expect(r"Write 1 secret\?")
+    vault.put(f"{TO}/db", {"port": 6432, "user": "app"})
+    child.sendline("y")
+    child.expect("written by somebody else in the meantime")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 3
+    assert json.loads(project.run("get", f"{TO}/db").out) == {"port": 6432, "user": "app"}
+
+
 def test_what_cannot_be_read_stops_it(project: Project, vault: DevServer) -> None:
     """A secret that may not be read stops it: it is unknown what writing would destroy."""
     vault.deny(f"{TO}/db")
@@ -420,7 +437,7 @@ def test_stopped_half_way_and_started_again(project: Project) -> None:
         vault.wait_until_asked()  # the read of all
         vault.release()
         vault.hold(f"{TO}/service30")
-        vault.wait_until_asked()  # its write
+        vault.wait_until_asked()  # shortly before it is written
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
         vault.release()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from vaultconfig.client import VaultClient
-from vaultconfig.errors import SecretNotFoundError
+from vaultconfig.errors import ConfigurationError, SecretNotFoundError
 from vaultconfig.secret import Secret
 
 State = Literal["new", "there", "differs"]
@@ -88,9 +88,17 @@ def written(client: VaultClient, moves: Sequence[Move], pace: Pace) -> Iterator[
     What else a secret holds, it keeps.
 
     Raises:
+        ConfigurationError: Somebody else has written one since it was compared, be it while a
+            question was open.
         VaultConfigError: What stopped it; what was yielded is in the vault.
     """
     for move in moves:
         pace.wait()
+        [now] = compared(client, {move.path: move.data})
+        if now.present != move.present:
+            raise ConfigurationError(
+                f"{move.path} was written by somebody else in the meantime, so it stays as it is: "
+                "run the command again"
+            )
         client.write(move.path, {**move.present, **move.data})
         yield move
