@@ -24,9 +24,11 @@ from vaultconfig.render.rules import refers
 _BOOL: Final = re.compile(r"(?i:true|false|yes|no|on|off)")
 # What comes back as it stood; longer ones are numbers of telephones and accounts.
 _INT: Final = re.compile(r"0|-?[1-9][0-9]{0,8}")
-# Not those that a shell keeps for itself, nor the one without which it finds no command.
+# Not what a shell, bash or zsh, makes of its own, or runs.
 _SHELL_NAME: Final = re.compile(
-    r"(?!(?:PATH|E?UID|PPID|SHELLOPTS|BASHOPTS)\Z)[A-Za-z_][A-Za-z0-9_]*"
+    r"(?!(?:(?i:PATH)|E?[UG]ID|PPID|SHELLOPTS|BASH\w*|PROMPT\w*|R?PS[0-9]|RPROMPT|GROUPS|USERNAME"
+    r"|DIRSTACK|FUNCNAME|LINENO|OPTIND|S?RANDOM|SECONDS|EPOCH\w+|HISTCMD|IFS|status|argv|_)\Z)"
+    r"[A-Za-z_][A-Za-z0-9_]*"
 )
 _LONGEST_LINE: Final = 2000  # characters that any terminal takes when they are pasted
 
