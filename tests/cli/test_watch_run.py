@@ -151,6 +151,16 @@ def test_a_program_that_was_asked_to_end_is_not_started_again(
         assert command.wait() == 7
 
 
+def test_a_program_that_has_stopped_can_be_ended(shop: Project) -> None:
+    """A signal that is to end it also continues it: it would wait in vain."""
+    script = "trap 'exit 7' TERM; echo up $$; kill -STOP $$; exit 1"
+    with watched(shop, "sh", "-c", script) as command:
+        pid = pid_in(command.expect("up"))
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        command.process.send_signal(signal.SIGTERM)
+        assert command.wait() == 7
+
+
 TWICE = """
 trap 'test "$n" && exit 7; n=1; echo asked' TERM INT
 echo up

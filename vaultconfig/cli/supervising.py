@@ -102,10 +102,12 @@ class Supervisor:
             number = self._news.get(timeout=seconds)
             # A terminal that hangs up ends its programs; elsewhere SIGHUP mostly is a reload.
             is_hangup = number == signal.SIGHUP and self._terminal.is_there
-            if number in (signal.SIGINT, signal.SIGTERM) or is_hangup:
-                self._is_ending = True
+            is_end = number in (signal.SIGINT, signal.SIGTERM) or is_hangup
+            self._is_ending |= is_end
             if number is not None:
                 self._send(number)
+            if is_end:
+                self._send(signal.SIGCONT)  # what is stopped learns of no signal
         # As the first process of a container we inherit what others leave.
         pid = -1 if os.getpid() == 1 else self._process.pid
         with suppress(ChildProcessError):
