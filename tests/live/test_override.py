@@ -80,6 +80,21 @@ def test_blocks_inside_one_another_add_up() -> None:
         assert seen(live) == ("mine", "other", "mine")
 
 
+def test_blocks_that_end_out_of_turn() -> None:
+    """As those of two threads or tasks may: with the last one nothing of them is left."""
+    live = LiveSettings(Settings, name="mine")
+    first, second = live.override(**OTHER), live.override(name="second")
+    with live.override(**OTHER, name="outer"):
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert seen(live)[0] == "second"
+        second.__exit__(None, None, None)
+        assert seen(live) == ("outer", "other", "mine")
+    with pytest.raises(ConfigurationError, match="start"):
+        _ = live.current
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "told"),
     [

@@ -10,7 +10,7 @@ import copy
 import itertools
 import math
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
@@ -23,7 +23,7 @@ from vaultconfig.live.change import Change
 from vaultconfig.live.health import Health
 from vaultconfig.live.kept_fresh import KeptFresh
 from vaultconfig.live.names import fields_called
-from vaultconfig.live.refresher import Seams
+from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.retrying import Refusal, retrying
 from vaultconfig.live.worker import reject_late_patches
 from vaultconfig.masking.redactor import Redactor
@@ -61,6 +61,7 @@ class LiveSettings(KeptFresh[T]):
                 f"LiveSettings takes the class, not an instance: give it {name}"
             )
         check_arguments(settings_cls, arguments)
+        self._before_blocks: dict[object, tuple[Refresher[T], Mapping[str, Any]]] = {}  # `override`
         self._loads = self._closings = 0
         self._load_error: VaultConfigError | None = None
         super().__init__(settings_cls, seams or Seams(), arguments)
@@ -246,7 +247,7 @@ class LiveSettings(KeptFresh[T]):
 
         They are loaded as ``settings_cls(**values)`` loads them: what *values* give counts more
         than the vault, which is not asked for it, and `start` is not needed. Afterwards readers
-        see what they saw before. Blocks inside one another add up.
+        see what they saw before. Blocks inside one another add up; the last to begin is what shows.
 
         Args:
             values: Of fields, as for the class itself; a mapping for a nested model is laid over
@@ -258,7 +259,8 @@ class LiveSettings(KeptFresh[T]):
             pydantic.ValidationError: A value does not fit.
         """
         check_arguments(self._settings_cls, values)
-        before = self._refresher, self._arguments
+        block = object()
+        self._before_blocks[block] = self._refresher, self._arguments
         watcher = self._watcher
         self._arguments = {**self._arguments, **values}
         try:
@@ -269,9 +271,15 @@ class LiveSettings(KeptFresh[T]):
         finally:
             if self._watcher is not watcher:  # they follow what is going to be left behind
                 self._end_threads()
-            is_ended = self._refresher.is_ended
-            self._refresher, self._arguments = before
-            self._refresher.is_ended |= is_ended
+            blocks = list(self._before_blocks)
+            later = blocks[blocks.index(block) + 1 :]
+            before = self._before_blocks.pop(block)
+            if later:  # those of other threads or tasks need not end in turn
+                self._before_blocks[later[0]] = before
+            else:
+                is_ended = self._refresher.is_ended
+                self._refresher, self._arguments = before
+                self._refresher.is_ended |= is_ended
             self._readable_until = -math.inf
 
     def health(self) -> Health:
