@@ -140,6 +140,7 @@ class Database(BaseModel):
         ("  padded-value\n", ["padded-value"]),
         ('{"user": "app", "password": "in-json-text"}', ["in-json-text"]),
         ("redis://:in-a-url@cache:6379/0", ["in-a-url", "rediss://:in-a-url@cache"]),
+        ("postgres://u:p%40ss%2Fw0rd@h/db", ["p%40ss%2Fw0rd", "p@ss/w0rd", "://u:p@ss/w0rd@h"]),
         ("amqp://a:first-of-two@x,amqp://b:second-of-two@y", ["first-of-two", "second-of-two"]),
         (27182.81845904, ["27182.81845904"]),
     ],

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, NoReturn
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from vaultconfig.masking.printing import secret_values
 from vaultconfig.masking.values import MASK, MaskedStr
@@ -145,7 +145,8 @@ def _parts(text: str) -> Iterator[str]:
         yield from _texts([inner])
     else:
         yield from map(str.strip, text.splitlines())
-    yield from _URL_PASSWORD.findall(text)
+    for password in _URL_PASSWORD.findall(text):
+        yield from (password, unquote(password))  # as drivers show and send it
 
 
 def _forms(text: str) -> Collection[str]:
