@@ -20,7 +20,13 @@ _QUALIFIER: Final = (
 )
 _FIELD = re.compile(rf"{_QUALIFIER}(?:{_TELLING}|{_COMPANION})", re.IGNORECASE)
 _IN_GROUP = re.compile(rf"(?P<group>.+?)_(?P<field>{_FIELD.pattern})", re.IGNORECASE)
-_SECRET_NAME = re.compile(rf"(?:.*_)?{_TELLING}", re.IGNORECASE)
+# Several, or one of several, too; but not MAX_TOKENS, nor PASSWORD_LENGTH.
+_SECRET_NAME = re.compile(
+    rf"(?:(?:.*_)?{_TELLING}|.*(?:PASSWORD|PASSWD|PASSCODE|SECRET|CREDENTIAL)S?|.*(?:TOKEN|APIKEY)"
+    r"|(?:.*_)?(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION)_KEYS)"
+    r"(?:_?[0-9]+|_(?:OLD|NEW|PREVIOUS|CURRENT|BASE))?",
+    re.IGNORECASE,
+)
 _COMPANION_NAME = re.compile(rf"(?:.*_)?{_COMPANION}", re.IGNORECASE)
 _PUBLIC_NAME = re.compile(
     r"(?:.*_)?(?:PUBLIC|PUBLISHABLE|CACHE|SORT|PARTITION|PRIMARY)_KEY", re.IGNORECASE
@@ -33,6 +39,9 @@ _SECRET_VALUE = re.compile(
     .*://[^/\s:@]*:[^/\s@]+@                  # an address with a password in it
     | .*-----BEGIN\ [A-Z ]*PRIVATE\ KEY-----
     | (?:sk|rk|pk)[_-](?:live|test)[_-]\w+ | gh[pousr]_\w+ | github_pat_\w+ | glpat-\S+
+    | (?:.*[\s;?&])?(?i:password|passwd|pwd|secret|token|api_?key)=[^\s;&]  # libpq, ODBC, a query
+    | .*"(?i:\w*(?:password|passwd|secret|token))"\s*:\s*"[^"]             # in JSON
+    | (?:.*:\s*)?(?i:bearer|basic)\s+[\w.~+/-]{8,}=*\Z                     # a header of HTTP
     | xox[abprs]-\S+ | AKIA[0-9A-Z]{16} | eyJ[\w-]+\.[\w-]+\.[\w-]+
     """,
     re.VERBOSE | re.DOTALL,
