@@ -18,6 +18,7 @@ from tests.render.awkward import AWKWARD
 from tests.render.test_dialects import READERS
 from vaultconfig.devserver import DevServer
 from vaultconfig.render.dialects import FORMATS, dialect
+from vaultconfig.render.turns import turn
 
 NOBODY = 65534
 PASSWORD = 'password: Annotated[SecretStr, "vault:db#password"]'
@@ -430,6 +431,31 @@ def test_a_path_that_git_tracks(shop: Project) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_two_that_write_one_file_take_turns(shop: Project, vault: DevServer) -> None:
+    """Otherwise the keys that one has written are gone with the file that the other one read."""
+    gate = vault.hold("db")
+    process = shop.start("render", "app:Settings")
+    with turn(shop.path / ".env"):
+        gate.wait_until_asked()
+        gate.release()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=2)  # by then it would have read the file, and written it
+        assert shop.names() == ["app.py"]
+        shop.write(".env", "OTHER=1\n")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert dotenv_values(shop.path / ".env") == {"OTHER": "1", "USER": "app", "PASSWORD": CANARY}
+
+
+def test_a_directory_that_somebody_keeps(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits, but not for ever."""
+    monkeypatch.setattr("vaultconfig.render.turns._PATIENCE", 0.0)
+    with turn(shop.path / ".env"):
+        ended = shop.run("render", "app:Settings")
+    assert (ended.code, shop.names()) == (3, ["app.py"])
+    assert "cannot write .env: another process has locked its directory" in ended.err
+
+
 def test_a_directory_that_is_read_only(shop: Project) -> None:
     """Where an ordinary user may not write, the error says so, and the old file stays."""
     directory = shop.path / "sealed"

@@ -19,6 +19,7 @@ from vaultconfig.render import files
 from vaultconfig.render.dialects import FORMATS, Dialect, Document, dialect
 from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import ForeignFileError
+from vaultconfig.render.turns import turn
 from vaultconfig.source.situation import fallback_rule
 
 _STDOUT: Final = "-"
@@ -118,8 +119,9 @@ def render(
         return {variable.key: variable.text for variable in found}
 
     def write(values: Mapping[str, str]) -> list[str]:
-        text = form.update(_replaceable(form, path, values), values)
-        return files.write(path, text, mode=mode, in_place=in_place)
+        with turn(path):  # two may write their keys into one .env
+            text = form.update(_replaceable(form, path, values), values)
+            return files.write(path, text, mode=mode, in_place=in_place)
 
     def write_first(values: Mapping[str, str]) -> None:
         for warning in write(values):
