@@ -256,6 +256,7 @@ def test_what_stays(line: str, how: str) -> None:
         ("A_KEY=x\nX=vault:${A_KEY}\n", "X (line 2) begins like a reference"),
         ("X='vault:a b#c'\n", "X (line 1) begins like a reference"),
         ("my-key=${HOME}\n", "my-key (line 1): it is made of HOME"),
+        ('X="${HOME}\n"\n', "X (line 1): it is made of HOME, from outside the file, and its line"),
     ],
 )
 def test_what_is_rejected(text: str, told: str) -> None:

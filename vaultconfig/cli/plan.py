@@ -152,6 +152,11 @@ class Planner:
                 f"{variable.key} (line {variable.line}): {note}, and no shell can set a variable "
                 "of that name: rename it"
             )
+        if (variable.value or "").endswith("\n"):  # which $(…) takes away
+            raise ConfigurationError(
+                f"{variable.key} (line {variable.line}): {note}, and its line break at the end "
+                "would be lost in a shell: remove that"
+            )
         is_secret = looks_secret(variable.key, variable.value or "") or refers(variable.value or "")
         return Fate(variable, "file", "SecretStr" if is_secret else "str", note=note)
 
