@@ -94,7 +94,7 @@ def written(client: VaultClient, moves: Sequence[Move], pace: Pace) -> Iterator[
     """
     for move in moves:
         pace.wait()
-        [now] = compared(client, {move.path: move.data})
+        [now] = moves_for(client, {move.path: move.data})
         if now.present != move.present:
             raise ConfigurationError(
                 f"{move.path} was written by somebody else in the meantime, so it stays as it is: "
