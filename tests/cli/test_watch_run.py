@@ -260,11 +260,14 @@ def test_what_an_environment_cannot_hold(shop: Project, vault: DevServer) -> Non
     """A value that does not fit changes nothing, and is told by name."""
     with watched(shop, "sh", "-c", "echo up $PASSWORD; exec sleep 60") as command:
         command.expect("up 1")
-        rotate_and_wait(vault, f"{CANARY}\0")
-        told = command.expect("sh keeps its variables (invalid)")
-        assert "PASSWORD: an environment cannot hold the value" in told
-        rotate_and_wait(vault, "3")
-        command.expect("up 3")
+        for unfit, problem, fit in (
+            (f"{CANARY}\0", "PASSWORD: an environment cannot hold the value", "2"),
+            (CANARY * 20_000, "PASSWORD: too long for an environment", "3"),
+        ):
+            rotate_and_wait(vault, unfit)
+            assert problem in command.expect("sh keeps its variables (invalid)")
+            rotate_and_wait(vault, fit)
+            command.expect(f"up {fit}")
         command.end()
     assert not [line for line in command.said if CANARY in line]
 

@@ -95,18 +95,35 @@ def _where_else(program: str) -> str:
     return "there is no such program in PATH"
 
 
-def _too_long(command: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Return what makes the environment too long: a variable, an argument, or all together."""
-    most = _PAGES * os.sysconf("SC_PAGE_SIZE")
-    sizes = {key: len(os.fsencode(f"{key}={value}")) + 1 for key, value in environ.items()}
-    over = [key for key, size in sizes.items() if size > most]
+def check_lengths(values: Mapping[str, str]) -> None:
+    """Reject variables that are too long for Linux, each by itself.
+
+    Raises:
+        ConfigurationError: It names them.
+    """
+    most = _longest_word()
+    over = [key for key, size in _sizes(values).items() if most and size > most]
     if over:
-        return (
+        raise ConfigurationError(
             f"{', '.join(over)}: too long for an environment, where a variable and its name take "
             f"{most // 1024} KiB at most: write it into a file (vaultconfig get REF -o FILE), and "
             "choose the others with --only"
         )
-    if any(len(os.fsencode(word)) >= most for word in command):
+
+
+def _longest_word() -> int:
+    """Return how many bytes Linux allows a variable or an argument; 0 for another system."""
+    return _PAGES * os.sysconf("SC_PAGE_SIZE") if sys.platform == "linux" else 0
+
+
+def _sizes(environ: Mapping[str, str]) -> dict[str, int]:
+    return {key: len(os.fsencode(f"{key}={value}")) + 1 for key, value in environ.items()}
+
+
+def _too_long(command: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return what makes the environment too long: an argument, or all variables together."""
+    most, sizes = _longest_word(), _sizes(environ)
+    if most and any(len(os.fsencode(word)) >= most for word in command):
         return f"an argument of {command[0]} is longer than {most // 1024} KiB: shorten it"
     total, limit = sum(sizes.values()), os.sysconf("SC_ARG_MAX")
     longest = sorted(sizes, key=lambda key: -sizes[key])[:3]

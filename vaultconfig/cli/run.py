@@ -12,7 +12,7 @@ import click
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli import end_by
-from vaultconfig.cli.becoming import become
+from vaultconfig.cli.becoming import become, check_lengths
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
@@ -181,6 +181,7 @@ def _check(values: Mapping[str, str]) -> None:
             f"{', '.join(unfit)}: an environment cannot hold the value (it has a NUL character, or "
             "is not text): change the value in the vault"
         )
+    check_lengths(values)
 
 
 def _fits(text: str) -> bool:
