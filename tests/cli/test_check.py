@@ -260,6 +260,30 @@ def test_credentials(project: Project, vault: DevServer) -> None:
     assert statuses(findings(project, code=1, **development)) == {"user": "missing"}
 
 
+def test_a_default_does_not_stand_in(project: Project, vault: DevServer) -> None:
+    """A default beside a reference hides no failure of the load: check fails where it fails."""
+    vault.put("db", {"user": "a"})
+    vault.deny("closed")
+    project.declare(
+        'missing: Annotated[str, "vault:nowhere#x"] = "d"',
+        'denied: Annotated[str, "vault:closed#x"] = "d"',
+        'malformed: Annotated[str, "vault:db?optional=true#x"] = "d"',
+        'slip: Annotated[str, "vault:db#usr"] = "d"',
+        'optional: Annotated[str, "vault:nowhere?optional#x"] = "d"',
+    )
+    found = findings(project, code=1)
+    assert {item.field: (item.source, item.status) for item in found.fields} == {
+        "missing": ("vault", "missing"),
+        "denied": ("vault", "denied"),
+        "malformed": ("vault", "malformed"),
+        "slip": ("vault", "missing"),
+        "optional": ("default", "ok"),
+    }
+    offline = findings(project, "--offline", code=1)
+    assert statuses(offline)["malformed"] == "malformed"
+    assert statuses(offline)["missing"] == "not asked"
+
+
 def test_what_stands_in_for_the_vault(project: Project, vault: DevServer) -> None:
     """In development a field that the vault denies and .env has is told as such, and is fine."""
     project.declare(USER, 'other: Annotated[str, "vault:db?optional#x"] = "d"')

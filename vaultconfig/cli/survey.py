@@ -111,10 +111,13 @@ def findings_about_fields(
 
 
 def _finding(need: Need, error: VaultConfigError | None, found: Report) -> FieldFinding:
-    origin = found.origins.get(need.name) or Provenance(VAULT)
+    # What stands in its place in a load that fails is not what anybody gets.
+    fails = any(failure.field == need.name for failure in found.failures)
+    kept = None if fails else found.origins.get(need.name)
+    origin = kept or Provenance(VAULT)
     secrets = [found.answers.get(reference) for reference in need.references]
     expiries = [item.secret.expires_at for item in secrets if isinstance(item, Resolved)]
-    replaced = error is not None and need.name in found.origins
+    replaced = error is not None and kept is not None
     optional = isinstance(error, NOT_FOUND) and any(ref.optional for ref in need.references)
     expected = optional or isinstance(error, (NotAskedError, NoCredentialsError))
     status: Status = "fallback" if replaced else status_of(error)
@@ -157,7 +160,7 @@ def _command(need: Need, found: Report, begun: set[str]) -> str | None:
         is_new = isinstance(error, SecretNotFoundError)
         if not isinstance(error, NOT_FOUND) or not key or key.startswith("/"):
             continue
-        if isinstance(error, FieldNotFoundError) and closest(key, error.available, cutoff=0.8):
+        if isinstance(error, FieldNotFoundError) and closest(key, error.available):
             continue  # a slip in the reference, most likely
         if isinstance(error, VersionNotFoundError) or reference.version is not None:
             continue  # no new version has that number
