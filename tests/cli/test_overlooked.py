@@ -47,6 +47,22 @@ def test_a_variable_with_another_delimiter(
     assert problem.message == f"nothing reads {name} in .env: {what}"
 
 
+def test_a_part_with_a_misspelled_name(project: Project) -> None:
+    """A part that no nested model has is named if one is almost called so; aliases are names."""
+    choices = "validation_alias=AliasChoices('name', 'names')"
+    head = (
+        f"from pydantic import AliasChoices, Field\n{NESTED}    name: str = Field('x', {choices})\n"
+    )
+    project.declare("db: Database = Database()", head=head, config='env_nested_delimiter="__"')
+    fine = {"DB__HOST": "h", "db__port": "1", "DB__NAMES": "n", "DB__OTHER": "o", "TB__HSOT": "t"}
+    assert told(project, "variables", **fine) == []
+    (problem,) = told(project, "variables", DB__HSOT=CANARY)
+    assert (problem.severity, problem.message) == (
+        "warning",
+        "DB__HSOT sets no field of Settings: did you mean DB__HOST?",
+    )
+
+
 def test_variables_with_another_delimiter_are_told_of_once(project: Project) -> None:
     """Several of them are one warning."""
     project.declare("db: Database = Database()", head=NESTED)

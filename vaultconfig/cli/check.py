@@ -19,6 +19,7 @@ from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.overlooked import (
     problems_of_delimiter,
     problems_of_names,
+    problems_of_parts,
     problems_of_types,
 )
 from vaultconfig.cli.printing import show_annotations, show_table
@@ -194,6 +195,7 @@ class _Checking:
         ours = given if environment.is_development else {"": os.environ}
         yield from problems_of_names(ours, declared)
         yield from problems_of_delimiter(given, declared, found)
+        yield from problems_of_parts(given, declared)
         yield from problems_of_types(found, declared)
         yield from problems_of_expiry(expiries_in(found), now=now)
         for clash in clashes_in(self.settings_cls, found.state, vault=found.kept().from_vault()):

@@ -9,8 +9,10 @@ from vaultconfig.cli.classify import has_secret_name
 from vaultconfig.cli.declared import DeclaredFields
 from vaultconfig.cli.findings import Problem
 from vaultconfig.connection.connection import misspelt_variables
+from vaultconfig.errors import closest
 from vaultconfig.loading.advice import variable_name
 from vaultconfig.loading.annotations import members_of
+from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.layers import DOTENV, ENVIRONMENT
 from vaultconfig.loading.report import Report
 
@@ -56,6 +58,23 @@ def problems_of_delimiter(
                 what += f"needs env_nested_delimiter={delimiter!r} in its model_config"
             told = f"nothing reads {', '.join(unread)}{place}: {what}"
             yield Problem("warning", "variables", told)
+
+
+def problems_of_parts(given: Names, declared: DeclaredFields) -> Iterator[Problem]:
+    """Yield which variables are called almost like a part of a nested model, and set nothing."""
+    delimiter = declared.model.model_config.get("env_nested_delimiter") or ""
+    fields = _variables_of(declared, declared.by_name)
+    for place, names in given.items() if delimiter else ():
+        for name in names:
+            whole, _, part = name.upper().rpartition(delimiter.upper())
+            models = declared.by_name[fields[whole]].field.models if whole in fields else ()
+            parts = {
+                str(step).upper() for m in models for f in fields_of(m) for step, *_ in f.places
+            }
+            if part not in parts and (meant := closest(part, parts)):
+                told = f"{name}{place} sets no field of {declared.model.__name__}"
+                told += f": did you mean {whole}{delimiter}{meant}?"
+                yield Problem("warning", "variables", told)
 
 
 def _variables_of(declared: DeclaredFields, names: Iterable[str], **config: str) -> dict[str, str]:
