@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import psycopg
 import pytest
+import redis.asyncio
 import sqlalchemy
 from pydantic import SecretBytes, SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.drivers.rig import Live, Role
+from tests.drivers.rig import FIELDS, AclUser, Live, Role
 from tests.live.rig import reads
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.devserver import DevServer
@@ -65,6 +66,23 @@ def test_a_list_that_may_be_none() -> None:
 
     with pytest.raises(ConfigurationError, match="hosts is not a single value"):
         following(LiveSettings(Hosts), password="hosts")
+
+
+def test_redis_in_asyncio_needs_the_other_function(acl_user: AclUser, live: Live) -> None:
+    """on_connect would leave its connection without a login: it says what to write instead."""
+    live.start()
+    credentials = Credentials(live, **FIELDS)
+
+    async def ping() -> None:
+        async with redis.asyncio.Redis(
+            port=acl_user.server.port,
+            credential_provider=credentials,
+            redis_connect_func=credentials.on_connect,
+        ) as client:
+            await client.get("key")
+
+    with pytest.raises(ConfigurationError, match=r"takes .*=credentials\.on_connect_async"):
+        asyncio.run(ping())
 
 
 def test_only_live_settings_are_followed() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import Any
 
 from redis.credentials import CredentialProvider
 
 from vaultconfig.drivers.login import Login
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.live import LiveSettings
 
 
@@ -43,7 +45,15 @@ class Credentials(CredentialProvider):
 
     # redis-py's annotation says that it gives no argument; it gives the connection.
     def on_connect(self, connection: Any = None) -> None:
-        """Log in on a new connection, and once more where that is rejected."""
+        """Log in on a new connection, and once more where that is rejected.
+
+        Raises:
+            ConfigurationError: The connection is one of asyncio.
+        """
+        if iscoroutinefunction(connection.on_connect):
+            raise ConfigurationError(
+                "redis.asyncio takes redis_connect_func=credentials.on_connect_async"
+            )
         if connection in self._again:
             connection.on_connect()
             return
