@@ -55,6 +55,12 @@ def fate_of(
         ("TEXT", "basic configuration of it", False),
         ("CONFIG", '{"db": {"passwd": "x"}}', True),
         ("CONFIG", '{"db": {"host": "x"}}', False),
+        ("SECRET_KEY_BASE", "x", True),
+        ("DB_PASSWORD_OLD", "x", True),
+        ("API_KEY2", "x", True),
+        ("PGPASSWORD", "x", True),
+        ("PUBLIC_KEY_OLD", "x", False),
+        ("S3_BUCKET_2", "x", False),
     ],
 )
 def test_what_looks_like_a_secret(key: str, value: str, expected: bool) -> None:

@@ -22,9 +22,13 @@ _FIELD = re.compile(rf"{_QUALIFIER}(?:{_TELLING}|{_COMPANION})", re.IGNORECASE)
 _IN_GROUP = re.compile(rf"(?P<group>.+?)_(?P<field>{_FIELD.pattern})", re.IGNORECASE)
 # Several, or one of several, too; but not MAX_TOKENS, nor PASSWORD_LENGTH.
 _SECRET_NAME = re.compile(
-    rf"(?:(?:.*_)?{_TELLING}|.*(?:PASSWORD|PASSWD|PASSCODE|SECRET|CREDENTIAL)S?|.*(?:TOKEN|APIKEY)"
-    r"|(?:.*_)?(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION)_KEYS)"
-    r"(?:_?[0-9]+|_(?:OLD|NEW|PREVIOUS|CURRENT|BASE))?",
+    rf"(?:(?:.*_)?{_TELLING}|.*(?:PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|CREDENTIAL)S?"
+    r"|.*(?:TOKEN|APIKEY)|(?:.*_)?(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION)_KEYS)",
+    re.IGNORECASE,
+)
+# What tells one secret from another of the same kind: SECRET_KEY_BASE, DB_PASSWORD_OLD, API_KEY_2.
+_VARIANT = re.compile(
+    r"(?:_(?:OLD|NEW|PREVIOUS|CURRENT|NEXT|FALLBACKS?|BACKUP|BASE|BASE64|B64)|_?V?\d{1,3}){1,3}$",
     re.IGNORECASE,
 )
 _COMPANION_NAME = re.compile(rf"(?:.*_)?{_COMPANION}", re.IGNORECASE)
@@ -116,7 +120,7 @@ def looks_secret(key: str, value: str) -> bool:
 
 def has_secret_name(key: str) -> bool:
     """Whether what is called *key* is likely to be a secret, whatever its value."""
-    words = _words_of(key)
+    words = _VARIANT.sub("", _words_of(key))
     return bool(_SECRET_NAME.fullmatch(words)) and not _PUBLIC_NAME.fullmatch(words)
 
 
