@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from tests.cli.conftest import CANARY, Project, only_lines
 from tests.cli.schema import shown_schema, validate
-from vaultconfig.cli.findings import Findings
+from vaultconfig.cli.checking.findings import Findings
 from vaultconfig.devserver import DevServer
 
 USER = 'user: Annotated[str, "vault:db#user"]'

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vaultconfig.cli.classify import destination, looks_secret, looks_secret_beside, sort
-from vaultconfig.cli.declaration import class_text
-from vaultconfig.cli.moving import Pace
-from vaultconfig.cli.plan import Fate, Planner
-from vaultconfig.cli.variables import read_variables, without
+from vaultconfig.cli.importing.declaration import class_text
+from vaultconfig.cli.importing.moving import Pace
+from vaultconfig.cli.importing.plan import Fate, Planner
+from vaultconfig.cli.importing.variables import read_variables, without
 from vaultconfig.errors import ConfigurationError
 
 

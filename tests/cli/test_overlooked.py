@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.conftest import CANARY, Project
 from tests.cli.test_check import findings
-from vaultconfig.cli.findings import Problem
+from vaultconfig.cli.checking.findings import Problem
 from vaultconfig.devserver import DevServer
 
 NESTED = "class Database(BaseModel):\n    host: str = 'localhost'\n    port: int = 5432\n"

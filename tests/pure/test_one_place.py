@@ -14,7 +14,7 @@ import pydantic_settings
 import pytest
 
 import vaultconfig
-from vaultconfig.cli.survey import READS_A_MINUTE
+from vaultconfig.cli.checking.survey import READS_A_MINUTE
 from vaultconfig.connection.connection import (
     CONNECTION_VARIABLES,
     CREDENTIALS,

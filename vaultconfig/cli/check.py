@@ -11,19 +11,16 @@ from typing import Final
 import click
 from pydantic_settings import BaseSettings
 
-from vaultconfig.cli.connecting import environment_here
-from vaultconfig.cli.declared import DeclaredFields
-from vaultconfig.cli.failures import CONFIGURATION, DIFFERS, exit_code
-from vaultconfig.cli.findings import FINE, Findings, Problem, summary_of
-from vaultconfig.cli.options import common, json_option, target_argument
-from vaultconfig.cli.overlooked import (
+from vaultconfig.cli.checking.declared import DeclaredFields
+from vaultconfig.cli.checking.findings import FINE, Findings, Problem, summary_of
+from vaultconfig.cli.checking.overlooked import (
     problems_of_delimiter,
     problems_of_names,
     problems_of_parts,
     problems_of_types,
 )
-from vaultconfig.cli.printing import show_annotations, show_table
-from vaultconfig.cli.surroundings import (
+from vaultconfig.cli.checking.printing import show_annotations, show_table
+from vaultconfig.cli.checking.surroundings import (
     env_files,
     problems_of_absent_files,
     problems_of_clock,
@@ -33,13 +30,16 @@ from vaultconfig.cli.surroundings import (
     problems_of_file,
     problems_of_identity,
 )
-from vaultconfig.cli.survey import (
+from vaultconfig.cli.checking.survey import (
     expiries_in,
     findings_about_fields,
     not_asking,
     quiet,
     reads_of,
 )
+from vaultconfig.cli.connecting import environment_here
+from vaultconfig.cli.failures import CONFIGURATION, DIFFERS, exit_code
+from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.tables import as_json
 from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.connection.connection import DEADLINE, Connection

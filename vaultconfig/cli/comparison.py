@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from vaultconfig.cli.declared import DeclaredFields
+from vaultconfig.cli.checking.declared import DeclaredFields
+from vaultconfig.cli.checking.findings import Status
+from vaultconfig.cli.checking.survey import status_of
 from vaultconfig.cli.failures import lines_of
-from vaultconfig.cli.findings import Status
-from vaultconfig.cli.survey import status_of
 from vaultconfig.errors import NOT_FOUND, VaultConfigError
 from vaultconfig.loading.fields import ModelField, fields_of
 from vaultconfig.loading.needs import Need, references_of

@@ -11,10 +11,10 @@ from typing import Any, Final
 import click
 from pydantic_settings import BaseSettings
 
+from vaultconfig.cli.checking.survey import not_asking, quiet
 from vaultconfig.cli.comparison import ComparedField, compared, errors_in
 from vaultconfig.cli.failures import DIFFERS, exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
-from vaultconfig.cli.survey import not_asking, quiet
 from vaultconfig.cli.tables import as_json, print_lines, printable, row_lines, width_of
 from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.cli.wording import fields_counted

@@ -17,13 +17,13 @@ from vaultconfig.cli.connecting import (
     path_from,
     reference_from,
 )
-from vaultconfig.cli.declaration import class_text
-from vaultconfig.cli.moving import PATIENCE, Move, Pace, moves_for, written
-from vaultconfig.cli.next_steps import check_module, free_module, next_steps
+from vaultconfig.cli.importing.declaration import class_text
+from vaultconfig.cli.importing.moving import PATIENCE, Move, Pace, moves_for, written
+from vaultconfig.cli.importing.next_steps import check_module, free_module, next_steps
+from vaultconfig.cli.importing.plan import Fate, Planner
+from vaultconfig.cli.importing.variables import Variable, read_variables, without
 from vaultconfig.cli.options import check_can_ask, common, yes_option
-from vaultconfig.cli.plan import Fate, Planner
 from vaultconfig.cli.tables import row_lines
-from vaultconfig.cli.variables import Variable, read_variables, without
 from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
 from vaultconfig.errors import ConfigurationError

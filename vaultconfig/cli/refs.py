@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
+from vaultconfig.cli.checking.survey import not_asking, quiet
 from vaultconfig.cli.failures import CONFIGURATION
 from vaultconfig.cli.options import common, json_option, target_argument
-from vaultconfig.cli.survey import not_asking, quiet
 from vaultconfig.cli.tables import as_json, show
 from vaultconfig.cli.target import load_target
 from vaultconfig.errors import InvalidReferenceError, VaultConfigError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
-from vaultconfig.cli.declared import below_here
-from vaultconfig.cli.findings import Problem
+from vaultconfig.cli.checking.declared import below_here
+from vaultconfig.cli.checking.findings import Problem
 from vaultconfig.cli.target import target_of
 from vaultconfig.cli.wording import moment
 from vaultconfig.connection.connection import Connection

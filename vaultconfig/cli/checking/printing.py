@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from vaultconfig.cli.findings import FieldFinding, Findings, Problem
+from vaultconfig.cli.checking.findings import FieldFinding, Findings, Problem
 from vaultconfig.cli.tables import print_lines, printable, width_of, wrapped
 from vaultconfig.cli.wording import moment
 

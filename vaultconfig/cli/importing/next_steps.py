@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from vaultconfig.cli.plan import Fate
+from vaultconfig.cli.importing.plan import Fate
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.render.files import NOT_FOR_OTHERS

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from vaultconfig.cli.plan import Fate
+from vaultconfig.cli.importing.plan import Fate
 from vaultconfig.settings import VaultSettings
 
 _FOREIGN: Final = re.compile(r"[^a-z0-9_]+")

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
-from vaultconfig.cli.declared import DeclaredFields
+from vaultconfig.cli.checking.declared import DeclaredFields
+from vaultconfig.cli.checking.findings import FieldFinding, Reads, Status
 from vaultconfig.cli.failures import lines_of
-from vaultconfig.cli.findings import FieldFinding, Reads, Status
 from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.environment import NoCredentialsError
 from vaultconfig.errors import (

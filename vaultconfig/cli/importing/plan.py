@@ -15,7 +15,7 @@ from vaultconfig.cli.classify import (
     looks_secret_beside,
     sort,
 )
-from vaultconfig.cli.variables import Variable, names_of
+from vaultconfig.cli.importing.variables import Variable, names_of
 from vaultconfig.connection.connection import OWN_VARIABLES
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import Insert, Template, VaultRef, meant_by, parse

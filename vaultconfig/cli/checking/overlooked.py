@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
+from vaultconfig.cli.checking.declared import DeclaredFields
+from vaultconfig.cli.checking.findings import Problem
 from vaultconfig.cli.classify import has_secret_name
-from vaultconfig.cli.declared import DeclaredFields
-from vaultconfig.cli.findings import Problem
 from vaultconfig.connection.connection import misspelt_variables
 from vaultconfig.errors import closest
 from vaultconfig.loading.advice import variable_name
