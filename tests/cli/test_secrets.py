@@ -180,6 +180,7 @@ def test_put_merges(project: Project, vault: DevServer) -> None:
     assert ended.code == 5
     assert "--replace writes it all the same" in only_lines(ended)[-1]
     assert project.run("put", "db", "user=x", "--replace").out == "db: version 3\n"
+    assert "--replace" not in project.run("put", "Upper/db", "user=x").err  # no way to write that
 
 
 def test_put_drops_nothing_unasked(project: Project, vault: DevServer) -> None:

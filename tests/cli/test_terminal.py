@@ -105,7 +105,7 @@ def test_put_asks_whether_to_keep_the_rest(terminal: Terminal, vault: DevServer)
 def test_rm_asks(terminal: Terminal, project: Project, vault: DevServer) -> None:
     """On a terminal it asks first, and no is no."""
     vault.put("db", {"x": "y"})
-    terminal.type("vaultconfig rm db", (r"Delete db\?", "n"))
+    assert "Nothing was deleted" in terminal.type("vaultconfig rm db", (r"Delete db\?", "n"))
     assert project.run("get", "db#x").out == "y"
     assert "db: deleted" in terminal.type("vaultconfig rm db", (r"Delete db\?", "y"))
     assert "there is no secret at db" in terminal.type("vaultconfig rm db")

@@ -106,6 +106,7 @@ def test_every_variable_that_is_named() -> None:
     ("name", "meant"),
     [
         ("SCAIVAULT_TOKN", "SCAIVAULT_TOKEN"),
+        ("VAULTCONFIG_TLL", "VAULTCONFIG_TTL"),
         ("VAULTCONFIG_ENV", "VAULTCONFIG_ENVIRONMENT"),
         ("VAULTCONFIG_TOKEN", "SCAIVAULT_TOKEN"),
         ("SCAIVAULT_CLIENT_ID", "SCAIKEY_CLIENT_ID"),

@@ -169,6 +169,7 @@ def _ask(missing: Sequence[Move], commented: Collection[str], *, file: str) -> N
     if steps:
         check_can_ask()
         if not click.confirm(f"{' and '.join(steps).capitalize()}?", err=True):
+            click.echo("Nothing was changed", err=True)
             raise click.exceptions.Exit(0)
 
 

@@ -16,6 +16,7 @@ from vaultconfig.cli.tables import as_json, printable
 from vaultconfig.cli.wording import moment
 from vaultconfig.client import VaultClient, WriteResult
 from vaultconfig.errors import (
+    AccessDeniedError,
     AuthenticationError,
     ConfigurationError,
     SecretError,
@@ -115,7 +116,7 @@ def _present(client: VaultClient, path: str, *, needed: bool) -> Secret | None:
         return client.read(path)
     except SecretNotFoundError:
         return None
-    except (SecretError, AuthenticationError) as error:
+    except (AccessDeniedError, AuthenticationError) as error:
         if not needed:
             return None  # a token that may write need not be allowed to read
         error.add_note(

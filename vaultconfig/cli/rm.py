@@ -29,6 +29,7 @@ def rm(*, path: str, yes: bool) -> None:
                 client.read(path)
             check_can_ask()
             if not click.confirm(f"Delete {path}?", err=True):
+                click.echo("Nothing was deleted", err=True)
                 return
         client.delete(path)
     click.echo(f"{path}: deleted", err=True)

@@ -191,7 +191,8 @@ def misspelt_variables(names: Iterable[str]) -> Iterator[tuple[str, str | None]]
             and name not in {*OWN_VARIABLES, *NOT_READ_BY_US}
             and not _SERVICE.fullmatch(rest)
         ):
-            near = closest(rest, ours, cutoff=0.75) or next(
+            # In a name of three letters one other letter is a third of it.
+            near = closest(rest, ours, cutoff=0.75 if len(rest) > 3 else 0.6) or next(
                 (known for known in ours if len(rest) > 2 and known.startswith(rest)), None
             )
             yield name, None if near is None else ours[near]
