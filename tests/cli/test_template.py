@@ -17,7 +17,7 @@ import enum
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from pydantic import AliasChoices, AliasPath
 class Colour(enum.Enum):
     RED = "red"
@@ -30,6 +30,9 @@ class Db(BaseModel):
     port: int = 5432
     password: Annotated[SecretStr, "vault:{{environment}}/db#password"]
     pin: SecretStr = SecretStr("{CANARY}")
+class Login(NamedTuple):
+    user: str
+    password: str
 def boom():
     raise SystemExit("a factory was called")
 """
@@ -70,6 +73,9 @@ SECRET = (
     f'k: Db = Db(password="{CANARY}")',
     f'l: list[Db] = [Db(password="{CANARY}")]',
     f'private_key: bytes = b"{CANARY}"',
+    f'm: Login = Login("me", "{CANARY}")',
+    f'n: str = Field("{CANARY}", validation_alias=AliasChoices("N", "DB_PASSWORD"))',
+    f'o: str = Field("{CANARY}", exclude=True)',
 )  # fmt: skip
 
 

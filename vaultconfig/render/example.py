@@ -6,7 +6,7 @@ comments. No default is shown that is, or may be, a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -147,7 +147,7 @@ class _Defaults:
             value = field.info.default
         if is_model(type(value)):
             return self.of_model(type(value), value)
-        return ABSENT if value is None or self._hold_secret(value, field.name) else value
+        return ABSENT if value is None or self._holds_secret(value, _names_of(field)) else value
 
     def stay(
         self, settings_cls: type[BaseSettings], parent: Lookup, values: Mapping[str, str]
@@ -156,22 +156,30 @@ class _Defaults:
         if _is_made_by_its_class(parent.field):
             return True
         default = parent.field.info.default
-        if not is_model(type(default)) or self._hold_secret(default, parent.field.name):
+        if not is_model(type(default)) or self._holds_secret(default, _names_of(parent.field)):
             return False  # such as None, which it would not be any more
         return _is_read_as(default, parent, read_back(settings_cls, values))
 
-    def _hold_secret(self, value: Any, name: str) -> bool:
+    def _holds_secret(self, value: Any, names: Collection[str]) -> bool:
+        """Whether *value*, which goes by *names*, is or has a secret."""
         if isinstance(value, (str, bytes)):
             text = value if isinstance(value, str) else value.decode(errors="replace")
-            return self._looks_secret(name, text)
+            return any(self._looks_secret(name, text) for name in names)
+        if hasattr(value, "_asdict"):  # a named tuple
+            value = value._asdict()
         if isinstance(value, Mapping):
-            return any(self._hold_secret(item, str(key)) for key, item in value.items())
+            return any(self._holds_secret(item, [str(key)]) for key, item in value.items())
         if isinstance(value, (list, tuple, set, frozenset)):
-            return any(self._hold_secret(item, name) for item in value)
+            return any(self._holds_secret(item, names) for item in value)
         if is_model(type(value)):
             parts = ((field, getattr(value, field.name, None)) for field in fields_of(type(value)))
-            return any(_is_secret(f) or self._hold_secret(item, f.name) for f, item in parts)
+            return any(_is_secret(f) or self._holds_secret(item, _names_of(f)) for f, item in parts)
         return hasattr(value, "get_secret_value")
+
+
+def _names_of(field: ModelField) -> list[str]:
+    """Return the name of *field*, and its aliases."""
+    return [field.name, *(str(step) for place in field.places for step in place)]
 
 
 def _is_made_by_its_class(field: ModelField) -> bool:
@@ -194,7 +202,8 @@ def _is_secret(field: ModelField) -> bool:
     """Whether the default of *field* is not to be shown, whatever it is."""
     kinds = (class_of(part.annotation) for part in field.parts)
     is_masked = any(hasattr(kind, "get_secret_value") for kind in kinds)
-    return field.declared is not None or field.info.repr is False or is_masked
+    is_hidden = field.info.repr is False or field.info.exclude is True
+    return field.declared is not None or is_hidden or is_masked
 
 
 def _description(field: ModelField) -> list[str]:
