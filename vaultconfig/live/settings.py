@@ -265,7 +265,11 @@ class LiveSettings(KeptFresh[T]):
         self._arguments = {**self._arguments, **values}
         try:
             refresher = self._new_refresher()
-            refresher.load()
+            try:
+                refresher.load()
+            except VaultConfigError as error:
+                error.add_note("override() asks the vault for fields that it is not given")
+                raise
             self._refresher, self._readable_until = refresher, -math.inf
             yield refresher.snapshot.settings
         finally:
