@@ -83,8 +83,7 @@ def watched(
     live = LiveSettings(_Made, make=make)
     live.on_change(lambda _: wake())
     live.on_error(lambda _: wake())
-    with live:
-        _show_log()
+    with live, _shown_log():
         found = Watched(live, meanwhile)
         if live.health().next_refresh is None:
             warn("no variable comes from the vault, so there will be no change")
@@ -156,10 +155,17 @@ def say(told: str, before: str = "") -> None:
         click.echo(f"{before}{printable(told)}", err=True)
 
 
-def _show_log() -> None:
+@contextmanager
+def _shown_log() -> Iterator[None]:
     """Show our log, such as why changes show only after the ttl, but for what `Watched` tells."""
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: record.module != "telling")
     logger = logging.getLogger("vaultconfig")
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
