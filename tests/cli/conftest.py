@@ -94,8 +94,7 @@ class Project:
             env=self._environ(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **options,
+            **{"stderr": subprocess.PIPE, **options},
         )
 
     def names(self) -> list[str]:

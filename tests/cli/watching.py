@@ -61,7 +61,9 @@ def running(
     project: Project, *args: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
     """Run a command in a session of its own, of which nothing is left at the end."""
-    command = Running(project.start(*args, env=env, start_new_session=True))
+    # One pipe for both, which keeps the order of their lines.
+    options = {"stderr": subprocess.STDOUT, "start_new_session": True}
+    command = Running(project.start(*args, env=env, **options))
     try:
         yield command
     finally:
