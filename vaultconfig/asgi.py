@@ -95,7 +95,7 @@ def health(live: LiveSettings[Any], *, details: bool = False) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         if scope["type"] != "http":
             return
-        # Mounted in Litestar, it gets a path that ends with a slash.
+        # A framework may leave a slash at the end of the path of what is mounted in it.
         path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
         status, content = 404, {"state": "not found"}
         if path in ("livez", "readyz"):
