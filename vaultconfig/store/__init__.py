@@ -1,0 +1,1 @@
+"""Secrets between memory and vault: through an outage, one fetch for all, one subscription."""
