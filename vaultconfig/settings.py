@@ -59,6 +59,12 @@ class VaultConfigDict(SettingsConfigDict, total=False):
     vault_resolve_values: bool
     """Whether references that stand as values of fields are resolved; True by default."""
 
+    vault_store: str | None
+    """The store where `VAULTCONFIG_STORE` does not name one: ``file:DIRECTORY``, or a URL."""
+
+    vault_application: str | None
+    """The application's name in the store, where `VAULTCONFIG_APPLICATION` does not say it."""
+
 
 class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its options differ
     """Settings whose annotated fields are filled from the vault, all in one round trip.

@@ -1,4 +1,4 @@
-"""Lets an event loop wait for a call that blocks. Knows no settings."""
+"""Calls that block, in threads of their own. Knows no settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
+
+from vaultconfig.latch import Latch
 
 R = TypeVar("R")
 
@@ -37,4 +39,30 @@ async def in_daemon_thread(call: Callable[[], R]) -> R:
 
     threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
     await has_ended.wait()
+    return outcome.result()
+
+
+def within(seconds: float, call: Callable[[], R]) -> R:
+    """Run *call* in a daemon thread, and return what it returns if that takes up to *seconds*.
+
+    For what takes no time-out of its own. If it takes longer, the thread goes on, and its outcome
+    is dropped.
+
+    Raises:
+        TimeoutError: It took longer.
+        BaseException: What *call* raised; RuntimeError where the system has no more threads.
+    """
+    outcome: Future[R] = Future()
+    is_over = Latch()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:
+            outcome.set_exception(error)
+        is_over.open()
+
+    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    if not is_over.wait(seconds):
+        raise TimeoutError
     return outcome.result()

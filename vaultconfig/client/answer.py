@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from vaultconfig.client.codes import CODES, OAUTH_CODES
 from vaultconfig.errors import ResponseError
-from vaultconfig.masking.values import MaskedFloat, mask
+from vaultconfig.masking.values import masked_json
 
 _CODE = re.compile(r"[a-z_]{1,64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -60,7 +58,7 @@ class Answer:
         Raises:
             ResponseError: The body is something else.
         """
-        payload = _masked_json(self.body)
+        payload = masked_json(self.body)
         if isinstance(payload, dict):
             return payload
         raise ResponseError(
@@ -74,7 +72,7 @@ class Answer:
         Args:
             is_oauth: Whether the error may be a code alone, as in RFC 6749 section 5.2.
         """
-        payload = _masked_json(self.body)
+        payload = masked_json(self.body)
         error = payload.get("error") if isinstance(payload, dict) else None
         if is_oauth and isinstance(error, str):
             error = {"code": error}
@@ -167,23 +165,3 @@ def _http_date(value: str) -> datetime | None:
     except (ValueError, OverflowError):  # the latter for a number of twenty digits
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def _masked_json(body: bytes) -> Any:
-    """Return the JSON value in *body*, masked; None where it is not JSON."""
-    # Nothing leaves here but a value: a JSONDecodeError holds the body.
-    try:
-        return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _finite(digits: str) -> MaskedFloat:
-    number = MaskedFloat(digits)
-    if math.isinf(number):  # such as 1e999, which would not be the value that was written
-        raise ValueError("too large")
-    return number
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are not JSON

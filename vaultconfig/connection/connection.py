@@ -22,6 +22,7 @@ from pydantic import (
 
 from vaultconfig.connection.env_files import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, Environment
+from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError, closest
 from vaultconfig.forks import build_undisturbed
@@ -41,6 +42,7 @@ CREDENTIALS: Final = tuple(name for kind in _KINDS for name in kind)
 SET_CREDENTIALS: Final = (
     "set SCAIVAULT_TOKEN, VAULTCONFIG_TOKEN_FILE, or SCAIKEY_CLIENT_ID and SCAIKEY_CLIENT_SECRET"
 )
+_FILES: Final = ("VAULTCONFIG_TOKEN_FILE", "VAULTCONFIG_STORE_KEY_FILE")
 # Where a credential is sent, and whether it may be sent unencrypted.
 _DESTINATIONS: Final = ("SCAIVAULT_URL", "SCAIKEY_TOKEN_URL", "VAULTCONFIG_ALLOW_HTTP")
 
@@ -100,7 +102,12 @@ class Connection(BaseModel):
     deadline: Annotated[Seconds, Field(gt=0)] | None = Field(None, alias="VAULTCONFIG_DEADLINE")
     ttl: Seconds = Field(300.0, alias="VAULTCONFIG_TTL", gt=0)
     max_stale: Seconds = Field(86400.0, alias="VAULTCONFIG_MAX_STALE", ge=0)
-    _stored: frozenset[str] = PrivateAttr(default=frozenset())
+    store: SecretStr | None = Field(None, alias="VAULTCONFIG_STORE")
+    store_key: SecretStr | None = Field(None, alias="VAULTCONFIG_STORE_KEY")
+    store_key_file: Path | None = Field(None, alias="VAULTCONFIG_STORE_KEY_FILE")
+    application: str | None = Field(None, alias="VAULTCONFIG_APPLICATION")
+    stored: StoreSettings | None = None  # what `with_store` makes of these four
+    _in_file: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def has_credentials(self) -> bool:
@@ -114,7 +121,7 @@ class Connection(BaseModel):
 
     def source_of(self, variable: str) -> str:
         """Return *variable* for a message, with the `.env` if its value came from there."""
-        return f"{variable} in .env" if variable in self._stored else variable
+        return f"{variable} in .env" if variable in self._in_file else variable
 
 
 class MisplacedCredentialsError(ConfigurationError):
@@ -144,10 +151,9 @@ def read_connection(
 
 
 def _absolute(texts: dict[str, str]) -> dict[str, str]:
-    """Return *texts* with a token file that stays the same wherever this process goes later."""
-    name = "VAULTCONFIG_TOKEN_FILE"
-    file = texts.get(name, "").strip()
-    return texts | {name: os.path.abspath(file)} if file and without_quotes(file) == file else texts
+    """Return *texts* with files that stay the same wherever this process goes later."""
+    files = {name: texts[name].strip() for name in _FILES if name in texts}
+    return texts | {n: os.path.abspath(f) for n, f in files.items() if f and without_quotes(f) == f}
 
 
 def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:
@@ -155,15 +161,15 @@ def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = No
     return sorted(_stored_variables(env_file, encoding))
 
 
-CONNECTION_VARIABLES: Final = tuple(str(field.alias) for field in Connection.model_fields.values())
-# Nothing reads them yet; but what is exported for a store is nothing for a program to inherit.
+CONNECTION_VARIABLES: Final = tuple(
+    field.alias for field in Connection.model_fields.values() if field.alias
+)
 _OF_THE_STORE: Final = ("VAULTCONFIG_STORE", "VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE")
 OWN_VARIABLES: Final = (
     *CONNECTION_VARIABLES,
     VARIABLE,
     "VAULTCONFIG_DEV_TOKEN",
     "VAULTCONFIG_BUILD",
-    *_OF_THE_STORE,
 )
 """Every variable of the process environment that vaultconfig reads."""
 PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STORE)
@@ -172,7 +178,6 @@ PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STOR
 
 NOT_READ_BY_US: Final = (
     "SCAIVAULT_TOKEN_FILE",  # a token of another kind, which other tools of ScaiVault exchange
-    "VAULTCONFIG_APPLICATION",  # reserved for the store
 )
 """Variables that look like ours, and are nobody's mistake."""
 # What Kubernetes sets in each container for a service that is called scaivault.
@@ -226,7 +231,7 @@ def _connection(
             for line in error.errors(include_input=False, include_context=False)
         ]
     else:
-        connection._stored = frozenset(in_file) - frozenset(in_environment)
+        connection._in_file = frozenset(in_file) - frozenset(in_environment)
         return connection
     raise ConfigurationError("; ".join(problems))  # out here, because that error holds values
 

@@ -42,12 +42,18 @@ def _is_mapping_of_texts(value: object) -> bool:
     )
 
 
+def _is_text_or_none(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
 _MODES: Final = get_args(FallbackMode)
 OPTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "vault_environment": (lambda value: value is None or isinstance(value, str), "a name"),
+    "vault_environment": (_is_text_or_none, "a name"),
     "vault_fallback": (lambda value: value in _MODES, " or ".join(map(repr, _MODES))),
     "vault_variables": (_is_mapping_of_texts, "a mapping of texts to texts"),
     "vault_resolve_values": (lambda value: isinstance(value, bool), "True or False"),
+    "vault_store": (_is_text_or_none, "file:DIRECTORY or the URL of a Redis server"),
+    "vault_application": (_is_text_or_none, "a name"),
 }
 """Our keys of ``model_config``: what each may be, and how that is called."""
 

@@ -8,12 +8,14 @@ plain values; `unmask` does so for what pydantic hands through untouched (``Any`
 from __future__ import annotations
 
 import copy
+import json
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from types import NoneType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -137,6 +139,26 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
         return [mask(item, keys=keys, levels=levels - 1) for item in value]
     masked = _MASKED.get(type(value))
     return value if masked is None else masked(value)
+
+
+def masked_json(body: bytes) -> Any:
+    """Return the JSON value in *body*, masked; None where it is not JSON."""
+    # Nothing leaves here but a value: a JSONDecodeError holds the body.
+    try:
+        return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(digits: str) -> MaskedFloat:
+    number = MaskedFloat(digits)
+    if math.isinf(number):  # such as 1e999, which would not be the value that was written
+        raise ValueError("too large")
+    return number
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN and Infinity are not JSON
 
 
 def unmask(value: Any) -> Any:

@@ -18,6 +18,7 @@ from vaultconfig.connection.connection import (
     read_connection,
 )
 from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
+from vaultconfig.connection.store_settings import with_store
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.loading import advice
 from vaultconfig.loading.fields import model_fields
@@ -47,7 +48,9 @@ def ask(
     rule = situation.rule
     failure: VaultConfigError
     try:
-        connection = connection or connection_for(situation)
+        if connection is None:
+            config = situation.settings_cls.model_config
+            connection = with_store(connection_for(situation), rule.environment, config)
     except (MisplacedCredentialsError, NoCredentialsError) as error:
         failure = error.with_traceback(None)
     else:

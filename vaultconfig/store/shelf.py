@@ -17,6 +17,10 @@ class ShelfError(Exception):
     """A shelf could not be read or written; its message says why, without a password."""
 
 
+class NotSealedError(Exception):
+    """Bytes are not what was sealed under a name; the message says in what way."""
+
+
 class Swap(NamedTuple):
     """A change of one name.
 

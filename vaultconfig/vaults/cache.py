@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cachetools import TLRUCache
 
+from vaultconfig.errors import VaultConfigError
 from vaultconfig.secret import SecretKey, SecretOrError
 
 now: Callable[[], float] = (
@@ -22,10 +23,19 @@ now: Callable[[], float] = (
 
 
 class Reading(NamedTuple):
-    """What the vault said of a secret, and when it was asked, in seconds of `now`."""
+    """What the vault said of a secret, and when.
+
+    Attributes:
+        answer: The secret, or an error.
+        read_at: When the vault was asked, in seconds of `now`.
+        is_stored: Whether another process asked, and this comes from the store.
+        outage: Why there is nothing newer, where it was served past its ttl.
+    """
 
     answer: SecretOrError
     read_at: float
+    is_stored: bool = False
+    outage: VaultConfigError | None = None
 
 
 class _Entry(NamedTuple):

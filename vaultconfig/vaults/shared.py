@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from vaultconfig.connection.connection import DEADLINE, SET_CREDENTIALS, Connection
-from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.errors import ConfigurationError, MissingExtraError, VaultConfigError
 from vaultconfig.forks import import_undisturbed, in_forked_child
 from vaultconfig.references import Resolved, VaultRef
 from vaultconfig.vaults.cache import now
@@ -14,6 +14,7 @@ from vaultconfig.vaults.vault import Vault
 
 if TYPE_CHECKING:
     from vaultconfig.client import ClientCredentials, StaticToken, TokenFile, VaultClient
+    from vaultconfig.store.store import Store
 
 _NEEDED: Final = ("vaultconfig.client", "certifi", "encodings.idna")
 """What is imported for the first request; the last two by httpx and by Python itself, late."""
@@ -38,7 +39,10 @@ def vault_for(connection: Connection, *, clock: Callable[[], float] = now) -> Va
         clock: Of a vault that is not there yet, in the tests of what uses it.
     """
     vault = _vaults.get(connection)
-    return vault or _vaults.setdefault(connection, Vault(connection, connect=connect, clock=clock))
+    if vault is None:
+        store = _store_for(connection)
+        vault = Vault(connection, connect=connect, clock=clock, store=store)
+    return _vaults.setdefault(connection, vault)
 
 
 def connect(connection: Connection) -> VaultClient:
@@ -58,6 +62,23 @@ def connect(connection: Connection) -> VaultClient:
         allow_http=connection.allow_http,
         clock=now,
     )
+
+
+def _store_for(connection: Connection) -> Store | None:
+    """Return the store that *connection* names, if it does; nothing is opened yet."""
+    settings = connection.stored
+    if settings is None:
+        return None
+    missing: str | None = None
+    try:
+        import_undisturbed(("vaultconfig.store.store",))
+    except ModuleNotFoundError as error:
+        missing = error.name
+    if missing is not None:
+        raise MissingExtraError("a store", missing=[missing], extra="store")
+    from vaultconfig.store.store import Store  # loads cryptography
+
+    return Store(settings, server=connection.url, tenant=connection.tenant)
 
 
 def close_vaults() -> None:

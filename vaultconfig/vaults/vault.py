@@ -9,7 +9,7 @@ import copy
 import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from vaultconfig.connection.connection import Connection
 from vaultconfig.errors import (
@@ -23,10 +23,14 @@ from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading, SecretCache, now
 from vaultconfig.vaults.flights import Flights
+from vaultconfig.vaults.sharing import Sharing, is_newer
 
 if TYPE_CHECKING:
     from vaultconfig.client import Subscription, VaultClient
     from vaultconfig.client.vault import Wanted
+    from vaultconfig.store.store import Store
+
+Readings: TypeAlias = Mapping[SecretKey, Reading]
 
 
 class Lifetime(NamedTuple):
@@ -35,23 +39,46 @@ class Lifetime(NamedTuple):
     Attributes:
         ttl: Without asking the vault again.
         max_stale: While the vault is unreachable.
+        is_optional: Whether there may be none; then that is an answer for as long as a secret.
     """
 
     ttl: float
     max_stale: float
+    is_optional: bool = False
+
+    @property
+    def longest(self) -> float:
+        """How long it may be served at all."""
+        return max(self.ttl, self.max_stale)
 
     def with_options_of(self, reference: VaultRef) -> Lifetime:
         """Return what *reference* asks for, and this where it asks for nothing."""
-        if reference.ttl is None and reference.max_stale is None:
+        ttl, max_stale, is_optional = reference.ttl, reference.max_stale, reference.optional
+        if ttl is None and max_stale is None and not is_optional:
             return self
-        ttl = self.ttl if reference.ttl is None else reference.ttl
-        return Lifetime(ttl, self.max_stale if reference.max_stale is None else reference.max_stale)
+        return Lifetime(
+            self.ttl if ttl is None else ttl,
+            self.max_stale if max_stale is None else max_stale,
+            is_optional,
+        )
 
     def shorter(self, other: Lifetime) -> Lifetime:
         """Return the shorter of both, each time for itself."""
         if self is other:
             return self
-        return Lifetime(min(self.ttl, other.ttl), min(self.max_stale, other.max_stale))
+        return Lifetime(
+            min(self.ttl, other.ttl),
+            min(self.max_stale, other.max_stale),
+            self.is_optional and other.is_optional,
+        )
+
+    def is_kept_by(self, reading: Reading, now: float) -> bool:
+        """Whether *reading* may be served at *now* without asking the vault again.
+
+        That there is no secret where one is required may have been mended by now.
+        """
+        is_answer = self.is_optional or isinstance(reading.answer, Secret)
+        return is_answer and now - reading.read_at < self.ttl
 
 
 class Vault:
@@ -66,9 +93,11 @@ class Vault:
         *,
         connect: Callable[[Connection], VaultClient],
         clock: Callable[[], float] = now,
+        store: Store | None = None,
     ) -> None:
         self.connection = connection
         self.cache = SecretCache(clock=clock)
+        self.store = store
         self.flights = Flights()
         self._connect = connect
         self._clients: dict[None, VaultClient] = {}  # one at the most
@@ -80,45 +109,64 @@ class Vault:
         It keeps the client, which makes connections of its own there: so the CA bundle and the
         proxies stay those of the parent, whatever the environment says by now.
         """
-        child = Vault(self.connection, connect=self._connect, clock=self.cache.clock)
+        store = None if self.store is None else self.store.in_child()
+        child = Vault(self.connection, connect=self._connect, clock=self.cache.clock, store=store)
         child._clients = self._clients.copy()
         return child
 
     def resolve(
-        self, references: Collection[VaultRef], *, deadline: float
+        self, references: Collection[VaultRef], *, deadline: float, vault_first: bool = False
     ) -> dict[VaultRef, Resolved | VaultConfigError]:
         """Return the value of each of *references*, or what stands in its way.
 
         Args:
             references: Without placeholders.
             deadline: Seconds for all of it.
+            vault_first: See `read`.
 
         Raises:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
-        readings = self.read(self.lifetimes(references), deadline=deadline)
+        lifetimes = self.lifetimes(references)
+        readings = self.read(lifetimes, deadline=deadline, vault_first=vault_first)
         return {ref: picked(readings[ref.key].answer, ref) for ref in references}
 
     def read(
-        self, lifetimes: Mapping[SecretKey, Lifetime], *, deadline: float
-    ) -> Mapping[SecretKey, Reading]:
-        """Return what is known of secrets, from the cache or from the vault.
+        self,
+        lifetimes: Mapping[SecretKey, Lifetime],
+        *,
+        deadline: float,
+        vault_first: bool = False,
+    ) -> Readings:
+        """Return what is known of secrets: from the cache, the store, or the vault, in that order.
 
         Args:
             lifetimes: How long each may be served.
             deadline: Seconds for all of it.
+            vault_first: Whether the others only serve what the vault can't give.
 
         Raises:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
 
-        def look_up(key: SecretKey) -> Reading | None:
-            return self.cache.get(key, max_age=lifetimes[key].ttl)
+        def is_enough(key: SecretKey, reading: Reading) -> bool:
+            return not vault_first and lifetimes[key].is_kept_by(reading, self.cache.clock())
 
-        def fetch(keys: Collection[SecretKey]) -> Mapping[SecretKey, Reading]:
+        def look_up(key: SecretKey) -> Reading | None:
+            reading = self.cache.get(key, max_age=lifetimes[key].ttl)
+            return reading if reading is not None and is_enough(key, reading) else None
+
+        def ask(keys: Collection[SecretKey], *, seconds: float, retry: bool) -> Readings:
             asked_at = self.cache.clock()
-            answers = self._read(keys, deadline)
+            answers = self._read(keys, seconds, retry=retry)
             return self._taken(answers, {key: lifetimes[key] for key in keys}, asked_at, newest={})
+
+        def fetch(keys: Collection[SecretKey]) -> Readings:
+            sharing = self._sharing()
+            if sharing is None:
+                return ask(keys, seconds=deadline, retry=True)
+            wanted = {key: lifetimes[key] for key in keys}
+            return sharing.bring(wanted, is_enough=is_enough, ask=ask, deadline=deadline)
 
         found = {key: look_up(key) for key in lifetimes}
         readings = {key: reading for key, reading in found.items() if reading is not None}
@@ -142,6 +190,8 @@ class Vault:
         client = self._clients.pop(None, None)
         if client is not None:
             client.close()
+        if self.store is not None:
+            self.store.close()
 
     def lifetimes(self, references: Iterable[VaultRef]) -> dict[SecretKey, Lifetime]:
         """Return how long each secret may be served: the shortest that a reference asks for."""
@@ -158,21 +208,66 @@ class Vault:
         *,
         deadline: float,
         newest: Mapping[SecretKey, int],
-    ) -> Mapping[SecretKey, Reading]:
-        """Read secrets from the vault whether or not they are in the cache, in one attempt.
+        since: Mapping[SecretKey, float] | None = None,
+        insists: bool = False,
+    ) -> Readings:
+        """Read secrets whether or not they are in the cache, in one attempt.
 
         Args:
             lifetimes: Of the secrets to read.
             deadline: Seconds for all of it.
             newest: The newest version of each that the caller knows of, if any: an older one is
                 a `VaultUnavailableError`, until the vault has kept to it for a ttl.
+            since: What another process has read later than that, in seconds of the cache's clock,
+                is taken from the store.
+            insists: Whether to ask although the vault was away a moment ago.
 
         Raises:
             VaultConfigError: The vault gave nothing at all: see `VaultClient.read_many`.
         """
-        asked_at = self.cache.clock()
-        answers = self._client().read_many(lifetimes.keys(), deadline=deadline, retry=False)
-        return self._taken(answers, lifetimes, asked_at, newest=newest)
+
+        def ask(keys: Collection[SecretKey], *, seconds: float, retry: bool) -> Readings:
+            asked_at = self.cache.clock()
+            answers = self._client().read_many(keys, deadline=seconds, retry=retry)
+            return self._taken(answers, {k: lifetimes[k] for k in keys}, asked_at, newest=newest)
+
+        def is_enough(key: SecretKey, reading: Reading) -> bool:
+            is_older = isinstance(reading.answer, Secret) and reading.answer.version < newest.get(
+                key, 0
+            )
+            return not is_older and reading.read_at > (since or {}).get(key, math.inf)
+
+        sharing = self._sharing()
+        if sharing is None:
+            return ask(lifetimes.keys(), seconds=deadline, retry=False)
+        return sharing.bring(
+            lifetimes,
+            is_enough=is_enough,
+            ask=ask,
+            deadline=deadline,
+            is_refresh=True,
+            insists=insists,
+        )
+
+    def news(
+        self,
+        held: Mapping[SecretKey, Reading],
+        lifetimes: Mapping[SecretKey, Lifetime],
+        mark: bytes | None,
+    ) -> tuple[bytes | None, Readings]:
+        """Return what other processes have stored since *mark* that is newer than *held*.
+
+        Args:
+            held: What the caller has.
+            lifetimes: How long each may be served.
+            mark: What was returned beside the readings the last time; None the first time.
+        """
+        sharing = self._sharing()
+        latest = None if sharing is None else sharing.store.mark()
+        if sharing is None or latest in (None, mark):
+            return mark, {}
+        found = sharing.find(lifetimes)
+        return latest, {k: reading for k, reading in found.items() if is_newer(reading, held[k])}
 
     def subscribe(self, paths: Collection[str]) -> Subscription:
         """Have the vault keep events about *paths*; see `VaultClient.subscribe`.
@@ -182,11 +277,18 @@ class Vault:
         """
         return self._client().subscribe(paths)
 
-    def _read(self, keys: Collection[SecretKey], deadline: float) -> Mapping[Wanted, SecretOrError]:
+    def _sharing(self) -> Sharing | None:
+        """Return the way to the store, where it may be used."""
+        store = self.store
+        return None if store is None or store.is_barred else Sharing(store, self.cache)
+
+    def _read(
+        self, keys: Collection[SecretKey], deadline: float, *, retry: bool
+    ) -> Mapping[Wanted, SecretOrError]:
         while True:
             client = self._client()
             try:
-                return client.read_many(keys, deadline=deadline)
+                return client.read_many(keys, deadline=deadline, retry=retry)
             except ConfigurationError:
                 if self._clients.get(None) is client:
                     raise
@@ -205,7 +307,7 @@ class Vault:
         asked_at: float,
         *,
         newest: Mapping[SecretKey, int],
-    ) -> dict[SecretKey, Reading]:
+    ) -> Readings:
         """Remember *answers*; return them with an error for each that goes back in time."""
         taken: dict[SecretKey, Reading] = {}
         for key, life in lifetimes.items():
@@ -218,6 +320,11 @@ class Vault:
                 self.cache.put(key, reading, keep=keep)
             elif isinstance(answer, SecretError):
                 self.cache.forget(key)  # an outage must not bring back what was taken away
+        if self.store is not None:
+            self.store.is_barred = False
+            Sharing(self.store, self.cache).tell(
+                taken, lifetimes, longest=self.connection.max_stale
+            )
         return taken
 
     def _lag(
@@ -234,7 +341,9 @@ class Vault:
             self._older_since.pop(key, None)
             return None
         told = f"version {secret.version} of {secret.path}, though there has been version {newest}"
-        if asked_at - self._older_since.setdefault(key, asked_at) < ttl:
+        # What is stored was read at some time by one of all processes, and not since then.
+        seen_at = held.read_at if held is not None and held.is_stored else asked_at
+        if asked_at - self._older_since.setdefault(key, seen_at) < ttl:
             return VaultUnavailableError(f"the vault answered with {told}: a replica may lag")
         self._older_since.pop(key, None)  # another thread may have come first
         say(logging.WARNING, "for a whole ttl the vault has answered with %s: it is used", told)

@@ -1,0 +1,149 @@
+"""Where secrets are stored between memory and vault, and under which keys. Opens no store.
+
+Looked at by loads alone: a mistake in here is nothing to a command that asks only the vault.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pydantic import SecretBytes, SecretStr
+
+from vaultconfig.connection.environment import Environment
+from vaultconfig.errors import ConfigurationError, closest
+from vaultconfig.masking.values import MaskedStr
+
+if TYPE_CHECKING:
+    from vaultconfig.connection.connection import Connection
+
+KINDS: Final = ("file", "redis", "rediss")
+_LONGEST_NAME: Final = 200
+_KEYGEN: Final = "make one with: vaultconfig store keygen"
+
+
+class StoreSettings(NamedTuple):
+    """A store, and whose it is.
+
+    Attributes:
+        address: ``file:DIRECTORY``, or the URL of a Redis server, which may hold a password.
+        keys: 32 bytes each; the first encrypts, any decrypts.
+        application: Its name; those who share it and a key share the store.
+        environment: The name of the environment.
+    """
+
+    address: SecretStr
+    keys: tuple[SecretBytes, ...]
+    application: str
+    environment: str
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return self.address.get_secret_value().partition(":")[0]
+
+
+def with_store(
+    connection: Connection, environment: Environment, config: Mapping[str, Any]
+) -> Connection:
+    """Return *connection* with the store that is to be used in *environment*, if there is one.
+
+    Args:
+        connection: What the variables say.
+        environment: Development uses none.
+        config: The ``model_config`` of a class, which counts where no variable is set.
+
+    Raises:
+        ConfigurationError: The store is configured, but its key or the application is not; or one
+            of the three is invalid.
+    """
+    address = connection.store.get_secret_value() if connection.store else config.get("vault_store")
+    if not address or environment.is_development:
+        return connection
+    application = connection.application or config.get("vault_application")
+    return _with_store(connection, environment.name, MaskedStr(address), application)
+
+
+@lru_cache(maxsize=8)  # each load asks for it; and so the keys stay those of the first
+def _with_store(
+    connection: Connection, environment: str | None, address: MaskedStr, application: str | None
+) -> Connection:
+    address = _checked(address)
+    name = (application or "").strip()
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise ConfigurationError(
+            "a store needs the name of the application: set VAULTCONFIG_APPLICATION, or "
+            f"vault_application in the class, to a text of up to {_LONGEST_NAME} characters"
+        )
+    # No environment counts as production, in every rule.
+    where = environment or "production"
+    stored = StoreSettings(SecretStr(address), tuple(_keys(connection)), name, where)
+    return connection.model_copy(update={"stored": stored})
+
+
+def _checked(address: MaskedStr) -> MaskedStr:
+    kind, colon, rest = address.strip().partition(":")
+    kind = kind.lower()
+    if kind not in KINDS or not colon or not rest.strip("/ "):
+        near = closest(kind, KINDS) if colon and re.fullmatch(r"[a-z]+", kind) else None
+        meant = f"; did you mean {near}:?" if near else ""
+        raise ConfigurationError(
+            "VAULTCONFIG_STORE (or vault_store in the class) is invalid: expected file:DIRECTORY, "
+            f"redis://HOST or rediss://HOST{meant}"
+        )
+    if kind == "file":
+        # A path, or the URL of one; absolute, wherever this process goes later.
+        directory = rest.removeprefix("//") if rest.startswith("///") else rest
+        return MaskedStr(f"file:{os.path.abspath(Path(directory).expanduser())}")
+    return MaskedStr(f"{kind}:{rest}")
+
+
+def _keys(connection: Connection) -> Iterator[SecretBytes]:
+    """Yield the keys.
+
+    Raises:
+        ConfigurationError: There is none, or one is not 32 bytes in base64.
+    """
+    text, origin = _text_of_keys(connection)
+    for number, each in enumerate(text.replace(",", " ").split(), start=1):
+        key = SecretBytes(b"")
+        with suppress(binascii.Error, ValueError):
+            alphabet = each.replace("-", "+").replace("_", "/")
+            key = SecretBytes(base64.b64decode(alphabet, validate=True))
+        if len(key) != 32:
+            which = "the key" if number == 1 else f"key {number}"
+            raise ConfigurationError(f"{which} in {origin} is not 32 bytes in base64: {_KEYGEN}")
+        yield key
+
+
+def _text_of_keys(connection: Connection) -> tuple[MaskedStr, str]:
+    key, file = connection.store_key, connection.store_key_file
+    if key is not None and file is not None:
+        raise ConfigurationError(
+            "two sources of the store's key are set, VAULTCONFIG_STORE_KEY and "
+            "VAULTCONFIG_STORE_KEY_FILE: keep one of them"
+        )
+    text, origin, problem = MaskedStr(), "VAULTCONFIG_STORE_KEY", ""
+    if key is not None:
+        text = MaskedStr(key.get_secret_value())
+    elif file is not None:
+        origin = f"{file} (VAULTCONFIG_STORE_KEY_FILE)"
+        try:
+            text = MaskedStr(file.read_text("ascii"))
+        except (OSError, UnicodeDecodeError) as error:
+            problem = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
+        if problem:
+            raise ConfigurationError(f"the store's key can't be read from {origin}: {problem}")
+    if not text.strip(", \r\n\t"):
+        raise ConfigurationError(
+            "a store needs a key: set VAULTCONFIG_STORE_KEY or VAULTCONFIG_STORE_KEY_FILE; "
+            f"{_KEYGEN}"
+        )
+    return text, origin

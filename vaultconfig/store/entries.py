@@ -1,0 +1,110 @@
+"""What the vault said of a secret at one time, as it is stored. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from vaultconfig.errors import SecretNotFoundError, VersionNotFoundError
+from vaultconfig.masking.values import masked_json
+from vaultconfig.references import as_json
+from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store.shelf import NotSealedError
+
+Stored: TypeAlias = Secret | SecretNotFoundError | VersionNotFoundError
+"""A secret, or that there is none: both are answers."""
+
+FUTURE: Final = 5.0
+"""Seconds that the clock of another host may be ahead of ours."""
+
+
+class Entry(NamedTuple):
+    """An answer, and when it was given.
+
+    Attributes:
+        answer: What the vault said.
+        read_at: When it was asked, in Unix seconds.
+        denials: How often in a row it has denied the secret since.
+    """
+
+    answer: Stored
+    read_at: float
+    denials: int = 0
+
+
+class News(NamedTuple):
+    """What the vault has said.
+
+    Attributes:
+        answer: A secret, or that there is none; None where it denied it.
+        read_at: When it was asked, in Unix seconds.
+        ttl: Seconds for which an older version does not replace a newer one.
+        keep: Seconds for which anything may serve it.
+    """
+
+    answer: Stored | None
+    read_at: float
+    ttl: float
+    keep: float
+
+
+def text_of(entry: Entry, key: SecretKey) -> bytes:
+    """Return *entry* of *key* as JSON, in which numbers keep their digits."""
+    answer = entry.answer
+    fields: dict[str, Any] = {
+        "path": key.path,
+        "pin": key.version,
+        "read_at": entry.read_at,
+        "denials": entry.denials,
+    }
+    if isinstance(answer, Secret):
+        fields["secret"] = {
+            "version": answer.version,
+            "data": answer.data,
+            "type": answer.secret_type,
+            "metadata": answer.metadata,
+            "expires_at": answer.expires_at and answer.expires_at.isoformat(),
+        }
+    else:
+        fields["is_secret_missing"] = isinstance(answer, SecretNotFoundError)
+    return as_json(fields).encode("utf-8", "surrogatepass")  # as `json.loads` decodes
+
+
+def entry_in(plain: bytes, key: SecretKey, *, oldest: float, now: float) -> Entry:
+    """Return the entry of *key* that *plain* is.
+
+    Args:
+        plain: As `text_of` made it.
+        key: That it has to be of.
+        oldest: When it has to have been read, in Unix seconds.
+        now: In Unix seconds.
+
+    Raises:
+        NotSealedError: It is not of this secret, too old, or from the future.
+    """
+    fields = masked_json(plain)
+    if not isinstance(fields, dict) or [*key] != [fields.get("path"), fields.get("pin")]:
+        raise NotSealedError("not of this secret")
+    read_at = float(fields["read_at"])
+    if read_at > now + FUTURE:
+        raise NotSealedError("from the future: compare the clocks of the hosts")
+    if read_at <= oldest:
+        raise NotSealedError("older than max_stale")
+    return Entry(_answer_in(fields, key), read_at, int(fields["denials"]))
+
+
+def _answer_in(fields: dict[str, Any], key: SecretKey) -> Stored:
+    if "secret" not in fields:
+        if fields["is_secret_missing"] or key.version is None:
+            return SecretNotFoundError(key.path)
+        return VersionNotFoundError(key.path, key.version)
+    secret = fields["secret"]
+    kind, ends = secret["type"], secret["expires_at"]
+    return Secret(
+        path=key.path,
+        version=int(secret["version"]),
+        data=secret["data"],
+        secret_type=None if kind is None else str(kind),
+        metadata=secret["metadata"],
+        expires_at=ends and datetime.fromisoformat(ends),
+    )

@@ -1,0 +1,369 @@
+"""The store of one application: sealed entries, turns to ask the vault, and news for others.
+
+It never fails: what can't be read is not there, and what can't be written is not kept. A store that
+does not answer is left alone for a while, with one line in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from threading import get_ident
+from typing import Any, Final, NamedTuple, TypeVar
+
+from vaultconfig.connection.store_settings import StoreSettings
+from vaultconfig.forks import import_undisturbed
+from vaultconfig.log import say
+from vaultconfig.masking.values import masked_json, unmask
+from vaultconfig.references import as_json
+from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store.entries import Entry, News, entry_in, text_of
+from vaultconfig.store.sealing import Seal
+from vaultconfig.store.shelf import LARGEST, NotSealedError, Shelf, ShelfError, Swap
+from vaultconfig.threads import within
+
+R = TypeVar("R")
+
+PATIENCE: Final = 0.5
+"""Seconds that any use of the store may take."""
+
+AWAY: Final = 30.0
+"""Seconds for which a store that did not answer is not asked again."""
+
+LEASE: Final = 3.0
+"""Seconds for which a turn keeps others waiting, whatever becomes of its holder."""
+
+NOTE: Final = 5.0
+"""Seconds for which a failed request to the vault is reason enough not to send another."""
+
+MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
+
+_TRIES: Final = 5  # to write beside others who write
+_LEGIBLE: Final = (
+    86_400.0  # seconds that an entry stands longer, so that a reader can say it is old
+)
+
+
+class Note(NamedTuple):
+    """That the vault could not be reached.
+
+    Attributes:
+        reason: What became of the request.
+        age: Seconds since then.
+    """
+
+    reason: str
+    age: float
+
+
+class Store:
+    """What one application keeps of one vault, for one environment. Thread-safe.
+
+    Args:
+        settings: Whose it is, and the keys.
+        server: The vault's URL.
+        tenant: As the connection names it.
+        make_shelf: Makes what it is kept on; by default what its address says.
+        clock: Unix seconds.
+        steady: Seconds that only grow.
+
+    Attributes:
+        is_barred: Whether the vault has rejected this process's credentials, and has not answered
+            it since: then what others were given is nothing for it.
+    """
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        *,
+        server: str,
+        tenant: str | None,
+        make_shelf: Callable[[], Shelf] | None = None,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        owner = (settings.application, settings.environment, tenant or "", server)
+        self.is_barred = False
+        self._seals = [Seal(key, owner) for key in settings.keys]
+        self._first = self._seals[0]
+        self._make_shelf = make_shelf or partial(shelf_for, settings)
+        self._shelf = self._make_shelf()
+        self.clock = clock
+        self._steady = steady
+        self._away_until = self._unwritable_until = 0.0  # seconds of `steady`; 0 while all is well
+        self._turns: dict[str, int] = {}
+
+    def in_child(self) -> Store:
+        """Return the same for a forked child, with connections of its own."""
+        child = object.__new__(Store)
+        child.__dict__.update(self.__dict__)
+        child._shelf, child._turns = self._make_shelf(), {}
+        return child
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it did not answer, and is left alone for a while."""
+        return self._steady() < self._away_until
+
+    def close(self) -> None:
+        """Close connections; a later use opens new ones."""
+        self._shelf.close()
+
+    def read(
+        self, keys: Collection[SecretKey], *, longest: Mapping[SecretKey, float]
+    ) -> dict[SecretKey, Entry]:
+        """Return what is stored of *keys*, as far as it can be used.
+
+        Args:
+            keys: What is wanted.
+            longest: Seconds since it was read, for each; what is older can't be used.
+        """
+        stands = self._standing(self._names(keys))
+        if stands is None:
+            return {}
+        now = self.clock()
+        held, ignored = self._entries(keys, stands, lambda key: now - longest[key])
+        if ignored:
+            reasons = "; ".join(f"{number} {reason}" for reason, number in ignored.items())
+            say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
+        elif len(held) < len(keys):
+            say(
+                logging.DEBUG,
+                "the store has %d of %d secrets of this application, environment, tenant, server"
+                " and key",
+                len(held),
+                len(keys),
+            )
+        return held
+
+    def write(self, news: Mapping[SecretKey, News]) -> None:
+        """Store *news* where nothing newer is stored, and show others that there are some."""
+        mark, note = self._first.name("mark"), self._first.name("note")
+        for _ in range(_TRIES):
+            stands = self._standing([mark, note, *self._names(news)])
+            if stands is None:
+                return
+            held, _ignored = self._entries(news, stands, lambda _: 0.0)
+            swaps: dict[str, Swap] = {}
+            for key, each in news.items():
+                old = held.get(key)
+                entry = _successor(old, each)
+                if entry is None:
+                    names = [name for name in self._names([key]) if stands[name] is not None]
+                    swaps |= {name: Swap(stands[name], None) for name in names}
+                elif entry is not old:
+                    name = self._first.name("secret", *key)
+                    sealed = self._first.close(name, text_of(entry, key))
+                    if len(sealed) <= LARGEST:
+                        swaps[name] = Swap(stands[name], sealed)
+            if swaps:
+                swaps[mark] = Swap(stands[mark], os.urandom(8))
+            if stands[note] is not None:  # it has answered
+                swaps[note] = Swap(stands[note], None)
+            keep = max((each.keep for each in news.values()), default=0.0) + _LEGIBLE
+            if not swaps or self._swapped(swaps, keep=keep) is not False:
+                return
+
+    def mark(self) -> bytes | None:
+        """Return what changes whenever something is stored."""
+        name = self._first.name("mark")
+        return (self._standing([name]) or {}).get(name)
+
+    @contextmanager
+    def turn(self, keys: Collection[SecretKey]) -> Iterator[bool]:
+        """Yield whether it is our turn to ask the vault for *keys*.
+
+        It ends by itself after a few seconds, so that a holder that is stopped keeps nobody waiting
+        for longer. A thread that has the turn already, and was interrupted by a signal, has it.
+        """
+        name = self._first.name("turn", *sorted(map(str, keys)))
+        if self._turns.get(name) == get_ident():
+            yield True
+            return
+        token = os.urandom(8)
+        is_ours = self._swapped({name: Swap(None, token)}, keep=LEASE)
+        if not is_ours:
+            yield is_ours is None  # without a store there are no turns
+            return
+        self._turns[name] = get_ident()
+        try:
+            yield True
+        finally:
+            self._turns.pop(name, None)
+            self._swapped({name: Swap(token, None)}, keep=LEASE)
+
+    def leave_note(self, reason: str, *, seconds: float) -> None:
+        """Tell others that the vault could not be reached, and may not be asked for *seconds*."""
+        self.save("note", {"reason": reason, "at": self.clock()}, keep=max(seconds, NOTE))
+
+    def note(self) -> Note | None:
+        """Return the note that there is, if any."""
+        fields = self.load("note")
+        if fields is None:
+            return None
+        return Note(str(fields["reason"]), max(0.0, self.clock() - fields["at"]))
+
+    def lead(self, paths: Collection[str], token: bytes, *, seconds: float) -> bool:
+        """Take the lead for *paths*, or keep it: whether we have it, for *seconds* from now on.
+
+        Args:
+            paths: Of the secrets to follow.
+            token: Ours, which no other process has.
+            seconds: After which others may take it.
+        """
+        name = self._first.name("lead", *sorted(paths))
+        return any(
+            self._swapped({name: Swap(before, token)}, keep=seconds) for before in (token, None)
+        )
+
+    def give_up_lead(self, paths: Collection[str], token: bytes) -> None:
+        """Let others take the lead for *paths* at once, if we have it."""
+        name = self._first.name("lead", *sorted(paths))
+        self._swapped({name: Swap(token, None)}, keep=LEASE)
+
+    def load(self, kind: str, *parts: str) -> dict[str, Any] | None:
+        """Return what was saved, if it is there."""
+        name = self._first.name(kind, *parts)
+        raw = (self._standing([name]) or {}).get(name)
+        if raw is None:
+            return None
+        try:
+            fields = unmask(masked_json(self._first.open(name, raw)))
+        except NotSealedError:
+            return None
+        return fields if isinstance(fields, dict) else None
+
+    def save(self, kind: str, fields: Mapping[str, Any], *parts: str, keep: float) -> None:
+        """Save JSON, sealed; other processes of this application load it.
+
+        Args:
+            kind: What it is.
+            fields: An object.
+            parts: Of its name.
+            keep: Seconds for which it is kept.
+        """
+        name = self._first.name(kind, *parts)
+        stands = self._standing([name])
+        if stands is not None:
+            sealed = self._first.close(name, as_json(dict(fields)).encode())
+            self._swapped({name: Swap(stands[name], sealed)}, keep=keep)
+
+    def clear(self) -> int:
+        """Remove everything of this application, environment, tenant and server, for all keys.
+
+        Returns:
+            How many names that were.
+
+        Raises:
+            ShelfError: It can't be written.
+        """
+        return sum(self._shelf.clear(seal.scope) for seal in self._seals)
+
+    def _names(self, keys: Collection[SecretKey]) -> list[str]:
+        return [seal.name("secret", *key) for key in keys for seal in self._seals]
+
+    def _entries(
+        self,
+        keys: Collection[SecretKey],
+        stands: Mapping[str, bytes | None],
+        oldest: Callable[[SecretKey], float],
+    ) -> tuple[dict[SecretKey, Entry], Counter[str]]:
+        """Return the newest usable entry of each of *keys*, and why others can't be used."""
+        held: dict[SecretKey, Entry] = {}
+        ignored: Counter[str] = Counter()
+        now = self.clock()
+        for key in keys:
+            for seal in self._seals:
+                name = seal.name("secret", *key)
+                raw = stands[name]
+                if raw is None:
+                    continue
+                try:
+                    entry = entry_in(seal.open(name, raw), key, oldest=oldest(key), now=now)
+                except NotSealedError as error:
+                    ignored[str(error)] += 1
+                    continue
+                if key not in held or held[key].read_at < entry.read_at:
+                    held[key] = entry
+        return held, ignored
+
+    def _standing(self, names: Collection[str]) -> dict[str, bytes | None] | None:
+        """Return what stands under *names*; None while the store is away."""
+        if self._steady() < self._away_until:
+            return None
+        try:
+            found = within(PATIENCE, lambda: self._shelf.read(list(names)))
+        except (ShelfError, TimeoutError, RuntimeError) as error:
+            reason = str(error) or f"it did not answer within {PATIENCE:g} s"
+        else:
+            if self._away_until:
+                self._away_until = 0.0
+                say(logging.INFO, "the store can be used again")
+            return dict(zip(names, found, strict=True))
+        say(
+            logging.WARNING if not self._away_until else logging.DEBUG,
+            "the store can't be used, so the vault is asked directly; next try in %.0f s: %s",
+            AWAY,
+            reason,
+        )
+        self._away_until = self._steady() + AWAY
+        return None
+
+    def _swapped(self, swaps: Mapping[str, Swap], *, keep: float) -> bool | None:
+        """Make *swaps*, and return whether they were made; None while nothing can be written."""
+        if self._steady() < max(self._away_until, self._unwritable_until):
+            return None
+        try:
+            is_made = within(PATIENCE, lambda: self._shelf.swap(swaps, keep=keep))
+        except (ShelfError, TimeoutError, RuntimeError) as error:
+            reason = str(error) or f"it did not answer within {PATIENCE:g} s"
+        else:
+            if self._unwritable_until:
+                self._unwritable_until = 0.0
+                say(logging.INFO, "the store can be written again")
+            return is_made
+        say(
+            logging.WARNING if not self._unwritable_until else logging.DEBUG,
+            "nothing is written to the store; next try in %.0f s: %s",
+            AWAY,
+            reason,
+        )
+        self._unwritable_until = self._steady() + AWAY
+        return None
+
+
+def _successor(old: Entry | None, news: News) -> Entry | None:
+    """Return what is to be stored: *old* itself where *news* are not newer, None for nothing."""
+    if news.answer is None:
+        if old is None or old.denials + 1 >= MOST_DENIALS:
+            return None
+        return old._replace(denials=old.denials + 1)
+    if old is not None:
+        is_later = old.read_at > news.read_at
+        versions = [x.version for x in (old.answer, news.answer) if isinstance(x, Secret)]
+        goes_back = len(versions) == 2 and versions[1] < versions[0]
+        if is_later or (goes_back and news.read_at - old.read_at < news.ttl):
+            return old
+    return Entry(news.answer, news.read_at)
+
+
+def shelf_for(settings: StoreSettings) -> Shelf:
+    """Return what the store of *settings* is kept on; nothing is opened yet.
+
+    Raises:
+        ConfigurationError: Its address is invalid, or what it needs is not installed.
+    """
+    if settings.kind == "file":
+        import_undisturbed(("vaultconfig.store.directory",))
+        from vaultconfig.store.directory import Directory
+
+        return Directory(settings.address.get_secret_value().partition(":")[2])
+    import_undisturbed(("vaultconfig.store.server",))
+    from vaultconfig.store.server import Server
+
+    return Server(settings.address.get_secret_value())

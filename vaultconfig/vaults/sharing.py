@@ -1,0 +1,181 @@
+"""One request to the vault for all processes that share a store."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+from random import random
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from vaultconfig.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    RateLimitedError,
+    SecretNotFoundError,
+    VaultUnavailableError,
+    VersionNotFoundError,
+)
+from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store.entries import News
+from vaultconfig.vaults.cache import Reading, SecretCache
+
+if TYPE_CHECKING:
+    from vaultconfig.store.store import Store
+    from vaultconfig.vaults.vault import Lifetime
+
+IsEnough: TypeAlias = Callable[[SecretKey, Reading], bool]
+
+SHORT: Final = 2.0
+"""Seconds that the vault gets where the store can serve everything."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.3  # seconds between two looks at whose turn it is
+_SAME: Final = 0.1  # seconds; of one moment, by the clocks of two processes
+
+
+class Ask(Protocol):
+    """Asks the vault."""
+
+    def __call__(
+        self, keys: Collection[SecretKey], *, seconds: float, retry: bool
+    ) -> Mapping[SecretKey, Reading]:
+        """Ask for *keys*, within *seconds*.
+
+        Raises:
+            VaultConfigError: It gave nothing at all.
+        """
+
+
+class Sharing:
+    """What the vaults of several processes give to one another by a store.
+
+    Args:
+        store: The store.
+        cache: Of this process; what is found in the store goes there, too.
+    """
+
+    def __init__(self, store: Store, cache: SecretCache) -> None:
+        self.store = store
+        self._cache = cache
+
+    def bring(
+        self,
+        lifetimes: Mapping[SecretKey, Lifetime],
+        *,
+        is_enough: IsEnough,
+        ask: Ask,
+        deadline: float,
+        is_refresh: bool = False,
+        insists: bool = False,
+    ) -> dict[SecretKey, Reading]:
+        """Return readings that the store has, or another process brings meanwhile; else ask.
+
+        Args:
+            lifetimes: How long each may be served.
+            is_enough: Whether a reading is new enough.
+            ask: Asks the vault.
+            deadline: Seconds for all of it.
+            is_refresh: Whether the caller goes on with what it has if this fails.
+            insists: Whether to ask although the vault was away a moment ago.
+
+        Raises:
+            VaultConfigError: The vault gave nothing at all, or can't be reached by others: then
+                what may still be served is in the cache.
+        """
+        began = time.monotonic()
+        readings: dict[SecretKey, Reading] = {}
+        pause = _FIRST_PAUSE
+
+        def due() -> list[SecretKey]:
+            missing = [key for key in lifetimes if key not in readings]
+            found = self.find({key: lifetimes[key] for key in missing})
+            readings.update({k: reading for k, reading in found.items() if is_enough(k, reading)})
+            return [key for key in missing if key not in readings]
+
+        while keys := due():
+            is_served = not is_refresh and all(
+                self._cache.get(key, max_age=lifetimes[key].longest) for key in keys
+            )
+            note = None if insists or not (is_served or is_refresh) else self.store.note()
+            if note is not None:
+                told = f"{note.reason} ({note.age:.0f} s ago, for all that share the store)"
+                raise VaultUnavailableError(told)
+            seconds = min(SHORT, deadline) if is_served else deadline
+            left = seconds - (time.monotonic() - began)
+            with self.store.turn(keys) as is_ours:
+                if is_ours and not (keys := due()):  # the turn before has just ended
+                    break
+                if is_ours or (left < seconds / 2 and not is_served):
+                    retry = not (is_served or is_refresh)
+                    readings.update(self._asked(ask, keys, left, retry=retry))
+                    break
+            if left <= 0:
+                raise VaultUnavailableError("the vault has not answered another process in time")
+            time.sleep(pause * (0.5 + random()))  # noqa: S311 - so that not all look at once
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return readings
+
+    def find(self, lifetimes: Mapping[SecretKey, Lifetime]) -> dict[SecretKey, Reading]:
+        """Return what the store has; the newest of it and of what is known goes into the cache."""
+        longest = {key: life.longest for key, life in lifetimes.items()}
+        entries = self.store.read(longest, longest=longest)
+        now, wall = self._cache.clock(), self.store.clock()
+        found: dict[SecretKey, Reading] = {}
+        for key, entry in entries.items():
+            reading = found[key] = Reading(
+                entry.answer, now - (wall - entry.read_at), is_stored=True
+            )
+            held = self._cache.get(key, max_age=math.inf)
+            if held is None or is_newer(reading, held):
+                self._cache.put(key, reading, keep=longest[key])
+        return found
+
+    def tell(
+        self,
+        readings: Mapping[SecretKey, Reading],
+        lifetimes: Mapping[SecretKey, Lifetime],
+        *,
+        longest: float,
+    ) -> None:
+        """Store what the vault has answered.
+
+        Args:
+            readings: What it said.
+            lifetimes: How long each may be served here.
+            longest: Seconds for which another process may serve it.
+        """
+        behind = self._cache.clock() - self.store.clock()
+        news: dict[SecretKey, News] = {}
+        for key, reading in readings.items():
+            answer, life = reading.answer, lifetimes[key]
+            if isinstance(answer, (Secret, SecretNotFoundError, VersionNotFoundError)):
+                stored = answer
+            elif isinstance(answer, AccessDeniedError):
+                stored = None
+            else:
+                continue
+            keep = max(life.longest, longest)
+            news[key] = News(stored, reading.read_at - behind, ttl=life.ttl, keep=keep)
+        if news:
+            self.store.write(news)
+
+    def _asked(
+        self, ask: Ask, keys: Collection[SecretKey], seconds: float, *, retry: bool
+    ) -> Mapping[SecretKey, Reading]:
+        """Ask the vault; where it can't be reached, leave a note."""
+        try:
+            return ask(keys, seconds=max(seconds, 0.0), retry=retry)
+        except VaultUnavailableError as error:
+            pause = error.retry_after if isinstance(error, RateLimitedError) else None
+            self.store.leave_note(str(error), seconds=pause or 0.0)
+            raise
+        except AuthenticationError:
+            self.store.is_barred = True
+            raise
+
+
+def is_newer(reading: Reading, held: Reading) -> bool:
+    """Whether *reading* was read later than *held*, and does not go back to an older version."""
+    old, new = held.answer, reading.answer
+    is_older = isinstance(old, Secret) and isinstance(new, Secret) and new.version < old.version
+    return reading.read_at > held.read_at + _SAME and not is_older
