@@ -5,14 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from vaultconfig.errors import SecretNotFoundError, VersionNotFoundError
-from vaultconfig.masking.values import masked_json
+from vaultconfig.errors import (
+    AccessDeniedError,
+    SecretNotFoundError,
+    VaultUnavailableError,
+    VersionNotFoundError,
+)
+from vaultconfig.masking.values import masked_json, unmask
 from vaultconfig.references import as_json
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.store.shelf import NotSealedError
 
 Stored: TypeAlias = Secret | SecretNotFoundError | VersionNotFoundError
 """A secret, or that there is none: both are answers."""
+
+Verdict: TypeAlias = Stored | AccessDeniedError
+"""What the vault itself says of a secret."""
 
 FUTURE: Final = 5.0
 """Seconds that the clock of another host may be ahead of ours."""
@@ -25,24 +33,27 @@ class Entry(NamedTuple):
         answer: What the vault said.
         read_at: When it was asked, in Unix seconds.
         denials: How often in a row it has denied the secret since.
+        older_since: When it first answered with an older version after that, in Unix seconds.
     """
 
     answer: Stored
     read_at: float
     denials: int = 0
+    older_since: float | None = None
 
 
 class News(NamedTuple):
     """What the vault has said.
 
     Attributes:
-        answer: A secret, or that there is none; None where it denied it.
+        answer: A secret, that there is none, or that it is denied; a VaultUnavailableError stands
+            for a version that is older than one before.
         read_at: When it was asked, in Unix seconds.
         ttl: Seconds for which an older version does not replace a newer one.
         keep: Seconds for which anything may serve it.
     """
 
-    answer: Stored | None
+    answer: Verdict | VaultUnavailableError
     read_at: float
     ttl: float
     keep: float
@@ -56,6 +67,7 @@ def text_of(entry: Entry, key: SecretKey) -> bytes:
         "pin": key.version,
         "read_at": entry.read_at,
         "denials": entry.denials,
+        "older_since": entry.older_since,
     }
     if isinstance(answer, Secret):
         fields["secret"] = {
@@ -90,7 +102,8 @@ def entry_in(plain: bytes, key: SecretKey, *, oldest: float, now: float) -> Entr
         raise NotSealedError("from the future: compare the clocks of the hosts")
     if read_at <= oldest:
         raise NotSealedError("older than max_stale")
-    return Entry(_answer_in(fields, key), read_at, int(fields["denials"]))
+    denials, older_since = unmask([fields["denials"], fields["older_since"]])
+    return Entry(_answer_in(fields, key), read_at, denials, older_since)
 
 
 def _answer_in(fields: dict[str, Any], key: SecretKey) -> Stored:

@@ -10,13 +10,15 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from random import random
 from threading import get_ident
 from typing import Any, Final, NamedTuple, TypeVar
 
 from vaultconfig.connection.store_settings import StoreSettings
+from vaultconfig.errors import AccessDeniedError, VaultUnavailableError
 from vaultconfig.forks import import_undisturbed
 from vaultconfig.log import say
 from vaultconfig.masking.values import masked_json, unmask
@@ -43,7 +45,8 @@ NOTE: Final = 5.0
 
 MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
 
-_TRIES: Final = 5  # to write beside others who write
+_TRIES: Final = 20  # to write beside others who write
+_PAUSE: Final = 0.02  # seconds between two of them, at most
 _LEGIBLE: Final = (
     86_400.0  # seconds that an entry stands longer, so that a reader can say it is old
 )
@@ -168,6 +171,7 @@ class Store:
             keep = max((each.keep for each in news.values()), default=0.0) + _LEGIBLE
             if not swaps or self._swapped(swaps, keep=keep) is not False:
                 return
+            time.sleep(_PAUSE * random())  # noqa: S311 - so that they do not meet again
 
     def mark(self) -> bytes | None:
         """Return what changes whenever something is stored."""
@@ -294,17 +298,22 @@ class Store:
 
     def _standing(self, names: Collection[str]) -> dict[str, bytes | None] | None:
         """Return what stands under *names*; None while the store is away."""
+
+        def read() -> dict[str, bytes | None]:
+            groups = [(group, self._shelf.read(group)) for group in _by_scope(names)]
+            return {n: raw for group, raws in groups for n, raw in zip(group, raws, strict=True)}
+
         if self._steady() < self._away_until:
             return None
         try:
-            found = within(PATIENCE, lambda: self._shelf.read(list(names)))
+            found = within(PATIENCE, read)
         except (ShelfError, TimeoutError, RuntimeError) as error:
             reason = str(error) or f"it did not answer within {PATIENCE:g} s"
         else:
             if self._away_until:
                 self._away_until = 0.0
                 say(logging.INFO, "the store can be used again")
-            return dict(zip(names, found, strict=True))
+            return found
         say(
             logging.WARNING if not self._away_until else logging.DEBUG,
             "the store can't be used, so the vault is asked directly; next try in %.0f s: %s",
@@ -316,10 +325,15 @@ class Store:
 
     def _swapped(self, swaps: Mapping[str, Swap], *, keep: float) -> bool | None:
         """Make *swaps*, and return whether they were made; None while nothing can be written."""
+
+        def swap() -> bool:
+            groups = [{name: swaps[name] for name in group} for group in _by_scope(swaps)]
+            return all(self._shelf.swap(group, keep=keep) for group in groups)
+
         if self._steady() < max(self._away_until, self._unwritable_until):
             return None
         try:
-            is_made = within(PATIENCE, lambda: self._shelf.swap(swaps, keep=keep))
+            is_made = within(PATIENCE, swap)
         except (ShelfError, TimeoutError, RuntimeError) as error:
             reason = str(error) or f"it did not answer within {PATIENCE:g} s"
         else:
@@ -338,18 +352,32 @@ class Store:
 
 
 def _successor(old: Entry | None, news: News) -> Entry | None:
-    """Return what is to be stored: *old* itself where *news* are not newer, None for nothing."""
-    if news.answer is None:
+    """Return what is to be stored: *old* itself where *news* change nothing, None for nothing."""
+    answer = news.answer
+    if isinstance(answer, AccessDeniedError):
         if old is None or old.denials + 1 >= MOST_DENIALS:
             return None
         return old._replace(denials=old.denials + 1)
+    if isinstance(answer, VaultUnavailableError):
+        return old and old._replace(older_since=old.older_since or news.read_at)
     if old is not None:
-        is_later = old.read_at > news.read_at
-        versions = [x.version for x in (old.answer, news.answer) if isinstance(x, Secret)]
-        goes_back = len(versions) == 2 and versions[1] < versions[0]
-        if is_later or (goes_back and news.read_at - old.read_at < news.ttl):
+        goes_back = (
+            isinstance(answer, Secret)
+            and isinstance(old.answer, Secret)
+            and answer.version < old.answer.version
+        )
+        is_meant = old.older_since is not None and news.read_at - old.older_since >= news.ttl
+        if old.read_at > news.read_at or (goes_back and not is_meant):
             return old
-    return Entry(news.answer, news.read_at)
+    return Entry(answer, news.read_at)
+
+
+def _by_scope(names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the names of each scope; there are several only while a key is rotated."""
+    scopes: dict[str, list[str]] = {}
+    for name in names:
+        scopes.setdefault(name.partition("/")[0], []).append(name)
+    yield from scopes.values()
 
 
 def shelf_for(settings: StoreSettings) -> Shelf:

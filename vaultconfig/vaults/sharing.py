@@ -9,15 +9,12 @@ from random import random
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from vaultconfig.errors import (
-    AccessDeniedError,
     AuthenticationError,
     RateLimitedError,
-    SecretNotFoundError,
     VaultUnavailableError,
-    VersionNotFoundError,
 )
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.entries import News
+from vaultconfig.store.entries import News, Verdict
 from vaultconfig.vaults.cache import Reading, SecretCache
 
 if TYPE_CHECKING:
@@ -52,11 +49,16 @@ class Sharing:
     Args:
         store: The store.
         cache: Of this process; what is found in the store goes there, too.
+        older_since: When the vault first answered with an older version than before, by the cache's
+            clock; what is found of that goes there, too.
     """
 
-    def __init__(self, store: Store, cache: SecretCache) -> None:
+    def __init__(
+        self, store: Store, cache: SecretCache, older_since: dict[SecretKey, float]
+    ) -> None:
         self.store = store
         self._cache = cache
+        self._older_since = older_since
 
     def bring(
         self,
@@ -119,12 +121,13 @@ class Sharing:
         """Return what the store has; the newest of it and of what is known goes into the cache."""
         longest = {key: life.longest for key, life in lifetimes.items()}
         entries = self.store.read(longest, longest=longest)
-        now, wall = self._cache.clock(), self.store.clock()
+        behind = self._cache.clock() - self.store.clock()
         found: dict[SecretKey, Reading] = {}
         for key, entry in entries.items():
-            reading = found[key] = Reading(
-                entry.answer, now - (wall - entry.read_at), is_stored=True
-            )
+            reading = Reading(entry.answer, entry.read_at + behind, is_stored=True)
+            found[key] = reading
+            if entry.older_since is not None:
+                self._older_since.setdefault(key, entry.older_since + behind)
             held = self._cache.get(key, max_age=math.inf)
             if held is None or is_newer(reading, held):
                 self._cache.put(key, reading, keep=longest[key])
@@ -148,14 +151,11 @@ class Sharing:
         news: dict[SecretKey, News] = {}
         for key, reading in readings.items():
             answer, life = reading.answer, lifetimes[key]
-            if isinstance(answer, (Secret, SecretNotFoundError, VersionNotFoundError)):
-                stored = answer
-            elif isinstance(answer, AccessDeniedError):
-                stored = None
-            else:
-                continue
-            keep = max(life.longest, longest)
-            news[key] = News(stored, reading.read_at - behind, ttl=life.ttl, keep=keep)
+            if isinstance(answer, Verdict) or (
+                isinstance(answer, VaultUnavailableError) and key in self._older_since
+            ):
+                keep = max(life.longest, longest)
+                news[key] = News(answer, reading.read_at - behind, ttl=life.ttl, keep=keep)
         if news:
             self.store.write(news)
 

@@ -280,7 +280,9 @@ class Vault:
     def _sharing(self) -> Sharing | None:
         """Return the way to the store, where it may be used."""
         store = self.store
-        return None if store is None or store.is_barred else Sharing(store, self.cache)
+        if store is None or store.is_barred:
+            return None
+        return Sharing(store, self.cache, self._older_since)
 
     def _read(
         self, keys: Collection[SecretKey], deadline: float, *, retry: bool
@@ -322,9 +324,8 @@ class Vault:
                 self.cache.forget(key)  # an outage must not bring back what was taken away
         if self.store is not None:
             self.store.is_barred = False
-            Sharing(self.store, self.cache).tell(
-                taken, lifetimes, longest=self.connection.max_stale
-            )
+            sharing = Sharing(self.store, self.cache, self._older_since)
+            sharing.tell(taken, lifetimes, longest=self.connection.max_stale)
         return taken
 
     def _lag(
@@ -341,9 +342,7 @@ class Vault:
             self._older_since.pop(key, None)
             return None
         told = f"version {secret.version} of {secret.path}, though there has been version {newest}"
-        # What is stored was read at some time by one of all processes, and not since then.
-        seen_at = held.read_at if held is not None and held.is_stored else asked_at
-        if asked_at - self._older_since.setdefault(key, seen_at) < ttl:
+        if asked_at - self._older_since.setdefault(key, asked_at) < ttl:
             return VaultUnavailableError(f"the vault answered with {told}: a replica may lag")
         self._older_since.pop(key, None)  # another thread may have come first
         say(logging.WARNING, "for a whole ttl the vault has answered with %s: it is used", told)

@@ -1,0 +1,109 @@
+"""An entry comes back as it was, numbers to their last digit, and only as that of its secret."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaultconfig.errors import SecretNotFoundError, VersionNotFoundError
+from vaultconfig.masking.values import is_masked, masked_json, unmask
+from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store.entries import Entry, entry_in, text_of
+from vaultconfig.store.shelf import NotSealedError
+
+KEY = SecretKey("app/db")
+NUMBERS = '{"n": 1.10, "big": 12345678901234567890123, "small": 1e-7, "list": [1.0, null, true]}'
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def secret(data: Any, **other: Any) -> Secret:
+    return Secret("app/db", 3, masked_json(json.dumps(data).encode()), **other)
+
+
+def back(entry: Entry, key: SecretKey = KEY, *, oldest: float = 0.0, now: float = 100.0) -> Entry:
+    return entry_in(text_of(entry, KEY), key, oldest=oldest, now=now)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_data_comes_back_as_it_was(data: dict[str, Any]) -> None:
+    """Whatever JSON can hold, lone surrogates included."""
+    found = back(Entry(secret(data), 50.0)).answer
+    assert isinstance(found, Secret)
+    assert unmask(found.data) == data
+
+
+def test_numbers_keep_their_digits_and_values_their_masks() -> None:
+    """A field that wants text gets the digits as they stood."""
+    stored = Secret("app/db", 3, masked_json(NUMBERS.encode()))
+    found = back(Entry(stored, 50.0)).answer
+    assert isinstance(found, Secret)
+    assert [str(found.data[name]) for name in ("n", "big", "small")] == [
+        "1.1",
+        "12345678901234567890123",
+        "1e-07",
+    ]
+    assert found.data["n"].digits == "1.10"
+    assert is_masked(found.data["n"])
+
+
+def test_the_rest_of_a_secret_comes_back() -> None:
+    """Version, type, metadata and when it ends."""
+    ends = datetime(2027, 1, 2, tzinfo=UTC)
+    stored = secret({}, secret_type="kv", metadata={"tags": ["a"]}, expires_at=ends)
+    entry = back(Entry(stored, 50.5, denials=1))
+    assert entry == Entry(stored, 50.5, 1)
+    assert entry.answer.metadata == {"tags": ["a"]}
+    assert (entry.answer.secret_type, entry.answer.expires_at) == ("kv", ends)
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (SecretNotFoundError("app/db"), KEY),
+        (SecretNotFoundError("app/db"), SecretKey("app/db", 2)),
+        (VersionNotFoundError("app/db", 2), SecretKey("app/db", 2)),
+    ],
+)
+def test_that_there_is_none_is_an_entry(error: Any, key: SecretKey) -> None:
+    """The secret, or the version of it."""
+    found = entry_in(text_of(Entry(error, 50.0), key), key, oldest=0.0, now=100.0).answer
+    assert type(found) is type(error)
+    assert str(found) == str(error)
+
+
+@pytest.mark.parametrize("key", [SecretKey("app/other"), SecretKey("app/db", 3)])
+def test_an_entry_is_that_of_one_secret(key: SecretKey) -> None:
+    """Path and pin are inside."""
+    with pytest.raises(NotSealedError, match="not of this secret"):
+        back(Entry(secret({}), 50.0), key)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"null"])
+def test_what_is_no_entry_is_found_out(text: bytes) -> None:
+    """Though it was sealed by us."""
+    with pytest.raises(NotSealedError):
+        entry_in(text, KEY, oldest=0.0, now=100.0)
+
+
+@pytest.mark.parametrize(
+    ("read_at", "problem"), [(10.0, "older than max_stale"), (105.1, "from the future")]
+)
+def test_an_entry_has_an_age(read_at: float, problem: str) -> None:
+    """At the age limit it is too old; 5 s ahead are those of another host's clock."""
+    with pytest.raises(NotSealedError, match=problem):
+        back(Entry(secret({}), read_at), oldest=10.0)
+    assert back(Entry(secret({}), 10.1), oldest=10.0).read_at == 10.1
+    assert back(Entry(secret({}), 105.0), oldest=10.0).read_at == 105.0
