@@ -60,7 +60,7 @@ def test_within_the_ttl_it_does_not_wait(
 ) -> None:
     """What is younger than its ttl is served as it is."""
     monkeypatch.setenv("VAULTCONFIG_TTL", "300")  # a second would pass on a busy machine
-    live = LiveSettings(Settings, Seams(clock=ahead))
+    live = LiveSettings(Settings, Seams(clock=ahead, random=lambda: 1.0))
     live.load()
     vault.put("api", {"key": "k2"})
     ahead.seconds += 150.0
@@ -117,6 +117,29 @@ def test_an_attempt_that_is_over_is_not_waited_for(
     vault.stop()
     assert without_waiting(lambda: dormant.current.key) == "k1"
     vault.start()
+
+
+def test_a_start_in_an_outage_is_the_failure(
+    vault: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the cache served past its ttl is read without a wait, until the next attempt is due."""
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.3")
+    LiveSettings(Settings, Seams(clock=clock)).load()
+    vault.put("api", {"key": "k2"})
+    clock.advance(3.0)
+    vault.fault(path="/v1/secrets/**", code="service_unavailable")
+    with LiveSettings(Settings, Seams(clock=clock)) as live:
+        asked = len(reads(vault))
+        assert without_waiting(lambda: live.current.key) == "k1"
+        health = live.health()
+        assert (health.state, health.age) == ("stale", 3.0)
+        assert "service_unavailable" in str(health.last_error)
+        assert len(reads(vault)) == asked
+        vault.clear_faults()
+        clock.advance(1.0)
+        live._publish_and_wake()
+        eventually(lambda: live.current.key == "k2")
+        assert live.health().state == "fresh"
 
 
 def test_no_event_loop_waits(vault: DevServer, dormant: Live) -> None:

@@ -102,14 +102,15 @@ def test_only_what_is_due_is_read(vault: DevServer, load: Load, clock: Clock) ->
 
     vault.put("slow", {"x": "1"})
     refresher = load(Mixed)
+    refresher.refresh()  # the first refresh would come sooner
     clock.advance(7.4)
     refresher.step()
-    assert len(reads(vault)) == 1
+    assert len(reads(vault)) == 2
     clock.advance(0.2)
     refresher.step()
     clock.advance(7.6)
     refresher.step()
-    assert reads(vault)[1:] == [("api", "db"), ("api", "db")]
+    assert reads(vault)[2:] == [("api", "db"), ("api", "db")]
 
 
 def test_ages_are_per_path(vault: DevServer, load: Load, clock: Clock) -> None:
@@ -331,15 +332,38 @@ def test_retry_after_is_kept(vault: DevServer, load: Load, clock: Clock) -> None
 def test_stale_answers_have_the_age_of_their_reading(
     vault: DevServer, load: Load, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an outage brings from the cache is as old as it is, and is read again at once."""
+    """What an outage brings from the cache is as old as it is, and the state tells the reason."""
     monkeypatch.setenv("VAULTCONFIG_TTL", "0.001")
     monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.3")
     load()
     clock.advance(5.0)
     vault.fault(code="service_unavailable")
     refresher = load()
-    assert refresher.health().age == 5.0
-    assert refresher.next_at() < clock.now
+    health = refresher.health()
+    assert (health.state, health.age, health.next_refresh) == ("stale", 5.0, 0.5)
+    assert "service_unavailable" in str(health.last_error)
+    vault.clear_faults()
+    clock.advance(0.5)
+    refresher.step()
+    assert (refresher.health().state, refresher.health().age) == ("fresh", 0.0)
+
+
+def test_a_forked_child_knows_of_the_outage(
+    vault: DevServer, load: Load, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state and age are those of its parent; once the parent has read again, so is that."""
+    monkeypatch.setenv("VAULTCONFIG_TTL", "10")
+    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.3")
+    load()
+    clock.advance(20.0)
+    vault.fault(code="service_unavailable")
+    refresher = load()
+    child = refresher.in_child().health()
+    assert (child.state, child.age) == ("stale", 20.0)
+    vault.clear_faults()
+    assert refresher.refresh() is None
+    child = refresher.in_child().health()
+    assert (child.state, child.age, child.last_error) == ("fresh", 0.0, None)
 
 
 def test_what_is_too_old_is_not_loaded(

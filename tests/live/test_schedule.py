@@ -31,9 +31,21 @@ def schedule(*, chance: float = 0.0, **lifetimes: Lifetime) -> Schedule:
 
 
 def tracking(made: Schedule, lifetimes: Mapping[str, Lifetime]) -> Schedule:
+    """Follow secrets that were read again at 0.0, so that the first refresh is over."""
     keys = dict(lifetimes)  # their paths: to a schedule any key is as good
-    made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
+    begin(made, keys)
+    read(made, *keys, now=0.0)
     return made
+
+
+def begin(
+    made: Schedule, keys: Mapping[str, Lifetime], read_at: float = 0.0, *, now: float = 0.0
+) -> None:
+    made.track(keys, dict.fromkeys(keys, read_at), now, absent=())
+
+
+def read(made: Schedule, *keys: str, now: float, read_at: float | None = None) -> None:
+    made.succeeded(dict.fromkeys(keys, now if read_at is None else read_at), now, absent=())
 
 
 @pytest.mark.parametrize(("chance", "due_at"), [(0.0, 225.0), (0.5, 255.0), (1.0, 285.0)])
@@ -41,8 +53,62 @@ def test_a_secret_is_due_after_a_random_part_of_its_ttl(chance: float, due_at: f
     """A refresh is due at ttl × U(0.75, 0.95)."""
     made = schedule(chance=chance)
     assert made.next_at() == pytest.approx(due_at)
-    made.succeeded(["a"], 1000.0, absent=())
+    read(made, "a", now=1000.0)
     assert made.next_at() == pytest.approx(1000.0 + due_at)
+
+
+@pytest.mark.parametrize(("chance", "due_at"), [(0.0, 15.0), (0.5, 150.0), (1.0, 285.0)])
+def test_the_first_refresh_comes_at_any_time(chance: float, due_at: float) -> None:
+    """It is due at ttl × U(0.05, 0.95), so that hosts that start together drift apart at once."""
+    made = Schedule(lambda: chance)
+    begin(made, {"a": USUAL})
+    assert made.next_at() == pytest.approx(due_at)
+
+
+@pytest.mark.parametrize(("chance", "due_at"), [(0.0, 205.0), (0.5, 250.0), (1.0, 295.0)])
+def test_what_was_read_before_the_start_is_due_in_the_rest_of_its_ttl(
+    chance: float, due_at: float
+) -> None:
+    """Children of a master that read 200 s ago drift apart over the 100 s that are left."""
+    made = Schedule(lambda: chance)
+    begin(made, {"a": USUAL}, now=200.0)
+    assert made.next_at() == pytest.approx(due_at)
+    assert made.age(210.0) == 210.0
+
+
+@pytest.mark.parametrize("now", [300.0, 5000.0])
+def test_what_is_past_its_ttl_at_the_start_is_due_now(now: float) -> None:
+    """Not in the past, which would be overdue."""
+    made = Schedule(lambda: 0.5)
+    begin(made, {"a": USUAL}, now=now)
+    assert made.next_at() == now
+
+
+def test_due_times_count_from_the_time_of_reading() -> None:
+    """What another process read 100 s ago is due as if it had been read here then."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.succeeded({"a": 900.0, "b": 1000.0}, 1000.0, absent=())
+    assert made.due(1125.0) == ["a"]
+    assert made.due(1225.0) == ["a", "b"]
+    assert (made.age(1100.0), made.expires_at()) == (200.0, 900.0 + USUAL.max_stale)
+    assert not made.is_outdated(1199.9)
+    assert made.is_outdated(1200.0)
+
+
+def test_a_value_that_does_not_fit_is_as_old_as_its_reading() -> None:
+    """Whoever read it; the value that stays in use is as young as that."""
+    made = schedule()
+    made.rejected({"a": ValueError()}, {"a": 900.0}, 1000.0)
+    assert (made.age(1000.0), made.next_at()) == (100.0, 1125.0)
+
+
+def test_an_old_reading_is_no_busy_loop() -> None:
+    """What was read nearly a ttl ago, or longer, is due soon, but a tenth of a second apart."""
+    made = schedule()
+    read(made, "a", now=1000.0, read_at=710.0)
+    assert made.next_at() == pytest.approx(1000.1)
+    made.rejected({"a": ValueError()}, {"a": 0.0}, 1001.0)
+    assert made.next_at() == pytest.approx(1001.1)
 
 
 def test_a_secret_is_due_at_its_time_and_not_before() -> None:
@@ -57,26 +123,29 @@ def test_what_is_read_together_stays_together() -> None:
     draws = random.Random(1)
     made = Schedule(draws.random)
     keys = {f"s{number}": USUAL for number in range(50)}
-    made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
+    begin(made, keys)
     for _ in range(5):
         now = made.next_at()
         assert made.due(now) == list(keys)
-        made.succeeded(keys, now, absent=())
+        read(made, *keys, now=now)
 
 
 def test_each_secret_has_its_own_ttl() -> None:
     """Only what is due is read; the others wait for their own time."""
     made = schedule(often=Lifetime(10.0, 100.0), seldom=Lifetime(100.0, 100.0))
     assert made.due(7.5) == ["often"]
-    made.succeeded(["often"], 7.5, absent=())
+    read(made, "often", now=7.5)
     assert made.next_at() == 15.0
     assert made.due(75.0) == ["often", "seldom"]
 
 
 def test_a_tiny_ttl_is_no_busy_loop() -> None:
-    """However short a ttl, there are 75 ms between two reads."""
-    made = schedule(a=Lifetime(0.001, 0.0))
-    assert made.next_at() == pytest.approx(0.075)
+    """However short a ttl, there is a tenth of a second between two reads."""
+    made = Schedule(lambda: 0.0)
+    begin(made, {"a": Lifetime(0.001, 0.0)})
+    assert made.next_at() == pytest.approx(0.1)
+    read(made, "a", now=0.1)
+    assert made.next_at() == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +177,7 @@ def test_an_hour_without_the_vault_costs_at_most_60_requests(seed: int) -> None:
     draws = random.Random(seed)
     made = Schedule(draws.random)
     keys = {f"s{number}": Lifetime(5.0, 1e6) for number in range(20)}
-    made.track(keys, dict.fromkeys(keys, 0.0), 0.0)
+    begin(made, keys)
     now, requests = made.next_at(), 0
     while now < 3600.0:
         assert made.due(now)
@@ -170,14 +239,14 @@ def test_outdated_is_older_than_the_ttl(now: float, is_outdated: bool) -> None:
     """At exactly its ttl a secret is."""
     assert schedule().is_outdated(now) is is_outdated
     absent = Schedule(lambda: 0.0)
-    absent.track({"a": USUAL}, {"a": None}, 0.0)
+    absent.track({"a": USUAL}, {"a": 0.0}, 0.0, absent={"a"})
     assert not absent.is_outdated(now)
 
 
 def test_a_bad_secret_holds_back_no_other() -> None:
     """A denied secret has a backoff of its own; the others keep their times."""
     made = schedule(chance=1.0, bad=Lifetime(100.0, 1e6), good=Lifetime(100.0, 1e6))
-    made.succeeded(["good"], 95.0, absent=())
+    read(made, "good", now=95.0)
     made.failed({"bad": AccessDeniedError("bad")}, 95.0)
     assert made.due(96.0) == ["bad"]
     made.failed({"bad": AccessDeniedError("bad")}, 96.0)
@@ -190,7 +259,7 @@ def test_success_ends_the_backoff() -> None:
     made = schedule(chance=1.0)
     for now in (300.0, 301.0, 303.0):
         made.unavailable(made.keys, DOWN, now)
-    made.succeeded(["a"], 307.0, absent=())
+    read(made, "a", now=307.0)
     made.unavailable(made.keys, DOWN, 600.0)
     assert made.next_at() == 601.0
 
@@ -198,26 +267,26 @@ def test_success_ends_the_backoff() -> None:
 def test_the_oldest_secret_gives_the_age() -> None:
     """The age counts per secret; a refresh renews only what it has got."""
     made = schedule(a=USUAL, b=USUAL)
-    made.succeeded(["a"], 100.0, absent=())
+    read(made, "a", now=100.0)
     made.failed({"b": DOWN}, 100.0)
     assert made.age(150.0) == 150.0
-    made.succeeded(["b"], 160.0, absent=())
+    read(made, "b", now=160.0)
     assert made.age(160.0) == 60.0
 
 
 def test_a_secret_that_does_not_exist_has_no_age() -> None:
     """An optional secret that is not there neither ages nor expires, and is asked for again."""
     made = Schedule(lambda: 0.0)
-    made.track({"a": USUAL}, {"a": None}, 50.0)
-    assert (made.age(1e9), made.expires_at(), made.next_at()) == (0.0, math.inf, 275.0)
-    made.succeeded(["a"], 275.0, absent={"a"})
+    made.track({"a": USUAL}, {"a": 50.0}, 50.0, absent={"a"})
+    assert (made.age(1e9), made.expires_at(), made.next_at()) == (0.0, math.inf, 65.0)
+    made.succeeded({"a": 275.0}, 275.0, absent={"a"})
     assert (made.age(1e9), made.expires_at(), made.next_at()) == (0.0, math.inf, 500.0)
 
 
 def test_nothing_to_follow_is_never_due() -> None:
     """Settings without secrets are fresh for ever."""
     made = schedule()
-    made.track({}, {}, 0.0)
+    begin(made, {})
     assert (made.next_at(), made.expires_at()) == (math.inf, math.inf)
     assert (made.state(1e9), made.age(1e9), made.keys) == ("fresh", 0.0, [])
 
@@ -257,7 +326,7 @@ def test_the_state_tells_a_refusal_from_a_failure(error: Exception, state: str) 
     whole.unavailable(whole.keys, error, 10.0)
     assert (single.state(10.0), whole.state(10.0)) == (state, state)
     assert single.error() is whole.error() is error
-    single.succeeded(["a"], 20.0, absent=())
+    read(single, "a", now=20.0)
     assert (single.state(20.0), single.error()) == ("fresh", None)
 
 
@@ -283,11 +352,11 @@ def test_hastening_brings_forward_and_never_puts_off() -> None:
 def test_what_is_followed_keeps_its_times() -> None:
     """New settings from one changed secret do not renew the age of the others."""
     made = schedule(a=USUAL, b=USUAL)
-    made.track({"b": USUAL, "c": USUAL}, {"b": 0.0, "c": 100.0}, 100.0)
+    made.track({"b": USUAL, "c": USUAL}, {"b": 0.0, "c": 100.0}, 100.0, absent=())
     assert made.keys == ["b", "c"]
     assert made.age(100.0) == 100.0
-    assert made.due(225.0) == ["b"]
-    made.succeeded(["a"], 1.0, absent=())
+    assert made.due(225.0) == ["b", "c"]
+    read(made, "a", now=1.0)
     made.failed({"a": DOWN}, 1.0)
     assert made.keys == ["b", "c"]
 

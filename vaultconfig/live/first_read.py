@@ -29,8 +29,11 @@ class FirstRead:
         self._waiting: set[int] = set()
 
     def begin(self, refresher: Refresher[Any], attempts: int) -> None:
-        """Make reads wait for one more than *attempts*, if a secret is older than its ttl."""
-        if self._wait is None and refresher.is_outdated():
+        """Make reads wait for one more than *attempts*, if a secret is older than its ttl.
+
+        Not where no attempt is going to be made now, as in the pause after one that has failed.
+        """
+        if self._wait is None and refresher.is_due() and refresher.is_outdated():
             self._wait = attempts, time.monotonic() + LONGEST
 
     def end(self) -> None:

@@ -47,7 +47,8 @@ class Taken(NamedTuple):
         fresh: Those that are in use from now on, also where nothing has changed.
         changed: The secrets among them that have changed.
         held_back: Secrets whose new values do not fit, and why not.
-        lost: Secrets that could not be read, and why not.
+        lost: Secrets that could not be read now, and why not; some of them may be fresh, too: what
+            another process had read before an outage.
         news: The secrets of the latter two that have not been reported before.
     """
 
@@ -144,8 +145,9 @@ class Following(Generic[T]):
                 told_at = now
             held_back[key] = error
             self._held_back[key] = _HeldBack(answer, error, self._builds, told_at)
+        lost |= {key: reading.outage for key, reading in fresh.items() if reading.outage}
         # The vault has answered, so the value in use instead of one that does not fit stays young.
-        kept = {key: known[key]._replace(read_at=now) for key in held_back}
+        kept = {key: readings[key]._replace(answer=known[key].answer) for key in held_back}
         self.snapshot = self.snapshot.renewed(fresh | kept)
         return Taken(fresh, changed.keys() & fresh.keys(), held_back, lost, news | lost.keys())
 

@@ -101,7 +101,7 @@ class Refresher(Generic[T]):
         child = Refresher(self._following.in_child(), self._seams)
         child.is_ended, child.outcomes = self.is_ended, self.outcomes.copy()
         if self.is_loaded:
-            child._begin()
+            child._follow_snapshot()
             child._schedule.inherit(self._schedule, self._seams.clock())
             child._announced = self._announced.copy()
         return child
@@ -114,7 +114,7 @@ class Refresher(Generic[T]):
             pydantic.ValidationError: The values do not fit.
         """
         self._following.load()
-        self._begin()
+        self._follow_snapshot()
 
     def step(self) -> None:
         """Read what is due, if anything is."""
@@ -202,6 +202,10 @@ class Refresher(Generic[T]):
         """Return when a refresh that is due by then should be over."""
         return self.next_at() + OVERDUE
 
+    def is_due(self) -> bool:
+        """Whether the next step is going to read something."""
+        return self.next_at() <= self._seams.clock()
+
     def is_outdated(self) -> bool:
         """Whether a secret is older than its ttl."""
         return self._schedule.is_outdated(self._seams.clock())
@@ -221,24 +225,24 @@ class Refresher(Generic[T]):
             next_refresh=None if idle else max(0.0, next_at - now),
         )
 
-    def _begin(self) -> None:
-        """Follow a first snapshot, in which `.env` may stand in for secrets that were not read."""
-        self._follow_snapshot()
-        answers = {key: reading.answer for key, reading in self.snapshot.readings.items()}
-        # What is denied or does not exist was settled while it was built.
-        lost = {
-            key: answer
-            for key, answer in answers.items()
-            if not isinstance(answer, (Secret, SecretError))
-        }
-        self._schedule.failed(lost, self._seams.clock())
-
     def _follow_snapshot(self) -> None:
-        read_at = {
-            key: reading.read_at if isinstance(reading.answer, Secret) else None
-            for key, reading in self.snapshot.readings.items()
+        """Follow the secrets of the snapshot, and note which of the new ones could not be read.
+
+        Something stands in for those: `.env`, or what was read before an outage.
+        """
+        readings, now = self.snapshot.readings, self._seams.clock()
+        new = readings.keys() - set(self._schedule.keys)
+        read_at = {key: reading.read_at for key, reading in readings.items()}
+        self._schedule.track(self.snapshot.lifetimes, read_at, now, absent=_absent(readings))
+        # What is denied or does not exist was settled while the snapshot was built.
+        problems = {
+            key: reading.outage
+            if isinstance(reading.answer, Secret | SecretError)
+            else reading.answer
+            for key, reading in readings.items()
         }
-        self._schedule.track(self.snapshot.lifetimes, read_at, self._seams.clock())
+        lost = {key: problem for key, problem in problems.items() if problem and key in new}
+        self._schedule.failed(lost, now)
 
     @contextmanager
     def _turn(self, longest: float = LONGEST_BACKOFF) -> Iterator[bool]:
@@ -273,7 +277,7 @@ class Refresher(Generic[T]):
         return error
 
     def _attempt(self, keys: Collection[SecretKey]) -> Exception | None:
-        vault, asked_at = self.snapshot.vault, self._seams.clock()
+        vault = self.snapshot.vault
         if not keys or vault is None:
             return None
         old = self.snapshot.settings
@@ -284,7 +288,7 @@ class Refresher(Generic[T]):
             readings = vault.reread(
                 lifetimes, deadline=self.snapshot.deadline, newest=self._newest(keys)
             )
-            taken = self._settle(readings, asked_at)
+            taken = self._settle(readings)
             problems = {**taken.lost, **taken.held_back}
             error = self.snapshot.summary(problems)
             told = self.snapshot.summary({key: problems[key] for key in taken.news})
@@ -316,15 +320,17 @@ class Refresher(Generic[T]):
             newest[key] = max(newest.get(key, 0), self._announced.get(key, 0))
         return newest
 
-    def _settle(self, readings: Mapping[SecretKey, Reading], now: float) -> Taken:
+    def _settle(self, readings: Mapping[SecretKey, Reading]) -> Taken:
+        now = self._seams.clock()
         taken = self._following.take(readings, now)
         for key in taken.fresh.keys() | taken.held_back.keys():
             self._announced.pop(key, None)
         self._follow_snapshot()
-        absent = {k for k, reading in taken.fresh.items() if not isinstance(reading.answer, Secret)}
-        self._schedule.succeeded(taken.fresh, now, absent=absent)
-        self._schedule.rejected(taken.held_back, now)
-        self._schedule.failed(taken.lost, self._seams.clock())
+        read_at = {key: reading.read_at for key, reading in readings.items()}
+        fresh = {key: read_at[key] for key in taken.fresh}
+        self._schedule.succeeded(fresh, now, absent=_absent(taken.fresh))
+        self._schedule.rejected(taken.held_back, read_at, now)
+        self._schedule.failed(taken.lost, now)
         return taken
 
     def _change_since(self, old: T, changed: Collection[SecretKey]) -> Change[T] | None:
@@ -335,3 +341,8 @@ class Refresher(Generic[T]):
         self._schedule.changed()
         versions = {p: v for p, v in self.snapshot.versions().items() if p in paths}
         return Change(fields, old, new, versions)
+
+
+def _absent(readings: Mapping[SecretKey, Reading]) -> set[SecretKey]:
+    """Return the secrets that do not exist, or have not been read yet."""
+    return {key for key, reading in readings.items() if not isinstance(reading.answer, Secret)}

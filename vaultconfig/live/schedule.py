@@ -29,6 +29,9 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 EARLIEST, LATEST = 0.75, 0.95
 """The part of its ttl after which a secret is read again: at random, to spread a fleet."""
 
+FIRST_EARLIEST: Final = 0.05
+"""The same the first time, so that hosts that start together drift apart at once."""
+
 SHORTEST_TTL: Final = 0.1
 """Seconds between two reads of a secret, however short the ttl that it is given."""
 
@@ -51,11 +54,12 @@ _DENIALS: Final = (
 
 @dataclass(slots=True)
 class _Entry:
-    """A secret's times, in seconds of the clock; *read_at* is None where it was never read."""
+    """A secret's times, in seconds of the clock; what *is_absent* has no value that could age."""
 
     lifetime: Lifetime
-    read_at: float | None
+    read_at: float
     due_at: float
+    is_absent: bool
     failures: int = 0
     error: Exception | None = None
     is_invalid: bool = False
@@ -63,7 +67,13 @@ class _Entry:
     @property
     def expires_at(self) -> float:
         """When it is too old to be served: never within its ttl, even with ``max_stale=0``."""
-        return math.inf if self.read_at is None else self.read_at + self._life
+        return math.inf if self.is_absent else self.read_at + self._life
+
+    def answered(self, read_at: float, now: float, part: float) -> None:
+        """Note what was read at *read_at*, maybe elsewhere; it is due after *part* of its ttl."""
+        self.read_at = read_at
+        self.due_at = max(read_at + self.lifetime.ttl * part, now + SHORTEST_TTL)
+        self.failures, self.error, self.is_invalid = 0, None, False
 
     def retry_at(self, now: float, wait: float) -> float:
         """Return when to ask again after *wait*, but at least once before it expires."""
@@ -94,16 +104,21 @@ class Schedule:
     def track(
         self,
         lifetimes: Mapping[SecretKey, Lifetime],
-        read_at: Mapping[SecretKey, float | None],
+        read_at: Mapping[SecretKey, float],
         now: float,
+        *,
+        absent: Collection[SecretKey],
     ) -> None:
         """Follow these secrets from now on, and no others; those known keep their times."""
-        part = self._part()
+        part = self._part(FIRST_EARLIEST)
         entries: dict[SecretKey, _Entry] = {}
         for key, lifetime in lifetimes.items():
             when = read_at[key]
-            due_at = (now if when is None else when) + _pause(lifetime, part)
-            entries[key] = self._entries.get(key) or _Entry(lifetime, when, due_at)
+            # Of what is left of it: many may start at once from what one has read long before.
+            left = max(0.0, when + lifetime.ttl - now)
+            due_at = max(now + left * part, when + SHORTEST_TTL)
+            new = _Entry(lifetime, when, due_at, key in absent)
+            entries[key] = self._entries.get(key, new)
             entries[key].lifetime = lifetime
         self._entries = entries
 
@@ -119,15 +134,14 @@ class Schedule:
         return max(earliest, self._retry_at)
 
     def succeeded(
-        self, keys: Iterable[SecretKey], now: float, *, absent: Collection[SecretKey]
+        self, read_at: Mapping[SecretKey, float], now: float, *, absent: Collection[SecretKey]
     ) -> None:
-        """Note that *keys* were read at *now*; those that are *absent* still do not exist."""
-        part = self._part()
+        """Note when secrets were read; those that are *absent* still do not exist."""
+        part = self._part(EARLIEST)
         self._failures, self._retry_at, self._error = 0, -math.inf, None
-        for key, entry in self._followed(keys):
-            entry.read_at = None if key in absent else now
-            entry.due_at = now + _pause(entry.lifetime, part)
-            entry.failures, entry.error, entry.is_invalid = 0, None, False
+        for key, entry in self._followed(read_at):
+            entry.answered(read_at[key], now, part)
+            entry.is_absent = key in absent
 
     def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
         """Note that some secrets could not be read, though the vault answered."""
@@ -137,16 +151,20 @@ class Schedule:
             wait = max(backoff(entry.failures, part), asked_pause(errors[key]))
             entry.due_at = entry.retry_at(now, wait)
 
-    def rejected(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
+    def rejected(
+        self,
+        errors: Mapping[SecretKey, Exception],
+        read_at: Mapping[SecretKey, float],
+        now: float,
+    ) -> None:
         """Note that the values of some secrets do not fit.
 
         The vault has answered, so those in use do not age; they are read again when due anyway.
         """
-        part = self._part()
+        part = self._part(EARLIEST)
         for key, entry in self._followed(errors):
-            entry.read_at = None if entry.read_at is None else now
-            entry.due_at = now + _pause(entry.lifetime, part)
-            entry.failures, entry.error, entry.is_invalid = 0, errors[key], True
+            entry.answered(read_at[key], now, part)
+            entry.error, entry.is_invalid = errors[key], True
 
     def inherit(self, parent: Schedule, now: float) -> None:
         """Note what *parent* has noted of the same secrets, which are read again all the same."""
@@ -198,12 +216,12 @@ class Schedule:
 
     def is_outdated(self, now: float) -> bool:
         """Whether a secret is older than its ttl."""
-        known = ((e.read_at, e.lifetime.ttl) for e in self._entries.values())
-        return any(at is not None and now - at >= ttl for at, ttl in known)
+        entries = self._entries.values()
+        return any(not e.is_absent and now - e.read_at >= e.lifetime.ttl for e in entries)
 
     def age(self, now: float) -> float:
         """Return the age of the oldest secret, in seconds."""
-        known = (e.read_at for e in self._entries.values() if e.read_at is not None)
+        known = (e.read_at for e in self._entries.values() if not e.is_absent)
         return now - min(known, default=now)
 
     def state(self, now: float, *, is_overdue: bool = False) -> State:
@@ -238,18 +256,14 @@ class Schedule:
     def _followed(self, keys: Iterable[SecretKey]) -> Iterator[tuple[SecretKey, _Entry]]:
         return ((key, entry) for key in keys if (entry := self._entries.get(key)))
 
-    def _part(self) -> float:
-        return EARLIEST + (LATEST - EARLIEST) * self._random()
+    def _part(self, earliest: float) -> float:
+        return earliest + (LATEST - earliest) * self._random()
 
 
 def backoff(failures: int, part: float, *, first: float = FIRST_BACKOFF) -> float:
     """Return the seconds to wait after so many failures; *part*, in [0, 1), is the jitter."""
     whole = min(first * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
     return whole / 2 + part * whole / 2
-
-
-def _pause(lifetime: Lifetime, part: float) -> float:
-    return max(lifetime.ttl, SHORTEST_TTL) * part
 
 
 def asked_pause(error: Exception) -> float:

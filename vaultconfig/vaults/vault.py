@@ -177,7 +177,7 @@ class Vault:
                 missing, look_up=look_up, fetch=fetch, deadline=deadline
             )
             readings |= brought
-        self._add_stale(readings, lifetimes)
+        self._add_stale(readings, lifetimes, copy.copy(failure))
         # An outage that the cache makes up for is not a failure; a rejected token always is one.
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or readings.keys() != lifetimes.keys()
@@ -349,15 +349,19 @@ class Vault:
         return None
 
     def _add_stale(
-        self, readings: dict[SecretKey, Reading], lifetimes: Mapping[SecretKey, Lifetime]
+        self,
+        readings: dict[SecretKey, Reading],
+        lifetimes: Mapping[SecretKey, Lifetime],
+        failure: VaultConfigError | None,
     ) -> None:
         """Serve what the vault can't give right now from the cache, if young enough."""
         oldest, served = 0.0, 0
         for key, life in lifetimes.items():
-            if key not in readings or isinstance(readings[key].answer, VaultUnavailableError):
+            outage = readings[key].answer if key in readings else failure
+            if outage is None or isinstance(outage, VaultUnavailableError):
                 held = self.cache.get(key, max_age=life.max_stale)
                 if held is not None:
-                    readings[key] = held
+                    readings[key] = held._replace(outage=outage)
                     oldest, served = max(oldest, self.cache.clock() - held.read_at), served + 1
         if served:
             say(
