@@ -349,6 +349,108 @@ def test_hastening_brings_forward_and_never_puts_off() -> None:
     assert made.due(225.0) == ["a", "b"]
 
 
+def test_what_was_asked_for_has_to_be_read_since() -> None:
+    """An older reading leaves it due, a newer one ends that; a plain refresh asks for nothing."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.hasten(["a", "elsewhere"], 100.5, since=100.0)
+    made.hasten(["b"], 100.5)
+    assert made.since(["a", "b", "elsewhere"]) == {"a": 100.0}
+    read(made, "a", now=100.2, read_at=99.9)
+    assert (made.since(["a"]), made.next_at(), made.age(100.2)) == ({"a": 100.0}, 100.5, 100.2)
+    assert made.due(100.5) == ["a", "b"]
+    made.hasten(["a"], 100.5, since=50.0)  # heard before
+    assert made.since(["a"]) == {"a": 100.0}
+    read(made, "a", "b", now=100.6, read_at=100.0)
+    assert (made.since(["a", "b"]), made.next_at()) == ({}, 325.0)
+
+
+def test_what_could_not_be_read_is_still_asked_for() -> None:
+    """A denial, an outage and a value that does not fit: only the last was read."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.hasten(["a", "b"], math.inf, since=100.0)
+    made.failed({"a": AccessDeniedError("a")}, 100.0)
+    made.unavailable(["a", "b"], DOWN, 100.0)
+    assert made.since(["a", "b"]) == {"a": 100.0, "b": 100.0}
+    made.rejected({"a": ValueError()}, {"a": 101.0}, 101.0)
+    assert made.since(["a", "b"]) == {"b": 100.0}
+
+
+def test_an_old_reading_of_what_was_asked_for_is_no_busy_loop() -> None:
+    """It stays due, but not at once."""
+    made = schedule()
+    made.hasten(["a"], 10.0, since=10.0)
+    read(made, "a", now=20.0, read_at=5.0)
+    assert made.next_at() == 20.1
+
+
+@pytest.mark.parametrize(("chance", "due_at"), [(0.0, 225.0), (0.5, 562.5), (1.0, 900.0)])
+def test_without_the_store_a_fleet_spreads(chance: float, due_at: float) -> None:
+    """All of it would ask at the times that the store has made one: ttl × U(0.75, 3) instead."""
+    made = schedule(chance=chance)
+    made.spread(100.0)
+    assert made.next_at() == due_at
+    read(made, "a", now=1000.0)
+    assert made.next_at() == 1000.0 + due_at
+    made.is_spread = False
+    read(made, "a", now=2000.0)
+    assert made.next_at() == pytest.approx(2000.0 + 225.0 + 60.0 * chance)
+
+
+def test_it_spreads_once() -> None:
+    """To be told again puts nothing off any further; what has passed meanwhile is due now."""
+    draws = iter([0.0, 0.0, 0.0, 1.0])
+    made = tracking(Schedule(lambda: next(draws)), {"a": USUAL})
+    made.spread(250.0)
+    made.spread(250.0)
+    assert made.next_at() == 250.0
+
+
+@pytest.mark.parametrize(("max_stale", "chance"), [(400.0, 390.0), (0.0, 290.0)])
+def test_it_spreads_no_further_than_a_last_chance(max_stale: float, chance: float) -> None:
+    """However late the draw, it is asked for before it expires."""
+    made = schedule(chance=1.0, a=Lifetime(300.0, max_stale))
+    made.spread(0.0)
+    assert made.next_at() == chance
+    assert made.state(chance) == "fresh"
+
+
+def test_what_is_put_off_is_not_stale() -> None:
+    """Past its ttl it is outdated, and says its age; nothing has failed."""
+    made = schedule(chance=1.0)
+    made.spread(0.0)
+    assert made.is_outdated(500.0)
+    assert (made.state(500.0), made.age(500.0), made.due(500.0)) == ("fresh", 500.0, [])
+
+
+def test_only_what_waits_for_its_ttl_is_put_off() -> None:
+    """Not what was announced, and not what is tried again after a failure."""
+    made = schedule(chance=1.0, a=USUAL, b=USUAL, c=USUAL)
+    made.hasten(["a"], 10.5, since=10.0)
+    made.failed({"b": DOWN}, 10.0)
+    made.spread(10.0)
+    assert made.due(11.0) == ["a", "b"]
+
+
+def test_a_forked_child_is_spread_too() -> None:
+    """It has a draw of its own."""
+    parent, child = schedule(chance=0.0), schedule(chance=1.0)
+    child.inherit(parent, 0.0)
+    assert (child.is_spread, child.next_at()) == (False, 285.0)
+    parent.spread(0.0)
+    child.inherit(parent, 0.0)
+    assert (child.is_spread, child.next_at()) == (True, 900.0)
+
+
+def test_what_others_bring_ends_an_outage_only_as_a_whole() -> None:
+    """While one secret is past its ttl, the vault is away, and is asked no sooner for it."""
+    made = schedule(chance=1.0, a=USUAL, b=USUAL)
+    made.unavailable(["a", "b"], DOWN, 300.0)
+    made.succeeded({"a": 300.0}, 300.5, absent=(), has_answered=False)
+    assert (made.state(300.5), made.error(), made.next_at()) == ("stale", DOWN, 301.0)
+    made.succeeded({"b": 300.0}, 300.6, absent=(), has_answered=False)
+    assert (made.state(300.6), made.error(), made.next_at()) == ("fresh", None, 585.0)
+
+
 def test_what_is_followed_keeps_its_times() -> None:
     """New settings from one changed secret do not renew the age of the others."""
     made = schedule(a=USUAL, b=USUAL)

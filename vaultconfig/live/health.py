@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from vaultconfig.live.schedule import State
 
@@ -20,6 +21,10 @@ class Health:
         versions: Of the secrets in use, by path.
         last_error: What went wrong last; None once it has been fixed.
         next_refresh: Seconds until the vault is asked again; None if it is not going to be.
+        expires_in: Seconds until reads raise `SettingsExpiredError`, unless a refresh comes before;
+            0 or less where they do. None where nothing expires.
+        source: ``store`` while a secret that is older than its ttl comes from there, else
+            ``vault``; None where no secret was read.
     """
 
     state: State
@@ -27,3 +32,5 @@ class Health:
     versions: Mapping[str, int]
     last_error: str | None
     next_refresh: float | None
+    expires_in: float | None
+    source: Literal["vault", "store"] | None

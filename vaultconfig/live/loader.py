@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
@@ -75,6 +75,14 @@ class Snapshot(Generic[T]):
         keys = sorted(self.readings, key=lambda key: key.version is None)
         secrets = (self.readings[key].answer for key in keys)
         return {secret.path: secret.version for secret in secrets if isinstance(secret, Secret)}
+
+    def source(self, now: float) -> Literal["vault", "store"] | None:
+        """Return where the secrets in use are from: ``store`` only for what is past its ttl."""
+        secrets = {key: r for key, r in self.readings.items() if isinstance(r.answer, Secret)}
+        old = (r for key, r in secrets.items() if now - r.read_at >= self.lifetimes[key].ttl)
+        if any(reading.is_stored for reading in old):
+            return "store"
+        return "vault" if secrets else None
 
     def values(self) -> Iterator[Any]:
         """Yield what came from the vault: as it was answered, and as the settings have it."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random as any_random
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from pydantic_settings import BaseSettings
 
@@ -31,6 +31,7 @@ from vaultconfig.vaults.cache import Reading
 from vaultconfig.vaults.vault import Vault
 
 T = TypeVar("T", bound=BaseSettings)
+Read: TypeAlias = Callable[[Collection[SecretKey]], Mapping[SecretKey, Reading]]
 
 _MOST_ROUNDS = 3  # of one refresh that signal handlers ask to read once more
 
@@ -71,7 +72,8 @@ class Refresher(Generic[T]):
         self._refreshing_thread: int | None = None
         self._is_asked_again = False
         self._schedule = Schedule(seams.random)
-        self._hastened: deque[tuple[Mapping[str, int | None] | None, float]] = deque()
+        # News, when to read them, and when they were heard.
+        self._hastened: deque[tuple[Mapping[str, int | None] | None, float, float]] = deque()
         self._announced: dict[SecretKey, int] = {}
         self._begun = 0
         self._last: tuple[int, Exception | None] = (0, None)
@@ -120,12 +122,12 @@ class Refresher(Generic[T]):
         """Read what is due, if anything is."""
         with self._one_at_a_time:
             while self._hastened:
-                news, at = self._hastened.popleft()
+                news, at, since = self._hastened.popleft()
                 followed = self._schedule.keys
                 told = {SecretKey(path): version for path, version in (news or {}).items()}
                 self._announced |= {k: v for k, v in told.items() if v and k in followed}
                 keys = followed if news is None else [k for k in followed if k.path in news]
-                self._schedule.hasten(keys, at)
+                self._schedule.hasten(keys, at, since=since)
             self._refresh(self._schedule.due(self._seams.clock()))
 
     def refresh(self) -> Exception | None:
@@ -139,14 +141,14 @@ class Refresher(Generic[T]):
         """
         if self._is_nested():
             return None
-        seen = self._begun
+        seen, asked_at = self._begun, self._seams.clock()
         with self._turn() as is_ours:
             if not is_ours:
                 return VaultUnavailableError("another refresh of these settings has not ended")
             if self._last[0] > seen:
                 return self._last[1]
             self._begun += 1
-            error = self._refresh(self._schedule.keys)
+            error = self._refresh(self._all_since(asked_at))
             self._last = (self._begun, error)
             return error
 
@@ -160,15 +162,34 @@ class Refresher(Generic[T]):
             is_newest = self.snapshot.settings is before
             return is_newest and self._schedule.may_ask(self._seams.clock())
 
+        asked_at = self._seams.clock()
         # Before it waits for another refresh, too, which in an outage may take the whole deadline.
         if self._is_nested() or self.is_ended or not makes_sense():
             return
         with self._turn(0.0 if self._schedule.is_away else LONGEST_BACKOFF) as is_ours:
             if not is_ours or not makes_sense():
                 return
-            self._refresh(self._schedule.keys)
+            self._refresh(self._all_since(asked_at))
             if self.snapshot.settings is before:
                 self._schedule.asked_in_vain(self._seams.clock())
+
+    def take(self, readings: Mapping[SecretKey, Reading]) -> None:
+        """Use what other processes have read, as if it had been read here.
+
+        Only what is newer than what is held counts, and no version that is older than one that was
+        read or announced here.
+        """
+        with self._one_at_a_time:
+            held = self.snapshot.readings
+            newest = self._newest(readings.keys() & held.keys())
+            newer = {
+                key: reading
+                for key, reading in readings.items()
+                if key in held and reading.read_at > held[key].read_at
+                if not isinstance(reading.answer, Secret) or reading.answer.version >= newest[key]
+            }
+            if not self.is_ended:
+                self._refresh(newer.keys(), lambda _: newer)
 
     def paths(self) -> frozenset[str]:
         """Return the paths of the secrets that can change: all but those of a pinned version."""
@@ -187,11 +208,11 @@ class Refresher(Generic[T]):
                 so; None is every path.
             at: In seconds of the clock.
         """
-        self._hastened.append((news, at))
+        self._hastened.append((news, at, self._seams.clock()))
 
     def next_at(self) -> float:
         """Return when something is due, in seconds of the clock; infinity if nothing ever is."""
-        hastened = min((at for _, at in tuple(self._hastened)), default=math.inf)
+        hastened = min((at for _, at, _ in tuple(self._hastened)), default=math.inf)
         return min(self._schedule.next_at(), hastened)
 
     def expires_at(self) -> float:
@@ -212,17 +233,19 @@ class Refresher(Generic[T]):
 
     def health(self) -> Health:
         """Return how fresh the snapshot is."""
-        now = self._seams.clock()
-        error, next_at = self._schedule.error(), self.next_at()
+        now, snapshot = self._seams.clock(), self.snapshot
+        error, next_at, expires_at = self._schedule.error(), self.next_at(), self.expires_at()
         idle = self.is_ended or math.isinf(next_at)
         is_overdue = now >= self.overdue_at()
         overdue = f"the refresh is {now - next_at:.0f} s overdue" if is_overdue else None
         return Health(
             state=self._schedule.state(now, is_overdue=is_overdue),
             age=self._schedule.age(now),
-            versions=self.snapshot.versions(),
+            versions=snapshot.versions(),
             last_error=overdue if error is None else described(error),
             next_refresh=None if idle else max(0.0, next_at - now),
+            expires_in=None if math.isinf(expires_at) else expires_at - now,
+            source=snapshot.source(now),
         )
 
     def _follow_snapshot(self) -> None:
@@ -263,32 +286,45 @@ class Refresher(Generic[T]):
         self._is_asked_again |= self.is_refreshing_here
         return self.is_refreshing_here
 
-    def _refresh(self, keys: Collection[SecretKey]) -> Exception | None:
+    def _all_since(self, asked_at: float) -> list[SecretKey]:
+        """Return all secrets, of which nothing counts that was read before *asked_at*."""
+        self._schedule.hasten(self._schedule.keys, math.inf, since=asked_at)
+        return self._schedule.keys
+
+    def _refresh(self, keys: Collection[SecretKey], read: Read | None = None) -> Exception | None:
         for _ in range(_MOST_ROUNDS):
             self._refreshing_thread, self._is_asked_again = threading.get_ident(), False
             try:
-                error = self._attempt(keys)
+                error = self._attempt(keys, read or self._reread)
             finally:
                 self._refreshing_thread = None
             if not self._is_asked_again:
                 return error
-            keys = self._schedule.keys  # what the signal announced may be newer than our answer
+            # What the signal announced may be newer than our answer.
+            keys, read = self._all_since(self._seams.clock()), None
         self.hasten(None, self._seams.clock() + FIRST_BACKOFF)
         return error
 
-    def _attempt(self, keys: Collection[SecretKey]) -> Exception | None:
-        vault = self.snapshot.vault
-        if not keys or vault is None:
+    def _reread(self, keys: Collection[SecretKey]) -> Mapping[SecretKey, Reading]:
+        """Read *keys* from the vault, in one attempt."""
+        snapshot = self.snapshot
+        if snapshot.vault is None:  # nor are there any keys
+            return {}
+        return snapshot.vault.reread(
+            {key: snapshot.lifetimes[key] for key in keys},
+            deadline=snapshot.deadline,
+            newest=self._newest(keys),
+            since=self._schedule.since(keys),
+        )
+
+    def _attempt(self, keys: Collection[SecretKey], read: Read) -> Exception | None:
+        if not keys:
             return None
         old = self.snapshot.settings
         change: Change[T] | None = None
         told: Exception | None
         try:
-            lifetimes = {key: self.snapshot.lifetimes[key] for key in keys}
-            readings = vault.reread(
-                lifetimes, deadline=self.snapshot.deadline, newest=self._newest(keys)
-            )
-            taken = self._settle(readings)
+            taken = self._settle(read(keys))
             problems = {**taken.lost, **taken.held_back}
             error = self.snapshot.summary(problems)
             told = self.snapshot.summary({key: problems[key] for key in taken.news})
@@ -328,7 +364,8 @@ class Refresher(Generic[T]):
         self._follow_snapshot()
         read_at = {key: reading.read_at for key, reading in readings.items()}
         fresh = {key: read_at[key] for key in taken.fresh}
-        self._schedule.succeeded(fresh, now, absent=_absent(taken.fresh))
+        has_answered = not all(reading.is_stored for reading in readings.values())
+        self._schedule.succeeded(fresh, now, absent=_absent(taken.fresh), has_answered=has_answered)
         self._schedule.rejected(taken.held_back, read_at, now)
         self._schedule.failed(taken.lost, now)
         return taken

@@ -32,6 +32,9 @@ EARLIEST, LATEST = 0.75, 0.95
 FIRST_EARLIEST: Final = 0.05
 """The same the first time, so that hosts that start together drift apart at once."""
 
+SPREAD_LATEST: Final = 3.0
+"""The same without the store, which has had a whole fleet read at the same times."""
+
 SHORTEST_TTL: Final = 0.1
 """Seconds between two reads of a secret, however short the ttl that it is given."""
 
@@ -54,12 +57,18 @@ _DENIALS: Final = (
 
 @dataclass(slots=True)
 class _Entry:
-    """A secret's times, in seconds of the clock; what *is_absent* has no value that could age."""
+    """A secret's times, in seconds of the clock.
+
+    Attributes:
+        is_absent: Whether there is no value that could age.
+        since: From when on it has to be read for the next reading to count; None is any newer one.
+    """
 
     lifetime: Lifetime
     read_at: float
     due_at: float
     is_absent: bool
+    since: float | None = None
     failures: int = 0
     error: Exception | None = None
     is_invalid: bool = False
@@ -72,13 +81,24 @@ class _Entry:
     def answered(self, read_at: float, now: float, part: float) -> None:
         """Note what was read at *read_at*, maybe elsewhere; it is due after *part* of its ttl."""
         self.read_at = read_at
-        self.due_at = max(read_at + self.lifetime.ttl * part, now + SHORTEST_TTL)
         self.failures, self.error, self.is_invalid = 0, None, False
+        if self.since is None or read_at >= self.since:
+            self.since, self.due_at = None, self.planned_at(part)
+        # Else it stays due: the news that it waits for is newer.
+        self.due_at = max(self.due_at, now + SHORTEST_TTL)
+
+    def planned_at(self, part: float) -> float:
+        """Return when *part* of its ttl is over, but a time before it expires."""
+        return min(self.read_at + self.lifetime.ttl * part, self._last_chance)
 
     def retry_at(self, now: float, wait: float) -> float:
         """Return when to ask again after *wait*, but at least once before it expires."""
-        chance = self.expires_at - min(_LAST_CHANCE, self._life / 10)
+        chance = self._last_chance
         return min(now + wait, chance) if chance > now else now + wait
+
+    @property
+    def _last_chance(self) -> float:
+        return self.expires_at - min(_LAST_CHANCE, self._life / 10)
 
     @property
     def _life(self) -> float:
@@ -90,9 +110,13 @@ class Schedule:
 
     Args:
         random: Gives a number in [0, 1).
+
+    Attributes:
+        is_spread: Whether there is no store now that it would have all read at the same times.
     """
 
     def __init__(self, random: Callable[[], float]) -> None:
+        self.is_spread = False
         self._random = random
         self._entries: dict[SecretKey, _Entry] = {}
         self._failures = 0
@@ -110,7 +134,7 @@ class Schedule:
         absent: Collection[SecretKey],
     ) -> None:
         """Follow these secrets from now on, and no others; those known keep their times."""
-        part = self._part(FIRST_EARLIEST)
+        part = FIRST_EARLIEST + (LATEST - FIRST_EARLIEST) * self._random()
         entries: dict[SecretKey, _Entry] = {}
         for key, lifetime in lifetimes.items():
             when = read_at[key]
@@ -134,14 +158,24 @@ class Schedule:
         return max(earliest, self._retry_at)
 
     def succeeded(
-        self, read_at: Mapping[SecretKey, float], now: float, *, absent: Collection[SecretKey]
+        self,
+        read_at: Mapping[SecretKey, float],
+        now: float,
+        *,
+        absent: Collection[SecretKey],
+        has_answered: bool = True,
     ) -> None:
-        """Note when secrets were read; those that are *absent* still do not exist."""
-        part = self._part(EARLIEST)
-        self._failures, self._retry_at, self._error = 0, -math.inf, None
+        """Note when secrets were read; those that are *absent* still do not exist.
+
+        Unless the vault *has_answered*, they were read by other processes. That ends an outage
+        only where they have brought all that is old.
+        """
+        part = self._part()
         for key, entry in self._followed(read_at):
             entry.answered(read_at[key], now, part)
             entry.is_absent = key in absent
+        if has_answered or not self.is_outdated(now):
+            self._failures, self._retry_at, self._error = 0, -math.inf, None
 
     def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
         """Note that some secrets could not be read, though the vault answered."""
@@ -161,7 +195,7 @@ class Schedule:
 
         The vault has answered, so those in use do not age; they are read again when due anyway.
         """
-        part = self._part(EARLIEST)
+        part = self._part()
         for key, entry in self._followed(errors):
             entry.answered(read_at[key], now, part)
             entry.error, entry.is_invalid = errors[key], True
@@ -171,6 +205,8 @@ class Schedule:
         self.failed(parent.errors(), now)
         for key, entry in self._entries.items():
             entry.is_invalid = parent._entries[key].is_invalid
+        if parent.is_spread:
+            self.spread(now)
 
     def unavailable(self, keys: Iterable[SecretKey], error: Exception, now: float) -> None:
         """Note that the vault did not answer; *keys*, which were asked for, stay due."""
@@ -195,10 +231,33 @@ class Schedule:
         """Note that a refresh has changed something."""
         self._fruitless, self._patient_until = 0, -math.inf
 
-    def hasten(self, keys: Iterable[SecretKey], at: float) -> None:
-        """Have those of *keys* that are followed read at *at*, if not sooner anyway."""
+    def hasten(self, keys: Iterable[SecretKey], at: float, *, since: float | None = None) -> None:
+        """Have those of *keys* that are followed read at *at*, if not sooner anyway.
+
+        Args:
+            keys: The secrets.
+            at: Infinity where they are going to be read at once.
+            since: What was read before that, by whichever process, does not count.
+        """
         for _, entry in self._followed(keys):
             entry.due_at = min(entry.due_at, at)
+            if since is not None:
+                entry.since = max(since, entry.since or since)
+
+    def since(self, keys: Iterable[SecretKey]) -> dict[SecretKey, float]:
+        """Return from when on those of *keys* have to be read for which any newer will not do."""
+        since = {key: entry.since for key, entry in self._followed(keys)}
+        return {key: when for key, when in since.items() if when is not None}
+
+    def spread(self, now: float) -> None:
+        """Put off what waits for its ttl, each process to another time, while `is_spread`."""
+        if self.is_spread:
+            return
+        self.is_spread = True
+        part = self._part()
+        for entry in self._entries.values():
+            if not entry.failures and entry.since is None:
+                entry.due_at = max(entry.planned_at(part), now)
 
     @property
     def is_away(self) -> bool:
@@ -256,8 +315,9 @@ class Schedule:
     def _followed(self, keys: Iterable[SecretKey]) -> Iterator[tuple[SecretKey, _Entry]]:
         return ((key, entry) for key in keys if (entry := self._entries.get(key)))
 
-    def _part(self, earliest: float) -> float:
-        return earliest + (LATEST - earliest) * self._random()
+    def _part(self) -> float:
+        latest = SPREAD_LATEST if self.is_spread else LATEST
+        return EARLIEST + (latest - EARLIEST) * self._random()
 
 
 def backoff(failures: int, part: float, *, first: float = FIRST_BACKOFF) -> float:
