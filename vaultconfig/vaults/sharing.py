@@ -87,14 +87,19 @@ class Sharing:
         began = time.monotonic()
         readings: dict[SecretKey, Reading] = {}
         pause = _FIRST_PAUSE
+        mark: bytes | None = None
 
-        def due() -> list[SecretKey]:
+        def due(*, waits: bool = False) -> list[SecretKey]:
+            nonlocal mark
             missing = [key for key in lifetimes if key not in readings]
+            before, mark = mark, self.store.mark() if waits else None
+            if mark and mark == before:
+                return missing
             found = self.find({key: lifetimes[key] for key in missing})
             readings.update({k: reading for k, reading in found.items() if is_enough(k, reading)})
             return [key for key in missing if key not in readings]
 
-        while keys := due():
+        while keys := due(waits=pause > _FIRST_PAUSE):
             is_served = not is_refresh and all(
                 self._cache.get(key, max_age=lifetimes[key].longest) for key in keys
             )
@@ -104,16 +109,17 @@ class Sharing:
                 raise VaultUnavailableError(told)
             seconds = min(SHORT, deadline) if is_served else deadline
             left = seconds - (time.monotonic() - began)
+            patience = left if is_served else left - seconds / 2
+            if left <= 0:
+                raise VaultUnavailableError("the vault has not answered another process in time")
             with self.store.turn(keys) as is_ours:
                 if is_ours and not (keys := due()):  # the turn before has just ended
                     break
-                if is_ours or (left < seconds / 2 and not is_served):
+                if is_ours or (patience <= 0 and not is_served):
                     retry = not (is_served or is_refresh)
                     readings.update(self._asked(ask, keys, left, retry=retry))
                     break
-            if left <= 0:
-                raise VaultUnavailableError("the vault has not answered another process in time")
-            time.sleep(pause * (0.5 + random()))  # noqa: S311 - so that not all look at once
+            time.sleep(min(pause * (0.5 + random()), max(patience, 0.0)))  # noqa: S311 - no secret
             pause = min(pause * 2, _LONGEST_PAUSE)
         return readings
 
@@ -164,7 +170,7 @@ class Sharing:
     ) -> Mapping[SecretKey, Reading]:
         """Ask the vault; where it can't be reached, leave a note."""
         try:
-            return ask(keys, seconds=max(seconds, 0.0), retry=retry)
+            return ask(keys, seconds=seconds, retry=retry)
         except VaultUnavailableError as error:
             pause = error.retry_after if isinstance(error, RateLimitedError) else None
             self.store.leave_note(str(error), seconds=pause or 0.0)
