@@ -1,7 +1,7 @@
 """A program that forks so many processes, which load settings all at once; each says what it got.
 
-The first argument is their number. Each prints a line of JSON: its process, whether it is up, and
-what it has read or why not. They begin when a line comes in on standard input.
+The first argument is their number. Each prints a line of JSON: whether it is up, and what it has
+read or why not. They begin when a line comes in on standard input.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from typing import Annotated, Any
 
 import vaultconfig.client
@@ -30,14 +29,12 @@ def settings_of(secrets: int) -> type[VaultSettings]:
 
 
 def load(settings_cls: type[VaultSettings]) -> None:
-    began = time.monotonic()
     try:
         found: object = len({*settings_cls().model_dump().values()})
         is_up = True
     except VaultConfigError as error:
         found, is_up = str(error), False
-    took = time.monotonic() - began
-    line = json.dumps({"pid": os.getpid(), "is_up": is_up, "found": found, "took": took})
+    line = json.dumps({"is_up": is_up, "found": found})
     os.write(1, f"{line}\n".encode())
 
 
