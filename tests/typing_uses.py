@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, assert_type
+from typing import Annotated, Any, Literal, assert_type
 
 import psycopg
 import redis
@@ -105,6 +105,8 @@ assert_type(live.newest, Settings)
 assert_type(live.current.password.get_secret_value(), str)
 assert_type(live.health(), Health)
 assert_type(live.health().next_refresh, float | None)
+assert_type(live.health().expires_in, float | None)
+assert_type(live.health().source, Literal["vault", "store"] | None)
 live.on_change(rebuild)
 live.on_change(rebuild, fields={"password"})
 live.on_error(report)

@@ -96,6 +96,17 @@ def by_os_fork() -> None:
         os.waitpid(pid, 0)
 
 
+def preloaded() -> None:
+    """Fork sixteen workers of a master that only loads; each says when it is going to refresh."""
+    live.load()
+    for _ in range(16):
+        if os.fork() == 0:
+            say("due", live._refresher.next_at())
+            os._exit(0)
+    for _ in range(16):
+        os.wait()
+
+
 def work() -> None:
     watch()
     live.start()
@@ -146,6 +157,7 @@ if __name__ == "__main__":
     watch()
     {
         "os.fork": by_os_fork,
+        "preload": preloaded,
         "fork": lambda: by_multiprocessing("fork"),
         "spawn": lambda: by_multiprocessing("spawn"),
         "import": lambda: during_an_import(live.start),

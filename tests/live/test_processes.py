@@ -98,6 +98,14 @@ def test_each_process_refreshes_by_itself(vault: DevServer, run: Run, method: st
     run_to_the_end(program, vault)
 
 
+def test_workers_of_one_master_drift_apart(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though what they begin with was read at one time, no two refresh at one time."""
+    monkeypatch.setenv("VAULTCONFIG_TTL", "300")
+    times = [float(said) for said in run("preload").hear("due", times=16)]
+    assert len(set(times)) == 16
+    assert 0.1 * 300 < max(times) - min(times) < 0.9 * 300
+
+
 @pytest.mark.parametrize("_", range(3))
 def test_a_fork_in_the_middle_of_a_refresh(vault: DevServer, run: Run, _: int) -> None:
     """os.fork while a request and a poll are under way: no process hangs, nothing is shared."""

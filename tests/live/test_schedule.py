@@ -442,7 +442,7 @@ def test_a_forked_child_is_spread_too() -> None:
 
 
 def test_what_others_bring_ends_an_outage_only_as_a_whole() -> None:
-    """While one secret is past its ttl, the vault is away, and is asked no sooner for it."""
+    """While one secret is due, the vault is away, and is asked no sooner for it."""
     made = schedule(chance=1.0, a=USUAL, b=USUAL)
     made.unavailable(["a", "b"], DOWN, 300.0)
     made.succeeded({"a": 300.0}, 300.5, absent=(), has_answered=False)

@@ -581,14 +581,17 @@ class TestHealth:
     """health()."""
 
     def test_fresh(self, live: Live) -> None:
-        """States, ages and versions, and when the next refresh is due."""
+        """States, ages and versions, when the next refresh is due, and what the source is."""
         live.start()
         health = live.health()
         assert (health.state, health.last_error) == ("fresh", None)
         assert health.versions == {"api": 1, "db": 1}
         assert health.age == 0.0
         assert health.next_refresh is not None
-        assert 0.75 * 300 <= health.next_refresh <= 0.95 * 300
+        assert 0.05 * 300 <= health.next_refresh <= 0.95 * 300
+        assert health.expires_in is not None
+        assert 86_000 < health.expires_in <= 86_400
+        assert health.source == "vault"
 
     def test_denied(self, vault: DevServer, live: Live) -> None:
         """A revoked token is the vault's own answer; what was read is served on."""

@@ -168,13 +168,13 @@ class Schedule:
         """Note when secrets were read; those that are *absent* still do not exist.
 
         Unless the vault *has_answered*, they were read by other processes. That ends an outage
-        only where they have brought all that is old.
+        only where they have brought all that is due.
         """
         part = self._part()
         for key, entry in self._followed(read_at):
             entry.answered(read_at[key], now, part)
             entry.is_absent = key in absent
-        if has_answered or not self.is_outdated(now):
+        if has_answered or all(entry.due_at > now for entry in self._entries.values()):
             self._failures, self._retry_at, self._error = 0, -math.inf, None
 
     def failed(self, errors: Mapping[SecretKey, Exception], now: float) -> None:
