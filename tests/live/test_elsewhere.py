@@ -247,11 +247,13 @@ def test_a_denial_ends_where_another_process_may_read(
 def test_what_is_due_asks_for_anything_newer(
     load: Load, clock: Clock, asked: list[Mapping[SecretKey, float]]
 ) -> None:
-    """A refresh of what is old enough takes what another process has read since."""
+    """A refresh of what is old enough takes what another process has read since it was read."""
     refresher = load()
+    clock.advance(1.0)
+    refresher.take(api("k2", clock.now))
     clock.advance(300.0)
     refresher.step()
-    assert asked == [{}]
+    assert asked == [{API: 1001.0, DB: 1000.0, EXTRA: 1000.0}]
 
 
 def test_an_event_asks_for_what_was_read_since(
@@ -259,12 +261,13 @@ def test_an_event_asks_for_what_was_read_since(
 ) -> None:
     """From when it was heard, not from when it is read; only its own path."""
     refresher = load()
+    clock.advance(2.0)
     refresher.hasten({"api": None}, clock.now + 5.0)
     clock.advance(5.0)
     refresher.step()
     clock.advance(300.0)
     refresher.step()
-    assert asked == [{API: 1000.0}, {}]
+    assert asked == [{API: 1002.0}, {API: 1007.0, DB: 1000.0, EXTRA: 1000.0}]
 
 
 def test_whoever_asks_gets_what_was_read_since(
@@ -272,7 +275,6 @@ def test_whoever_asks_gets_what_was_read_since(
 ) -> None:
     """`refresh()` and a login that was rejected; a failure leaves that for the next attempt."""
     refresher = load()
-    keys = dict.fromkeys(refresher.snapshot.readings)
     clock.advance(1.0)
     refresher.refresh()
     clock.advance(1.0)
@@ -285,8 +287,8 @@ def test_whoever_asks_gets_what_was_read_since(
     clock.advance(300.0)
     refresher.step()
     since = [set(each.values()) for each in asked]
-    assert since == [{1001.0}, {1002.0}, {1003.0}, {1003.0}, set()]
-    assert all(each.keys() == keys.keys() for each in asked[:-1])
+    assert since == [{1001.0}, {1002.0}, {1003.0}, {1003.0}, {1003.5}]
+    assert all(each.keys() == {API, DB, EXTRA} for each in asked)
 
 
 def test_a_signal_in_between_reads_once_more(

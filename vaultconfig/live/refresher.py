@@ -306,15 +306,16 @@ class Refresher(Generic[T]):
         return error
 
     def _reread(self, keys: Collection[SecretKey]) -> Mapping[SecretKey, Reading]:
-        """Read *keys* from the vault, in one attempt."""
+        """Read *keys* in one attempt: from the vault, or what another process has since read."""
         snapshot = self.snapshot
         if snapshot.vault is None:  # nor are there any keys
             return {}
+        held = {key: snapshot.readings[key].read_at for key in keys}
         return snapshot.vault.reread(
             {key: snapshot.lifetimes[key] for key in keys},
             deadline=snapshot.deadline,
             newest=self._newest(keys),
-            since=self._schedule.since(keys),
+            since=held | self._schedule.since(keys),
         )
 
     def _attempt(self, keys: Collection[SecretKey], read: Read) -> Exception | None:
