@@ -154,6 +154,7 @@ def test_a_value_that_does_not_fit_is_held_back(load: Load, clock: Clock) -> Non
     settings, health = refresher.snapshot.settings, refresher.health()
     assert (settings.key, settings.port) == ("k2", 1)
     assert (health.state, health.age) == ("invalid", 10.0)
+    assert refresher.in_child().health().age == 10.0
     assert isinstance(refresher.outcomes.pop().error, ValidationError)
     assert CANARY not in str(health)
 
@@ -227,7 +228,9 @@ def test_it_ends_an_outage(vault: DevServer, load: Load, clock: Clock) -> None:
     refresher.step()
     assert refresher.health().state == "stale"
     refresher.take(api("k2", clock.now) | db(2, clock.now))
-    assert refresher.health().state == "stale"
+    health = refresher.health()
+    assert (health.state, health.next_refresh) == ("stale", 0.5)
+    assert "service_unavailable" in str(health.last_error)
     refresher.take(no_extra(clock.now))
     assert (refresher.health().state, refresher.health().age) == ("fresh", 0.0)
 
