@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from typing import Annotated, Any
 
 import pytest
@@ -311,6 +311,23 @@ def test_a_signal_in_between_reads_once_more(
     refresher.take(api("k2", clock.now - 0.5))
     assert refresher.snapshot.settings.key == "k3"
     assert [set(each.values()) for each in asked] == [{clock.now}]
+
+
+def test_a_signal_before_it_leaves_what_it_has_read(
+    vault: DevServer, load: Load, clock: Clock
+) -> None:
+    """What others have read is compared with what is held then, not before."""
+
+    class Interrupted(dict[SecretKey, Reading]):
+        def keys(self) -> KeysView[SecretKey]:
+            assert refresher.refresh() is None  # as a signal handler that comes right here
+            return super().keys()
+
+    refresher = load()
+    vault.put("api", {"key": "k2"})
+    clock.advance(1.0)
+    refresher.take(Interrupted(api("other", clock.now - 0.5)))
+    assert refresher.snapshot.settings.key == "k2"
 
 
 def test_what_breaks_is_a_failed_refresh(load: Load, clock: Clock) -> None:

@@ -179,17 +179,21 @@ class Refresher(Generic[T]):
         Only what is newer than what is held counts, and no version that is older than one that was
         read or announced here.
         """
-        with self._one_at_a_time:
+
+        def newer(_: object) -> dict[SecretKey, Reading]:
+            # In the refresh itself: a signal handler may have made one of its own before.
             held = self.snapshot.readings
-            newest = self._newest(readings.keys() & held.keys())
-            newer = {
+            found = {k: r for k, r in readings.items() if k in held and r.read_at > held[k].read_at}
+            newest = self._newest(found)
+            return {
                 key: reading
-                for key, reading in readings.items()
-                if key in held and reading.read_at > held[key].read_at
+                for key, reading in found.items()
                 if not isinstance(reading.answer, Secret) or reading.answer.version >= newest[key]
             }
+
+        with self._one_at_a_time:
             if not self.is_ended:
-                self._refresh(newer.keys(), lambda _: newer)
+                self._refresh(readings.keys(), newer)
 
     def paths(self) -> frozenset[str]:
         """Return the paths of the secrets that can change: all but those of a pinned version."""
@@ -308,7 +312,7 @@ class Refresher(Generic[T]):
     def _reread(self, keys: Collection[SecretKey]) -> Mapping[SecretKey, Reading]:
         """Read *keys* in one attempt: from the vault, or what another process has since read."""
         snapshot = self.snapshot
-        if snapshot.vault is None:  # nor are there any keys
+        if snapshot.vault is None or not keys:
             return {}
         held = {key: snapshot.readings[key].read_at for key in keys}
         return snapshot.vault.reread(
@@ -319,13 +323,14 @@ class Refresher(Generic[T]):
         )
 
     def _attempt(self, keys: Collection[SecretKey], read: Read) -> Exception | None:
-        if not keys:
-            return None
         old = self.snapshot.settings
         change: Change[T] | None = None
         told: Exception | None
         try:
-            taken = self._settle(read(keys))
+            readings = read(keys)
+            if not readings:
+                return None
+            taken = self._settle(readings)
             problems = {**taken.lost, **taken.held_back}
             error = self.snapshot.summary(problems)
             told = self.snapshot.summary({key: problems[key] for key in taken.news})
