@@ -414,6 +414,16 @@ def test_it_spreads_no_further_than_a_last_chance(max_stale: float, chance: floa
     assert made.state(chance) == "fresh"
 
 
+def test_a_secret_that_comes_up_while_it_spreads_has_a_last_chance_too() -> None:
+    """It expires from now on, though it did not while there was none."""
+    made = schedule(chance=1.0, a=Lifetime(300.0, 400.0))
+    made.succeeded({"a": 0.0}, 0.0, absent={"a"})
+    made.spread(0.0)
+    assert made.next_at() == 900.0
+    read(made, "a", now=0.0)
+    assert made.next_at() == 390.0
+
+
 def test_what_is_put_off_is_not_stale() -> None:
     """Past its ttl it is outdated, and says its age; nothing has failed."""
     made = schedule(chance=1.0)

@@ -172,8 +172,8 @@ class Schedule:
         """
         part = self._part()
         for key, entry in self._followed(read_at):
-            entry.answered(read_at[key], now, part)
             entry.is_absent = key in absent
+            entry.answered(read_at[key], now, part)
         if has_answered or all(entry.due_at > now for entry in self._entries.values()):
             self._failures, self._retry_at, self._error = 0, -math.inf, None
 
