@@ -27,7 +27,8 @@ SHORT: Final = 2.0
 """Seconds that the vault gets where the store can serve everything."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.3  # seconds between two looks at whose turn it is
-_SAME: Final = 0.1  # seconds; of one moment, by the clocks of two processes
+SAME: Final = 0.1
+"""Seconds between two times that may be of one moment: a clock is read at either end."""
 
 
 class Ask(Protocol):
@@ -184,4 +185,4 @@ def is_newer(reading: Reading, held: Reading) -> bool:
     """Whether *reading* was read later than *held*, and does not go back to an older version."""
     old, new = held.answer, reading.answer
     is_older = isinstance(old, Secret) and isinstance(new, Secret) and new.version < old.version
-    return reading.read_at > held.read_at + _SAME and not is_older
+    return reading.read_at > held.read_at + SAME and not is_older

@@ -23,7 +23,7 @@ from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading, SecretCache, now
 from vaultconfig.vaults.flights import Flights
-from vaultconfig.vaults.sharing import Sharing, is_newer
+from vaultconfig.vaults.sharing import SAME, Sharing, is_newer
 
 if TYPE_CHECKING:
     from vaultconfig.client import Subscription, VaultClient
@@ -235,7 +235,7 @@ class Vault:
             is_older = isinstance(reading.answer, Secret) and reading.answer.version < newest.get(
                 key, 0
             )
-            return not is_older and reading.read_at > (since or {}).get(key, math.inf)
+            return not is_older and reading.read_at > (since or {}).get(key, math.inf) + SAME
 
         sharing = self._sharing()
         if sharing is None:
