@@ -89,6 +89,12 @@ class Answer:
         request_id = self._id_in(error.get("request_id")) or self.request_id
         return ErrorReport(self, status, text(code), request_id)
 
+    def code(self, *, is_oauth: bool = False) -> str:
+        """Return how it counts in the metrics: its error's code, or a word in place of that."""
+        if 200 <= self.status < 300:
+            return "ok"
+        return self.report(is_oauth=is_oauth).code or "no_code"
+
     def broken(self, about: str, fault: str) -> ResponseError:
         """Return the error for an answer *about* something that breaks the protocol by *fault*."""
         return ResponseError(f"the vault's answer {about} {fault}", request_id=self.request_id)

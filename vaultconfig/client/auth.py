@@ -19,6 +19,7 @@ from urllib.parse import quote_plus, urlencode
 
 import httpx
 
+from vaultconfig import telemetry
 from vaultconfig.client.answer import UNNAMED, Answer, text
 from vaultconfig.client.codes import VERDICTS, Retry
 from vaultconfig.client.failures import Failure, FailureError, foreign, rate_limited, unavailable
@@ -207,16 +208,22 @@ class ClientCredentials(httpx.Auth):
         return grant
 
     def _fetched(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, _Grant]:
-        asked = self._clock()
-        response = yield self._token_request(request)
-        response.read()
-        answer = Answer(
-            response.status_code,
-            response.headers,
-            response.content,
-            sent=self._client_secret,
-            peer=f"the token endpoint {self._token_url}",
-        )
+        asked, code = self._clock(), None
+        try:
+            response = yield self._token_request(request)
+            response.read()
+            answer = Answer(
+                response.status_code,
+                response.headers,
+                response.content,
+                sent=self._client_secret,
+                peer=f"the token endpoint {self._token_url}",
+            )
+            code = answer.code(is_oauth=True)
+        finally:  # httpx closes this generator where there is no answer
+            in_time = request.extensions["timeout"]["read"].remaining() > 0
+            code = code or ("unavailable" if in_time else "timeout")
+            telemetry.count_request("token", code, self._clock() - asked)
         if answer.status != 200:
             raise FailureError(self._rejection(answer))
         payload = answer.json()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
 from vaultconfig.client.answer import Answer, moment, text, texts
@@ -29,12 +29,28 @@ MOST_PATHS = 100
 
 HIGHEST_VERSION = 2**31 - 1
 
+Operation: TypeAlias = Literal[
+    "read",
+    "batch",
+    "list",
+    "write",
+    "delete",
+    "whoami",
+    "health",
+    "subscribe",
+    "poll",
+    "ack",
+    "unsubscribe",
+]
+"""What a request asks for, in the words of the metrics."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request to the vault.
 
     Attributes:
+        operation: What it asks for.
         method: The HTTP method.
         target: Path and query, below the vault's URL.
         body: JSON, or nothing.
@@ -42,6 +58,7 @@ class Request:
         anonymous: Whether it goes without credentials.
     """
 
+    operation: Operation
     method: str
     target: str
     body: bytes = field(default=b"", repr=False)
@@ -49,14 +66,14 @@ class Request:
     anonymous: bool = False
 
 
-WHOAMI_REQUEST: Final = Request("GET", "/v1/auth/whoami")
-HEALTH_REQUEST: Final = Request("GET", "/v1/health/ready", anonymous=True)
+WHOAMI_REQUEST: Final = Request("whoami", "GET", "/v1/auth/whoami")
+HEALTH_REQUEST: Final = Request("health", "GET", "/v1/health/ready", anonymous=True)
 
 
 def read_request(key: SecretKey) -> Request:
     """Ask for one secret."""
     query = "" if key.version is None else f"?version={key.version}"
-    return Request("GET", f"/v1/secrets/{quote(key.path)}{query}")
+    return Request("read", "GET", f"/v1/secrets/{quote(key.path)}{query}")
 
 
 def batch_request(keys: Collection[SecretKey]) -> Request:
@@ -64,7 +81,7 @@ def batch_request(keys: Collection[SecretKey]) -> Request:
     # The metadata is where expires_at comes with.
     options = {"include_metadata": True, "fail_fast": False}
     body = json.dumps({"paths": [key.path for key in keys], "options": options}).encode()
-    return Request("POST", "/v1/secrets/batch", body)
+    return Request("batch", "POST", "/v1/secrets/batch", body)
 
 
 def write_request(
@@ -89,18 +106,18 @@ def write_request(
     encoded = _json_body(body | {"options": given} if given else body)
     if encoded is None:
         raise ConfigurationError(f"the data for {path} holds a value that JSON cannot represent")
-    return Request("PUT", f"/v1/secrets/{quote(path)}", encoded, writes=True)
+    return Request("write", "PUT", f"/v1/secrets/{quote(path)}", encoded, writes=True)
 
 
 def delete_request(path: str) -> Request:
     """Delete softly: the vault keeps it for a while."""
-    return Request("DELETE", f"/v1/secrets/{quote(path)}", writes=True)
+    return Request("delete", "DELETE", f"/v1/secrets/{quote(path)}", writes=True)
 
 
 def list_request(prefix: str, *, cursor: str | None) -> Request:
     """Ask for the page of a listing at *cursor*."""
     query = {"prefix": prefix} if cursor is None else {"prefix": prefix, "cursor": cursor}
-    return Request("GET", f"/v1/secrets?{urlencode(query)}")
+    return Request("list", "GET", f"/v1/secrets?{urlencode(query)}")
 
 
 def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:

@@ -90,7 +90,7 @@ class Subscription:
         query = {"timeout": f"{timeout:g}", "max_events": str(MOST_EVENTS)}
         if since_event_id is not None:
             query["since_event_id"] = since_event_id
-        request = Request("GET", f"{self._target}/poll?{urlencode(query)}")
+        request = Request("poll", "GET", f"{self._target}/poll?{urlencode(query)}")
         return self._send(request, self._events_in, seconds=timeout + MARGIN)
 
     def ack(self, event_ids: Collection[str]) -> None:
@@ -100,7 +100,7 @@ class Subscription:
             VaultConfigError: As for `poll`.
         """
         body = json.dumps({"event_ids": [*event_ids]}).encode()
-        self._send(Request("POST", f"{self._target}/ack", body), self._nothing_in)
+        self._send(Request("ack", "POST", f"{self._target}/ack", body), self._nothing_in)
 
     def delete(self, *, deadline: float | None = None) -> None:
         """Let the vault forget the subscription.
@@ -111,7 +111,9 @@ class Subscription:
         Raises:
             VaultConfigError: As for `poll`.
         """
-        self._send(Request("DELETE", self._target), self._nothing_in, seconds=deadline)
+        self._send(
+            Request("unsubscribe", "DELETE", self._target), self._nothing_in, seconds=deadline
+        )
 
     def close(self) -> None:
         """Close the connections; a poll that is waiting ends at once, with a ConfigurationError."""
@@ -147,7 +149,7 @@ def creation(paths: Collection[str], *, name: str) -> Request:
     """Ask for a subscription to what matches *paths*."""
     delivery = {"type": "polling"}
     body = {"name": name, "paths": [*paths], "events": [*EVENTS], "delivery": delivery}
-    return Request("POST", "/v1/subscriptions", json.dumps(body).encode(), writes=True)
+    return Request("subscribe", "POST", "/v1/subscriptions", json.dumps(body).encode(), writes=True)
 
 
 def created_in(answer: Answer, *, name: str) -> str | Failure:

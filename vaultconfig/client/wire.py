@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import httpx
 
+from vaultconfig import telemetry
 from vaultconfig.client.answer import UNNAMED, Answer
 from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.auth import ClientCredentials
@@ -102,6 +103,7 @@ class Wire:
         self, request: Request, decode: Callable[[Answer], T | Failure], deadline: Deadline
     ) -> T | Failure:
         """Return what *decode* finds in the server's answer, or what went wrong."""
+        began = self._clock()
         call = object()  # not the thread, whose signal handlers may send, too
         try:
             self._running[call] = deadline  # before the look at _closed: close() does the reverse
@@ -110,12 +112,16 @@ class Wire:
             self._running.pop(call, None)
         if self._closed:
             return _closed()
+        outcome: T | Failure
         if isinstance(answer, Failure):
-            return answer
-        try:
-            return decode(answer)
-        except ResponseError as exc:
-            return Failure(exc.with_traceback(None))
+            outcome, code = answer, _unanswered(answer, deadline)
+        else:
+            try:
+                outcome, code = decode(answer), answer.code()
+            except ResponseError as exc:
+                outcome, code = Failure(exc.with_traceback(None)), "invalid_answer"
+        telemetry.count_request(request.operation, code, self._clock() - began)
+        return outcome
 
     def close(self) -> None:
         """Close the connections, and end what runs on them.
@@ -235,6 +241,13 @@ def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
     if isinstance(exc, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         return Failure(ConfigurationError(f"no request can be made to {server} ({name})"))
     return Failure(ResponseError(f"the answer of {server} can't be read ({name})"))
+
+
+def _unanswered(failure: Failure, deadline: Deadline) -> str:
+    """Return the word for *failure* that stands in the metrics in place of a code."""
+    if isinstance(failure.error, VaultUnavailableError):
+        return "unavailable" if deadline.remaining() > 0 else "timeout"
+    return "invalid_answer" if isinstance(failure.error, ResponseError) else "error"
 
 
 def _closed() -> Failure:

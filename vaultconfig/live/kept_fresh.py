@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic_settings import BaseSettings
 
+from vaultconfig import telemetry
 from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
 from vaultconfig.live.first_read import FirstRead
 from vaultconfig.live.following import Following
@@ -71,6 +72,18 @@ class KeptFresh(ABC, Generic[T]):
     def uses(self, vault: object) -> bool:
         """Whether requests to *vault* are made for these settings."""
         return self._worker is not None and self._refresher.vault is vault
+
+    def measured(self) -> telemetry.Measured | None:
+        """Return what the gauges show: nothing before the first load, and once closed.
+
+        It starts nothing, waits for nothing, and does not count as a read.
+        """
+        refresher = self._refresher
+        if not refresher.is_loaded or refresher.is_ended:
+            return None
+        health, left = refresher.health(), refresher.expires_at() - self._clock()
+        times = (health.age, max(0.0, left)) if math.isfinite(left) else (None, None)
+        return telemetry.Measured(self._settings_cls.__name__, health.state, *times)
 
     def after_fork(self) -> None:
         """Begin anew in a forked child; called by the hook of the process."""
@@ -153,7 +166,9 @@ class KeptFresh(ABC, Generic[T]):
                 self._first_read.end()
             self._expose()
             while self._refresher.outcomes:
-                self._listeners.tell(self._refresher.outcomes.popleft())
+                outcome = self._refresher.outcomes.popleft()
+                telemetry.count_refresh(self._settings_cls, failed=outcome.has_failed)
+                self._listeners.tell(outcome)
 
     def _publish_and_wake(self) -> None:
         self._publish()

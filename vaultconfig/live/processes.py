@@ -1,14 +1,21 @@
-"""Tells live settings when their process forks or ends, without keeping them alive."""
+"""Knows the live settings of this process, without keeping them alive.
+
+It tells them when the process forks or ends, and asks them for what the gauges show.
+"""
 
 from __future__ import annotations
 
 import atexit
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary, ref
 
 from vaultconfig.forks import in_forked_child
+from vaultconfig.live.schedule import STATES
+from vaultconfig.telemetry import Measured, observe
 
 
 class Alive(Protocol):
@@ -22,6 +29,9 @@ class Alive(Protocol):
 
     def uses(self, vault: object) -> bool:
         """Whether requests to *vault* are made for it."""
+
+    def measured(self) -> Measured | None:
+        """Return what the gauges show of it."""
 
 
 # By id, since a WeakSet that grows in another thread, or in a signal handler, can't be iterated
@@ -72,5 +82,13 @@ def _close_all() -> None:
         alive.close()
 
 
+def _measured() -> Iterator[Measured]:
+    for alive in _living():
+        with suppress(Exception):  # such as of an error of the application's that has no text
+            if (measured := alive.measured()) is not None:
+                yield measured
+
+
 in_forked_child("live settings", _after_fork)
+observe(_measured, states=STATES)
 atexit.register(_close_all)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from pydantic_settings import BaseSettings
 
+from vaultconfig import telemetry
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.live.change import Change
 from vaultconfig.live.health import Health
@@ -192,12 +193,16 @@ class LiveSettings(KeptFresh[T]):
                 raise copy.copy(self._load_error)  # of a load that began meanwhile
             self._loads, self._load_error = self._loads + 1, None
             reject_late_patches()
-            refresher = self._new_refresher()
+            telemetry.prepare()
+            refresher, failed = self._new_refresher(), True
             try:
                 refresher.load()
+                failed = False
             except VaultConfigError as error:
                 self._load_error = copy.copy(error)
                 raise
+            finally:
+                telemetry.count_refresh(self._settings_cls, failed=failed)
             self._refresher, self._readable_until = refresher, -math.inf
             self._listeners.teller.tell_loaded(refresher.snapshot.settings)
             return refresher.snapshot.settings

@@ -1,14 +1,12 @@
-"""Logs the refreshes of live settings, and counts them for OpenTelemetry."""
+"""Logs the refreshes of live settings."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from vaultconfig.live.metrics import count_refresh
 from vaultconfig.live.outcome import Outcome
 from vaultconfig.live.schedule import STATES, State
 from vaultconfig.loading.descriptions import described
@@ -23,18 +21,16 @@ class Teller:
         self._state: State = "fresh"
 
     def tell_loaded(self, settings: BaseSettings) -> None:
-        """Count the first load, and name the fields that the environment holds fixed."""
-        _count(failed=False)
+        """Name the fields that the environment holds fixed."""
         overridden = overridden_fields(settings) if isinstance(settings, VaultSettings) else []
         if overridden:
             names = ", ".join(overridden)
             say(logging.WARNING, "not from the vault, so they will not rotate: %s", names)
 
     def tell(self, outcome: Outcome[Any]) -> None:
-        """Count *outcome*, and log it."""
+        """Log *outcome*."""
         health, before = outcome.health, self._state
         self._state = health.state
-        _count(failed=outcome.has_failed)
         worse = STATES.index(health.state) - STATES.index(before)
         if outcome.error is not None:
             say(
@@ -50,8 +46,3 @@ class Teller:
             versions = (f"{path} version {v}" for path, v in outcome.change.versions.items())
             names = ", ".join(sorted(outcome.change.fields))
             say(logging.INFO, "settings changed: %s (%s)", names, ", ".join(versions))
-
-
-def _count(*, failed: bool) -> None:
-    with suppress(Exception):  # of the application's own exporter
-        count_refresh(failed=failed)
