@@ -1,0 +1,32 @@
+"""The page about metrics says of each what is measured."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from vaultconfig.client.protocol import Operation
+from vaultconfig.telemetry import INSTRUMENTS, MOST_COUNTS
+
+PAGE = Path(__file__).parents[2] / "docs" / "live-settings.md"
+
+
+def test_the_table() -> None:
+    """It has the names, kinds, units, attributes and meanings of the code, in its order."""
+    page = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(vaultconfig\.[\w.]+)` \|(.+)\|$", page, re.MULTILINE)
+    assert [name for name, _ in rows] == [each.name for each in INSTRUMENTS]
+    for (_, rest), each in zip(rows, INSTRUMENTS, strict=True):
+        kind, unit, attributes, meaning = (cell.strip() for cell in rest.split("|"))
+        assert (kind, unit) == (each.kind, f"`{each.unit}`")
+        assert attributes == ", ".join(f"`{name}`" for name in each.attributes)
+        assert meaning.startswith(each.description)
+
+
+def test_the_words() -> None:
+    """It has each operation, and how many counts are kept."""
+    page = PAGE.read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^- `operation` is ([^.]+)\.", page, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", listed) == [*get_args(Operation), "token"]
+    assert f"newest {MOST_COUNTS:,} each time" in page
