@@ -144,10 +144,11 @@ def test_the_worst_of_a_class(ahead: Ahead, filled: DevServer) -> None:
     age, left = seconds()
     assert age == pytest.approx(200.0, abs=20.0)
     assert left == pytest.approx(HOUR - 200.0, abs=20.0)
-    filled.stop()
-    assert failing(new) == "stale"
-    assert old.health().state == "fresh"
-    old.close()
+    ahead.seconds += HOUR
+    new.refresh()
+    assert (old._refresher.health().state, state()) == ("expired", "expired")
+    assert new.health().state == "fresh"
+    new.close()
 
 
 def test_each_class_has_its_own(live: LiveSettings[Database], filled: DevServer) -> None:
