@@ -81,9 +81,9 @@ class KeptFresh(ABC, Generic[T]):
         refresher = self._refresher
         if not refresher.is_loaded or refresher.is_ended:
             return None
-        health, left = refresher.health(), refresher.expires_at() - self._clock()
-        times = (health.age, max(0.0, left)) if math.isfinite(left) else (None, None)
-        return telemetry.Measured(self._settings_cls.__name__, health.state, *times)
+        health = refresher.health()
+        age = None if health.source is None else health.age  # no secret was read
+        return telemetry.Measured(self._settings_cls.__name__, health.state, age, health.expires_in)
 
     def after_fork(self) -> None:
         """Begin anew in a forked child; called by the hook of the process."""
