@@ -178,6 +178,15 @@ def test_a_token_that_is_not_to_be_had(
     assert requests() == {("token", code): 1, ("read", of_read): 1}
 
 
+def test_a_token_for_another_client(scripted: ScriptedVault) -> None:
+    """The credentials are usable, and counted, with any client of httpx."""
+    scripted.script(Reply(200, {"access_token": "t"}))
+    credentials = ClientCredentials("id", "s", token_url=f"{scripted.url}/token", scope="")
+    with httpx.Client(auth=credentials, trust_env=False) as client:
+        assert client.get(f"{scripted.url}/anything").status_code == 200
+    assert requests() == {("token", "ok"): 1}
+
+
 def test_each_attempt_is_a_request(scripted: ScriptedVault) -> None:
     """Two that the vault is too busy for and one that it answers are three."""
     busy = envelope("service_unavailable", status=503)

@@ -21,6 +21,7 @@ import httpx
 
 from vaultconfig import telemetry
 from vaultconfig.client.answer import UNNAMED, Answer, text
+from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.codes import VERDICTS, Retry
 from vaultconfig.client.failures import Failure, FailureError, foreign, rate_limited, unavailable
 from vaultconfig.connection.urls import checked_url, origin
@@ -221,8 +222,9 @@ class ClientCredentials(httpx.Auth):
             )
             code = answer.code(is_oauth=True)
         finally:  # httpx closes this generator where there is no answer
-            in_time = request.extensions["timeout"]["read"].remaining() > 0
-            code = code or ("unavailable" if in_time else "timeout")
+            left = request.extensions.get("timeout", {}).get("read")  # another client has no such
+            is_late = isinstance(left, Deadline) and left.remaining() <= 0
+            code = code or ("timeout" if is_late else "unavailable")
             telemetry.count_request("token", code, self._clock() - asked)
         if answer.status != 200:
             raise FailureError(self._rejection(answer))
