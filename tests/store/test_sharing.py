@@ -97,10 +97,12 @@ class TestWhoAsks:
         """A turn is for a set of secrets."""
         hosts.vault.put("late", {"key": "late"})
         gate = hosts.vault.hold("db")
-        threading.Thread(target=read, args=(hosts.host(), "db#key"), daemon=True).start()
+        other = threading.Thread(target=read, args=(hosts.host(), "db#key"))
+        other.start()
         gate.wait_until_asked()
         assert without_waiting(lambda: read(hosts.host(), "late#key")) == {"late#key": "late"}
         gate.release()
+        other.join()
 
     def test_a_turn_ends_by_itself(self, hosts: Hosts) -> None:
         """A holder that is stopped keeps the next one waiting for its lease, not for ever."""

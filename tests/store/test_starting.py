@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,7 +122,9 @@ def _process_at(port: int, pids: list[int]) -> int:
     inodes = {line.split()[9] for line in lines if line.split()[1].endswith(local)}
     for pid in pids:
         for fd in Path(f"/proc/{pid}/fd").iterdir():
-            target = os.readlink(fd)
+            target = ""
+            with suppress(FileNotFoundError):  # it has just been closed
+                target = os.readlink(fd)
             if target.startswith("socket:") and target[8:-1] in inodes:
                 return pid
     raise AssertionError("no process has this connection")

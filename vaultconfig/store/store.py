@@ -27,6 +27,7 @@ from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.store.entries import Entry, News, entry_in, text_of
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import LARGEST, NotSealedError, Shelf, ShelfError, Swap
+from vaultconfig.telemetry import count_store_reads
 from vaultconfig.threads import within
 
 R = TypeVar("R")
@@ -128,9 +129,13 @@ class Store:
         """
         stands = self._standing(self._names(keys))
         if stands is None:
+            count_store_reads("away", len(keys))
             return {}
         now = self.clock()
         held, ignored = self._entries(keys, stands, lambda key: now - longest[key])
+        count_store_reads("hit", len(held))
+        count_store_reads("ignored", ignored.total())
+        count_store_reads("miss", max(0, len(keys) - len(held) - ignored.total()))
         if ignored:
             reasons = "; ".join(f"{number} {reason}" for reason, number in ignored.items())
             say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
