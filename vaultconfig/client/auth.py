@@ -89,6 +89,10 @@ class TokenFile(httpx.Auth):
         where = f"the token file {self._path}"
         content = _file_text(self._path)
         if isinstance(content, OSError):
+            # Where it is a link, as in a Secret that Kubernetes mounts, what that led to may just
+            # have been removed: by now the link leads to the next one.
+            content = _file_text(self._path)
+        if isinstance(content, OSError):
             raise ConfigurationError(f"{where} can't be read ({content.strerror})")
         if len(content) > _LONGEST_TOKEN:
             raise ConfigurationError(f"{where} is larger than 64 KiB: it does not hold a token")
