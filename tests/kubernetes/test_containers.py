@@ -133,7 +133,8 @@ def test_the_application_is_ready_and_follows_the_vault(
     schedule: Schedule, run: Run, vault: DevServer
 ) -> None:
     """Its probes succeed once it is loaded; a renewed token and a rotation reach it."""
-    node = schedule("live")
+    store, node = schedule("store"), schedule("live")
+    run(store, store.container("valkey")).expect("Ready to accept connections")
     container = node.container("shop")
     assert not probe(node, container, "startupProbe")
     application = run(node, container)

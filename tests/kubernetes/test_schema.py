@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import kubernetes_validate
@@ -73,6 +74,11 @@ def test_what_a_container_is_given(container: Object) -> None:
     assert program in {*PROGRAMS, None}
     names = {variable["name"] for variable in container.get("env", ())}
     assert names <= {*OWN_VARIABLES, "VAULTCONFIG_APPLICATION"}
+    if program is None:  # one that knows no vault is given nothing of it
+        assert (names, [mount["name"] for mount in container["volumeMounts"]]) == (
+            set(),
+            ["settings"],
+        )
     for mount in container["volumeMounts"]:
         assert "subPath" not in mount  # it would not follow a rotation
         is_written = mount["name"] == "settings" and program == "vaultconfig"
@@ -95,17 +101,28 @@ def test_the_grace_period_is_long_enough() -> None:
     assert pod["terminationGracePeriodSeconds"] >= 1.2 * (longest + LONGEST_CLOSE)
 
 
+def used_keys(pod: Object, container: Object) -> Iterator[tuple[str, str]]:
+    """Yield the name and key of each Secret that a container reads, by variable or by file."""
+    secrets = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+    variables = container.get("env", [])
+    texts = [*container.get("command", ()), *(v["value"] for v in variables if "value" in v)]
+    for mount in container["volumeMounts"]:
+        if mount["name"] in secrets:
+            files = [Path(t).name for t in texts if t.startswith(f"{mount['mountPath']}/")]
+            assert files, mount  # it is mounted in vain
+            yield from ((secrets[mount["name"]], file) for file in files)
+    for variable in variables:
+        if "valueFrom" in variable:
+            source = variable["valueFrom"]["secretKeyRef"]
+            yield source["name"], source["key"]
+
+
 def test_the_page_makes_every_secret() -> None:
-    """Each Secret and key that a manifest names is made by a command in docs/kubernetes.md."""
+    """Each Secret and key that a container reads is made by a command in docs/kubernetes.md."""
     page = (EXAMPLES.parents[1] / "docs" / "kubernetes.md").read_text(encoding="utf-8")
-    made = dict(re.findall(r"create secret generic (\S+) (.*)", page))
-    for pod in PODS.values():
-        for volume in pod["volumes"]:
-            if "secret" in volume:
-                keys = [item["key"] for item in volume["secret"].get("items", ())]
-                assert all(key in made[volume["secret"]["secretName"]] for key in keys)
-        for container in containers(pod):
-            for variable in container.get("env", ()):
-                if "valueFrom" in variable:
-                    source = variable["valueFrom"]["secretKeyRef"]
-                    assert f"--from-file={source['key']}=" in made[source["name"]]
+    commands = re.findall(r"create secret generic (\S+) (.*)", page)
+    made = {
+        (name, key) for name, rest in commands for key in re.findall(r"--from-file=(\S+)=", rest)
+    }
+    used = {each for pod in PODS.values() for c in containers(pod) for each in used_keys(pod, c)}
+    assert used == made

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -12,8 +15,10 @@ from redis.retry import Retry
 
 from tests.cli.watching import Running
 from tests.kubernetes.conftest import PASSWORD, Run, Schedule
-from tests.kubernetes.manifests import Node
+from tests.kubernetes.manifests import EXAMPLES, Node
+from tests.test_docs import blocks_of
 
+ONCE = Retry(NoBackoff(), 0)  # redis-py takes a rejected login for a broken connection
 KEY = "vaultconfig:0a/1b"
 INCREMENT = "return redis.call('INCR', KEYS[1])"
 FORBIDDEN = (
@@ -43,13 +48,29 @@ class Store:
         self.process.expect("Ready to accept connections")
 
     def client(self, user: str, password: str) -> redis.Redis:
-        once = Retry(NoBackoff(), 0)  # it takes a rejected login for a broken connection
-        return redis.Redis(port=self._port, username=user, password=password, retry=once)
+        return redis.Redis(port=self._port, username=user, password=password, retry=ONCE)
 
 
 @pytest.fixture
 def store(schedule: Schedule, run: Run) -> Store:
     return Store(schedule("store"), run)
+
+
+def test_the_commands_of_the_page(schedule: Schedule, run: Run, tmp_path: Path) -> None:
+    """The password and the ACL file that they make fit each other."""
+    page = EXAMPLES.parents[1] / "docs" / "kubernetes.md"
+    (block,) = (block for block in blocks_of(page) if "users.acl" in block.text)
+    lines = [
+        line for line in block.text.splitlines() if not line.startswith(("kubectl", "vaultconfig"))
+    ]
+    shutil.copy(EXAMPLES / "users.acl", tmp_path)
+    subprocess.run(["/bin/sh", "-e", "-c", "\n".join(lines)], cwd=tmp_path, check=True)
+    node = schedule("store")
+    node.mounted["acl"].replace({"users.acl": (tmp_path / "filled.acl").read_text()})
+    Store(node, run)
+    url = node.here(node.container("valkey"), (tmp_path / "url").read_text())
+    with redis.Redis.from_url(url, retry=ONCE) as client:
+        assert client.ping()
 
 
 @pytest.fixture
