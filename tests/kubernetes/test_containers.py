@@ -19,6 +19,7 @@ from tests.cli.watching import until
 from tests.kubernetes.conftest import CANARY, LOGIN, Run, Schedule
 from tests.kubernetes.manifests import Node, Object
 from tests.live.rig import LONG, VERY_LONG
+from vaultconfig.cli.failures import UNAVAILABLE
 from vaultconfig.devserver import DevServer
 
 RENDERED = ("render-once", "render-watch")
@@ -81,24 +82,26 @@ def test_the_init_container_ends(schedule: Schedule, run: Run, vault: DevServer)
     assert len(vault.requests) == 2
 
 
-@pytest.mark.parametrize("name", RENDERED)
+@pytest.mark.parametrize(
+    ("name", "container", "code"),
+    [
+        ("render-once", "settings", UNAVAILABLE),
+        ("render-watch", "settings", UNAVAILABLE),
+        ("live", "shop", 3),
+    ],
+)
 def test_without_a_vault_the_container_fails(
-    name: str,
-    schedule: Schedule,
-    run: Run,
-    vault: DevServer,
+    name: str, container: str, code: int, schedule: Schedule, run: Run, vault: DevServer
 ) -> None:
-    """It exits with an error and no file, so that the kubelet starts it again later."""
+    """It says why and exits with an error, so that the kubelet starts it again later."""
     node = schedule(name)
-    container = node.container("settings")
-    container["env"].append({"name": "VAULTCONFIG_DEADLINE", "value": "0.2"})
+    failing = node.container(container)
+    failing["env"].append({"name": "VAULTCONFIG_DEADLINE", "value": "0.2"})
     vault.stop()
-    command = run(node, container)
-    assert command.wait() != 0
+    command = run(node, failing)
+    assert command.wait() == code
     assert "no connection" in " ".join(command.said)
-    assert not rendered(node).exists()
-    vault.start()
-    run(node, container).expect("1 variable, mode 0600")
+    assert not list(node.directory.rglob("settings.json"))
 
 
 def test_the_sidecar_keeps_the_file_current(schedule: Schedule, run: Run, vault: DevServer) -> None:

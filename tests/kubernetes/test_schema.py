@@ -73,7 +73,7 @@ def test_what_a_container_is_given(container: Object) -> None:
     program = container.get("command", [None])[0]
     assert program in {*PROGRAMS, None}
     names = {variable["name"] for variable in container.get("env", ())}
-    assert names <= {*OWN_VARIABLES, "VAULTCONFIG_APPLICATION"}
+    assert names <= set(OWN_VARIABLES)
     if program is None:  # one that knows no vault is given nothing of it
         assert (names, [mount["name"] for mount in container["volumeMounts"]]) == (
             set(),

@@ -13,19 +13,25 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.cli.watching import Running
+from tests.cli.watching import Running, until
 from tests.kubernetes.conftest import PASSWORD, Run, Schedule
 from tests.kubernetes.manifests import EXAMPLES, Node
+from tests.kubernetes.test_containers import probe
+from tests.live.rig import LONG
 from tests.test_docs import blocks_of
+from vaultconfig.devserver import DevServer
+from vaultconfig.store.server import Server
+from vaultconfig.store.shelf import Swap
 
 ONCE = Retry(NoBackoff(), 0)  # redis-py takes a rejected login for a broken connection
-KEY = "vaultconfig:0a/1b"
-INCREMENT = "return redis.call('INCR', KEYS[1])"
+KEY = "vaultconfig:0a:1b"
+READ = "return redis.call('GETRANGE', KEYS[1], 0, 1)"
 FORBIDDEN = (
-    ("GET", "others:key"),
+    ("GETRANGE", "others:key", "0", "1"),
+    ("INCR", KEY),
     ("SET", "others:key", "x"),
-    ("EVAL", INCREMENT, "1", "others:key"),
-    ("EVAL", "return redis.call('INCR', 'others:key')", "0"),
+    ("EVAL", READ, "1", "others:key"),
+    ("EVAL", "return redis.call('GETRANGE', 'others:key', 0, 1)", "0"),
     ("KEYS", "*"),
     ("FLUSHALL",),
     ("MONITOR",),
@@ -43,12 +49,12 @@ class Store:
 
     def __init__(self, node: Node, run: Run) -> None:
         container = node.container("valkey")
-        self._port = int(node.here(container, "6379"))
+        self.port = int(node.here(container, "6379"))
         self.process: Running = run(node, container)
         self.process.expect("Ready to accept connections")
 
     def client(self, user: str, password: str) -> redis.Redis:
-        return redis.Redis(port=self._port, username=user, password=password, retry=ONCE)
+        return redis.Redis(port=self.port, username=user, password=password, retry=ONCE)
 
 
 @pytest.fixture
@@ -69,8 +75,9 @@ def test_the_commands_of_the_page(schedule: Schedule, run: Run, tmp_path: Path) 
     node.mounted["acl"].replace({"users.acl": (tmp_path / "filled.acl").read_text()})
     Store(node, run)
     url = node.here(node.container("valkey"), (tmp_path / "url").read_text())
-    with redis.Redis.from_url(url, retry=ONCE) as client:
-        assert client.ping()
+    shelf = Server(url, patience=LONG)
+    assert shelf.read(["0a/1b"]) == [None]
+    shelf.close()
 
 
 @pytest.fixture
@@ -86,20 +93,32 @@ def test_only_the_user_of_the_application_comes_in(store: Store) -> None:
             client.ping()
 
 
-def test_the_user_may_do_what_the_store_needs(shop: redis.Redis) -> None:
-    """It reads, writes and expires its own keys, also in scripts and transactions."""
-    assert shop.set(KEY, b"sealed", px=60_000, nx=True)
-    assert shop.mget([KEY, "vaultconfig:nothing"]) == [b"sealed", None]
-    assert shop.getrange(KEY, 0, 3) == b"seal"
-    assert list(shop.scan_iter("vaultconfig:*")) == [KEY.encode()]
-    assert shop.unlink(KEY) == shop.delete("vaultconfig:nothing") + 1
-    assert shop.eval(INCREMENT, 1, KEY) == 1
-    assert shop.register_script(INCREMENT)(keys=[KEY]) == 2
-    with shop.pipeline(transaction=True) as pipeline:
-        pipeline.watch(KEY)
-        pipeline.multi()
-        pipeline.set(KEY, b"3").pexpire(KEY, 60_000)
-        assert pipeline.execute() == [True, True]
+def test_the_user_may_do_what_the_store_needs(store: Store) -> None:
+    """Each operation of our own store works with its rights."""
+    shelf = Server(f"redis://shop:{PASSWORD}@127.0.0.1:{store.port}", patience=LONG)
+    assert shelf.swap({"0a/1b": Swap(None, b"sealed")}, keep=LONG)
+    assert shelf.swap({"0a/1b": Swap(b"sealed", b"anew"), "0a/2c": Swap(None, b"x")}, keep=LONG)
+    assert shelf.read(["0a/1b", "0a/3d"]) == [b"anew", None]
+    assert shelf.swap({"0a/2c": Swap(b"x", None)}, keep=LONG)
+    assert shelf.clear("0a") == 1
+    shelf.close()
+
+
+def test_a_pod_starts_from_the_store(
+    store: Store, schedule: Schedule, run: Run, vault: DevServer
+) -> None:
+    """What one pod has read, the next starts with while the vault is down, as does `render`."""
+    node = schedule("live")
+    application = node.container("shop")
+    first = run(node, application)
+    until(lambda: probe(node, application, "readinessProbe"))
+    assert first.end() in (0, -signal.SIGTERM)
+    vault.stop()
+    run(node, application)
+    until(lambda: probe(node, application, "readinessProbe"))
+    (init,) = schedule("render-once").pod["initContainers"]
+    words = [word.replace("/run/settings/", "") for word in init["command"]]
+    run(node, {**application, "command": words}).expect("1 variable, mode 0600")
 
 
 def test_the_user_may_do_no_more(shop: redis.Redis) -> None:
