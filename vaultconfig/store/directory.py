@@ -32,6 +32,7 @@ _NO_ENTRY: Final = {errno.ENOENT, errno.ELOOP, errno.ENXIO}
 _ADVICE: Final = {
     errno.ENOSPC: "make room for it",
     errno.EDQUOT: "make room for it",
+    errno.EFBIG: "make room for it",
     errno.EAGAIN: "end it if it is stopped",
 }
 

@@ -1,0 +1,55 @@
+"""Places to keep something in, of each kind, and a scope of its own for each test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.store.rig import shelf_at
+from tests.valkey import PACKAGES, Kind, Valkey
+from vaultconfig.store.shelf import Shelf
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Kind, Valkey]]:
+    kinds: list[Kind] = list(PACKAGES)
+    with (
+        Valkey(tmp_path_factory.mktemp("valkey"), kinds[0]) as first,
+        Valkey(tmp_path_factory.mktemp("redis"), kinds[1]) as second,
+    ):
+        yield dict(zip(kinds, (first, second), strict=True))
+
+
+@pytest.fixture(params=PACKAGES)
+def server(request: pytest.FixtureRequest, servers: dict[Kind, Valkey]) -> Valkey:
+    return servers[request.param]
+
+
+@pytest.fixture(params=PACKAGES)
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Valkey]:
+    """A server that the test may end."""
+    with Valkey(tmp_path, request.param) as server:
+        yield server
+
+
+@pytest.fixture(params=["directory", *PACKAGES])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "directory":
+        return str(tmp_path / "store")
+    port = request.getfixturevalue("servers")[request.param].port
+    return f"redis://127.0.0.1:{port}/3"
+
+
+@pytest.fixture
+def shelf(place: str) -> Iterator[Shelf]:
+    shelf = shelf_at(place)
+    yield shelf
+    shelf.close()
+
+
+@pytest.fixture
+def scope() -> str:
+    return secrets.token_hex(8)
