@@ -47,7 +47,7 @@ _CLEARED_WITHIN: Final = 60.0  # seconds
 _PROBLEMS: Final = {
     r"^TimeoutError": "did not answer in time",
     r"^Authentication|NOAUTH|WRONGPASS": "rejected the user or password",
-    r"^NoPermission|NOPERM|can't (run|access)": "does not permit its user what a store needs",
+    r"^NoPermission|NOPERM|[Nn]o permissions|can't (run|access)": "does not permit its user what a store needs",
     r"^ReadOnly|READONLY|MISCONF|NOREPLICAS": "is read-only",
     r"^OutOfMemory|OOM": "has no memory left",
     r"^BusyLoading|LOADING": "is loading its data",
@@ -275,12 +275,15 @@ def _options_of(url: str) -> dict[str, Any]:
         and " " not in url
     ):
         raise ValueError
-    return {
+    options = {
         # What redis-py makes of them does not show either.
         name: mask(value) if isinstance(value, str) else value
         for name, value in parse_url(url).items()
         if name != "connection_class"
     }
+    if parts.scheme == "rediss":  # redis-py before 6 takes a certificate for any name
+        options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
+    return options
 
 
 def _problem(error: Exception) -> str:
