@@ -182,6 +182,7 @@ def test_a_forked_child_leaves_its_parents_alone(place: str, shelf: Shelf, scope
                     shelf.close()
                 if what == "use":
                     assert shelf.read([f"{scope}/1"]) == [b"use"]
+                    assert all(each.pid == os.getpid() for each in getattr(shelf, "_idle", []))
                 if what == "drop":
                     shelf.__dict__.clear()
                     gc.collect()

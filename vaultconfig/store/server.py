@@ -47,7 +47,9 @@ _CLEARED_WITHIN: Final = 60.0  # seconds
 _PROBLEMS: Final = {
     r"^TimeoutError": "did not answer in time",
     r"^Authentication|NOAUTH|WRONGPASS": "rejected the user or password",
-    r"^NoPermission|NOPERM|[Nn]o permissions|can't (run|access)": "does not permit its user what a store needs",
+    r"^NoPermission|NOPERM|[Nn]o permissions|can't (run|access)": (
+        "does not permit its user what a store needs"
+    ),
     r"^ReadOnly|READONLY|MISCONF|NOREPLICAS": "is read-only",
     r"^OutOfMemory|OOM": "has no memory left",
     r"^BusyLoading|LOADING": "is loading its data",
