@@ -42,8 +42,9 @@ OF_DJANGO = "VAULTCONFIG_DATABASES"  # a name in settings.py, no variable
 
 NO_CREDENTIAL = {
     *("url", "token_url", "scope", "client_auth", "tenant", "allow_http"),
-    *("deadline", "ttl", "max_stale"),
+    *("deadline", "ttl", "max_stale", "store", "store_key", "store_key_file", "application"),
 }
+OF_THE_STORE = {"VAULTCONFIG_STORE", "VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE"}
 
 
 def rows(page: str) -> dict[str, str]:
@@ -55,12 +56,12 @@ def rows(page: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("field", Connection.model_fields)
+@pytest.mark.parametrize("field", [n for n, f in Connection.model_fields.items() if f.alias])
 def test_each_setting_of_the_connection(field: str) -> None:
     """It is a credential or not, and stands on the page with its default."""
     variable = str(Connection.model_fields[field].alias)
     assert (variable in CREDENTIALS) is (field not in NO_CREDENTIAL)
-    assert (variable in PRIVATE_VARIABLES) is (variable in CREDENTIALS)
+    assert (variable in PRIVATE_VARIABLES) is (variable in {*CREDENTIALS, *OF_THE_STORE})
     assert (variable in SET_CREDENTIALS) is (variable in CREDENTIALS)
     row = rows("docs/connection.md")[variable]
     default = Connection.model_fields[field].default
@@ -112,6 +113,9 @@ def test_every_variable_that_is_named() -> None:
         ("SCAIVAULT_CLIENT_ID", "SCAIKEY_CLIENT_ID"),
         ("scaivault_url", "SCAIVAULT_URL"),
         ("SCAIVAULT_TENANT", "SCAIVAULT_TENANT_ID"),
+        ("VAULTCONFIG_APP", "VAULTCONFIG_APPLICATION"),
+        ("VAULTCONFIG_STORE_KEYS", "VAULTCONFIG_STORE_KEY"),
+        ("VAULTCONFIG_STORE_URL", "VAULTCONFIG_STORE"),
     ],
 )
 def test_a_variable_that_is_nearly_ours(name: str, meant: str) -> None:

@@ -197,9 +197,11 @@ def misspelt_variables(names: Iterable[str]) -> Iterator[tuple[str, str | None]]
             and not _SERVICE.fullmatch(rest)
         ):
             # In a name of three letters one other letter is a third of it.
-            near = closest(rest, ours, cutoff=0.75 if len(rest) > 3 else 0.6) or next(
-                (known for known in ours if len(rest) > 2 and known.startswith(rest)), None
-            )
+            near = closest(rest, ours, cutoff=0.8 if len(rest) > 3 else 0.6)
+            if near is None and len(rest) > 2:
+                near = next(
+                    (k for k in ours if k.startswith(rest) or rest.startswith(f"{k}_")), None
+                )
             yield name, None if near is None else ours[near]
 
 

@@ -148,7 +148,9 @@ def _check_options(config: Mapping[str, Any]) -> None:
             is_ours = name.startswith("vault_")
             if not is_ours and meant_by(f"{name.partition('_')[0]}:a#b") is None:
                 continue  # "default" is near to "vault" only for difflib
-            close = closest(name, OPTIONS, cutoff=0.0 if is_ours else 0.85)  # vautl_fallback
+            begun = [option for option in OPTIONS if is_ours and option.startswith(name)]
+            cutoff = 0.0 if is_ours else 0.85  # vautl_fallback
+            close = closest(name, begun or OPTIONS, cutoff=cutoff)
             if close is None:
                 continue
             raise ConfigurationError(f"{name} is not a key of VaultConfigDict: write {close}")
