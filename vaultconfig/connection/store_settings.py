@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import SecretBytes, SecretStr
@@ -84,15 +83,21 @@ def _with_store(
         )
     # No environment counts as production, in every rule.
     where = environment or "production"
-    stored = StoreSettings(SecretStr(address), tuple(_keys(connection)), name, where)
+    keys = dict.fromkeys(_keys(connection))  # one that stands there twice is one
+    stored = StoreSettings(SecretStr(address), tuple(keys), name, where)
     return connection.model_copy(update={"stored": stored})
 
 
 def _checked(address: MaskedStr) -> MaskedStr:
     kind, colon, rest = address.strip().partition(":")
     kind = kind.lower()
-    if kind not in KINDS or not colon or not rest.strip("/ "):
-        near = closest(kind, KINDS) if colon and re.fullmatch(r"[a-z]+", kind) else None
+    if (
+        kind not in KINDS
+        or not rest.strip("/ ")
+        or not rest.isprintable()
+        or (kind == "file" and re.match("//[^/]", rest))  # that would be the name of a host
+    ):
+        near = closest(kind, KINDS) if colon and kind not in KINDS else None
         meant = f"; did you mean {near}:?" if near else ""
         raise ConfigurationError(
             "VAULTCONFIG_STORE (or vault_store in the class) is invalid: expected file:DIRECTORY, "
@@ -100,8 +105,13 @@ def _checked(address: MaskedStr) -> MaskedStr:
         )
     if kind == "file":
         # A path, or the URL of one; absolute, wherever this process goes later.
-        directory = rest.removeprefix("//") if rest.startswith("///") else rest
-        return MaskedStr(f"file:{os.path.abspath(Path(directory).expanduser())}")
+        directory = os.path.expanduser(rest.removeprefix("//"))
+        if directory.startswith("~"):
+            raise ConfigurationError(
+                "the directory in VAULTCONFIG_STORE (or vault_store in the class) begins with ~, "
+                "and there is no such home directory: write the whole path"
+            )
+        return MaskedStr(f"file:{os.path.abspath(directory)}")
     return MaskedStr(f"{kind}:{rest}")
 
 
