@@ -26,8 +26,12 @@ _NO_FALLBACK: Final = (
 )
 
 
-def gather(settings_cls: type[BaseSettings]) -> Report:
+def gather(settings_cls: type[BaseSettings], *, vault_first: bool = False) -> Report:
     """Return what ``Settings()`` would hold without the fallback to `.env`; nothing is validated.
+
+    Args:
+        settings_cls: The class.
+        vault_first: Whether the vault is asked although a store has it all.
 
     Raises:
         ConfigurationError: The class has no source for the vault, or a source failed.
@@ -35,7 +39,7 @@ def gather(settings_cls: type[BaseSettings]) -> Report:
     """
     failure: VaultConfigError | None = None
     try:
-        return _load(settings_cls, Purpose(fallback="never"))
+        return _load(settings_cls, Purpose(fallback="never", vault_first=vault_first))
     except VaultConfigError as error:
         failure = error.with_traceback(None)
         if isinstance(error, NoCredentialsError):

@@ -115,7 +115,7 @@ def render(
     settings_cls = load_target(target)
 
     def make() -> dict[str, str]:
-        found = settings_variables(gather(settings_cls), everything=everything)
+        found = settings_variables(gather(settings_cls, vault_first=True), everything=everything)
         return {variable.key: variable.text for variable in found}
 
     def write(values: Mapping[str, str]) -> list[str]:

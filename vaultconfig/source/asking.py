@@ -27,20 +27,23 @@ from vaultconfig.loading.layers import Layer
 from vaultconfig.references import VaultRef
 from vaultconfig.source.hints import files_in, ignored_in
 from vaultconfig.source.situation import Situation
-from vaultconfig.vaults.shared import resolve
+from vaultconfig.vaults.shared import vault_for
 
 
 def ask(
     situation: Situation,
     references: Sequence[VaultRef],
     connection: Connection | None = None,
-    resolve: Callable[[Connection, Sequence[VaultRef], float], Answers] = resolve,
+    resolve: Callable[[Connection, Sequence[VaultRef], float], Answers] | None = None,
+    *,
+    vault_first: bool = False,
 ) -> Answers:
     """Resolve *references*; an error that `.env` may cover is the answer to each of them.
 
     Args:
         connection: To ask over, where that is known already.
-        resolve: Asks, within so many seconds.
+        resolve: Asks, within so many seconds; by default the vault of this process.
+        vault_first: Whether cache and store only serve what that one can't give.
 
     Raises:
         VaultConfigError: Any other.
@@ -55,7 +58,11 @@ def ask(
         failure = error.with_traceback(None)
     else:
         try:
-            return resolve(connection, references, connection.deadline_in(rule.environment))
+            deadline = connection.deadline_in(rule.environment)
+            if resolve is not None:
+                return resolve(connection, references, deadline)
+            vault = vault_for(connection)
+            return vault.resolve(references, deadline=deadline, vault_first=vault_first)
         except VaultConfigError as error:
             failure = error.with_traceback(None)
     if not rule.covers(failure):

@@ -40,12 +40,14 @@ class Purpose(NamedTuple):
         ask: Reads references in the place of our own way to do it.
         fallback: A rule over that of the class.
         raises: Whether settings that fail are raised, not only reported.
+        vault_first: Whether cache and store only serve what the vault can't give.
         look: Called with what came of it, where pydantic-settings runs the sources.
     """
 
     ask: Ask | None = None
     fallback: FallbackMode | None = None
     raises: bool = True
+    vault_first: bool = False
     look: Callable[[Report], None] | None = None
 
 
@@ -174,7 +176,7 @@ class Given:
 
         loads = surrounding.get()
         if loads is None:
-            return ask(self._situation, references)
+            return ask(self._situation, references, vault_first=self._purpose.vault_first)
         return ask(self._situation, references, loads.connection, loads.resolve)
 
 
