@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "ls": ("ls", "List secrets."),
     "rm": ("rm", "Delete a secret."),
     "import": ("import_", "Copy the secrets of a .env into the vault."),
+    "store": ("store", "Make a key for the store, or remove what is stored."),
     "dev-server": ("dev_server", "Run a local ScaiVault, for development."),
     "demo": ("demo", "Show the whole story on a local ScaiVault, in seconds."),
 }

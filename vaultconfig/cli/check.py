@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +12,13 @@ import click
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.checking.declared import DeclaredFields
-from vaultconfig.cli.checking.findings import FINE, Findings, Problem, summary_of
+from vaultconfig.cli.checking.findings import (
+    FINE,
+    Findings,
+    Problem,
+    StoreFinding,
+    summary_of,
+)
 from vaultconfig.cli.checking.overlooked import (
     problems_of_delimiter,
     problems_of_names,
@@ -20,6 +26,7 @@ from vaultconfig.cli.checking.overlooked import (
     problems_of_types,
 )
 from vaultconfig.cli.checking.printing import show_annotations, show_table
+from vaultconfig.cli.checking.stored import look_at_store
 from vaultconfig.cli.checking.surroundings import (
     env_files,
     problems_of_absent_files,
@@ -33,6 +40,7 @@ from vaultconfig.cli.checking.surroundings import (
 from vaultconfig.cli.checking.survey import (
     expiries_in,
     findings_about_fields,
+    lifetimes_in,
     not_asking,
     quiet,
     reads_of,
@@ -45,16 +53,19 @@ from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.connection.connection import DEADLINE, Connection
 from vaultconfig.connection.env_files import dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
-from vaultconfig.errors import VaultConfigError
+from vaultconfig.connection.store_settings import with_store
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.inspection import sources_for, survey
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 from vaultconfig.render.variables import clashes_in
+from vaultconfig.secret import SecretKey
 from vaultconfig.source.asking import connection_for
 from vaultconfig.source.hints import hint
 from vaultconfig.source.situation import Situation
-from vaultconfig.vaults.shared import connect, resolve
+from vaultconfig.vaults.shared import connect, resolve, vault_for
+from vaultconfig.vaults.vault import Lifetime
 
 _DEVELOP: Final = f"export {VARIABLE}=development"
 
@@ -74,9 +85,9 @@ def check(*, target: str | None, offline: bool, format_: str | None, as_json_: b
     """Check the settings class TARGET, the connection, and the files around; change nothing.
 
     For each field it shows where the value would come from, the reference, and the vault's answer.
-    It also checks the token and its scopes, the clocks, the lines and mode of .env files, whether
-    git tracks them, and variables that nothing reads. Exit code 1 means that a field or a file is
-    wrong; if the vault could not be asked at all, the code says why.
+    It also checks the token and its scopes, the store, the clocks, the lines and mode of .env
+    files, whether git tracks them, and variables that nothing reads. Exit code 1 means that a field
+    or a file is wrong; if the vault could not be asked at all, the code says why.
 
     \b
     Example:
@@ -112,6 +123,7 @@ class _Checking:
     identity: str | None = None
     failure: VaultConfigError | None = None
     code: int = 0
+    lifetimes: Mapping[SecretKey, Lifetime] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def run(self) -> Findings:
@@ -123,6 +135,7 @@ class _Checking:
         found = survey(self.settings_cls, not_asking if self.offline else self._ask)
         declared = DeclaredFields(self.settings_cls)
         fields = findings_about_fields(found, declared, offline=self.offline)
+        store = self._look_at_store(found)
         self.problems += self._problems_around(found, declared, now)
         errors = [problem for problem in self.problems if problem.severity == "error"]
         was_asked = self.connection is not None and self.failure is None and not self.offline
@@ -134,7 +147,8 @@ class _Checking:
             identity=self.identity,
             fields=tuple(fields),
             problems=tuple(self.problems),
-            reads=reads_of(found, self.connection) if self.connection and was_asked else None,
+            reads=reads_of(self.lifetimes, has_store=store is not None) if was_asked else None,
+            store=store,
             summary=summary_of(fields, self.problems),
         )
 
@@ -158,6 +172,27 @@ class _Checking:
         self.identity = identity.identity_id
         self.problems += problems_of_identity(identity, connection, now=now)
         self.problems += problems_of_clock(health, now=now)
+
+    def _look_at_store(self, found: Report) -> StoreFinding | None:
+        """Look at what `Settings()` would use beside the vault, which alone is asked here."""
+        if self.connection is None or self.offline:
+            return None
+        self.lifetimes = lifetimes_in(found, self.connection)
+        config, environment = self.settings_cls.model_config, self.situation.rule.environment
+        try:
+            connection = with_store(self.connection, environment, config)
+            store = vault_for(connection).store
+            if connection.stored is not None and store is not None:
+                finding, problem = look_at_store(connection.stored, store, self.lifetimes)
+                self.problems += filter(None, [problem])
+                return finding
+            if self.connection.store or config.get("vault_store"):
+                told = "the store is not used in development"
+                self.problems.append(Problem("note", "store", told))
+        except ConfigurationError as error:
+            self.code = CONFIGURATION
+            self.problems.append(Problem("error", "store", str(error)))
+        return None
 
     def _ask(self, references: Sequence[VaultRef]) -> Answers:
         try:

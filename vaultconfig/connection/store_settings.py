@@ -48,6 +48,14 @@ class StoreSettings(NamedTuple):
         """One of `KINDS`."""
         return self.address.get_secret_value().partition(":")[0]
 
+    @property
+    def place(self) -> str:
+        """The address to show: without user, password, and the options of TLS."""
+        kind, _, rest = self.address.get_secret_value().partition(":")
+        # An @ behind the host can be that of a password which was not percent-encoded.
+        host = re.fullmatch(r"//(?:[^/?#]*@)?([^/?#@]+)(?:[/?#][^@]*)?", rest)
+        return f"{kind}:{rest}" if kind == "file" else f"{kind}://{host[1] if host else '…'}"
+
 
 def with_store(
     connection: Connection, environment: Environment, config: Mapping[str, Any]

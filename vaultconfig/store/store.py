@@ -262,6 +262,29 @@ class Store:
             sealed = self._first.close(name, as_json(dict(fields)).encode())
             self._swapped({name: Swap(stands[name], sealed)}, keep=keep)
 
+    def try_out(self, *, creates: bool) -> bool:
+        """Return whether anything is stored under the first key; then write, too.
+
+        What is written is removed at once.
+
+        Args:
+            creates: Whether to write although nothing is stored yet. A directory that is created
+                belongs to whoever tries this out.
+
+        Raises:
+            ShelfError: It can't be read or written; the message says why.
+        """
+        mark, probe, value = self._first.name("mark"), self._first.name("probe"), os.urandom(8)
+        try:
+            (stands,) = within(PATIENCE, lambda: self._shelf.read([mark]))
+            if stands is not None or creates:
+                for swap in (Swap(None, value), Swap(value, None)):
+                    within(PATIENCE, partial(self._shelf.swap, {probe: swap}, keep=LEASE))
+            return stands is not None
+        except (TimeoutError, RuntimeError) as error:
+            reason = str(error) or f"it did not answer within {PATIENCE:g} s"
+        raise ShelfError(reason)
+
     def clear(self) -> int:
         """Remove everything of this application, environment, tenant and server, for all keys.
 

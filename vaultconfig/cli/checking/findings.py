@@ -79,6 +79,7 @@ class Problem:
         "file",
         "fixed",
         "scopes",
+        "store",
         "token",
         "types",
         "variables",
@@ -94,21 +95,46 @@ class Reads:
     """What live settings of the class ask of the vault.
 
     Attributes:
-        a_minute: Secrets that one process reads.
+        a_minute: Secrets that one process reads, or with a store all processes together.
         limit: How many the vault allows an identity.
-        processes: How many processes stay below that.
+        processes: How many processes stay below that; null with a store.
     """
 
     a_minute: float
     limit: int
-    processes: int
+    processes: int | None
 
     def __str__(self) -> str:
         shown = f"{self.a_minute:,.1f}" if self.a_minute >= 1 else f"{self.a_minute:.1g}"
+        if self.processes is None:
+            who = "for all processes together that share the store"
+            return f"Reads a minute: {shown} {who}; the limit is {self.limit:,}"
         return (
             f"Reads a minute: {shown} a process with live settings; the limit of {self.limit:,} "
-            f"allows {count(self.processes, 'process', 'processes')}"
+            f"allows {count(self.processes, 'process', 'processes')}, more of them need a store"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFinding:
+    """The store that the class uses.
+
+    Attributes:
+        place: Its address, without a password.
+        status: Whether it can be used.
+        has: How many of the class's secrets are stored and could be served.
+        of: How many secrets the class has.
+    """
+
+    place: str
+    status: Literal["ok", "unavailable"]
+    has: int
+    of: int
+
+    def __str__(self) -> str:
+        if self.status != "ok":
+            return f"Store: {self.place} can't be used"
+        return f"Store: {self.place} can be used, and has {self.has} of {count(self.of, 'secret')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +148,7 @@ class Findings:
         url: Where the vault is; null if that is not known.
         identity: Of the token; null if the vault was not asked or did not say.
         reads: Null where live settings would ask nothing, or the vault was not asked.
+        store: Null where there is none, it is configured wrongly, or it was not looked at.
         summary: How many of each, in words.
     """
 
@@ -133,6 +160,7 @@ class Findings:
     fields: tuple[FieldFinding, ...]
     problems: tuple[Problem, ...]
     reads: Reads | None
+    store: StoreFinding | None
     summary: str
 
 

@@ -34,11 +34,11 @@ def show_table(findings: Findings) -> None:
 
     Elsewhere a line a field with tabs, and what is wrong on standard error: neither is wrapped.
     """
-    reads = [] if findings.reads is None else [str(findings.reads)]
+    around = [str(found) for found in (findings.store, findings.reads) if found is not None]
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
         print_lines(_laid_out(findings, width), sys.stdout)
-        for line in ("", *reads, findings.summary):
+        for line in ("", *around, findings.summary):
             print_lines(wrapped(line, width) or [""], sys.stdout)
         return
     rows = map(_cells, findings.fields)
@@ -52,7 +52,7 @@ def show_table(findings: Findings) -> None:
     for item in findings.problems:
         word = _coloured(f"{item.severity.capitalize()}:", item.severity)
         print_lines([f"{word} {printable(item.message)}", *_commands([item], "")], sys.stderr)
-    print_lines([*reads, findings.summary], sys.stderr)
+    print_lines([*around, findings.summary], sys.stderr)
 
 
 def show_annotations(findings: Findings) -> None:
@@ -63,8 +63,8 @@ def show_annotations(findings: Findings) -> None:
             _annotate(level, f"{field.field}: {field.status}", field.problem, field)
     for item in findings.problems:
         _annotate(_LEVELS[item.severity], item.kind, item.message, item)
-    reads = [] if findings.reads is None else [str(findings.reads)]
-    print_lines([*reads, findings.summary], sys.stderr)
+    around = [str(found) for found in (findings.store, findings.reads) if found is not None]
+    print_lines([*around, findings.summary], sys.stderr)
 
 
 def _annotate(level: str, title: str, message: str, item: FieldFinding | Problem) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -39,7 +39,9 @@ from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.report import Report
 from vaultconfig.references import Resolved
+from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.shared import vault_for
+from vaultconfig.vaults.vault import Lifetime
 
 READS_A_MINUTE: Final = 1000
 """What ScaiVault allows an identity, by its documentation."""
@@ -214,13 +216,18 @@ def expiries_in(found: Report) -> dict[str, datetime]:
     return {secret.path: secret.expires_at for secret in resolved if secret.expires_at}
 
 
-def reads_of(found: Report, connection: Connection) -> Reads | None:
-    """Return what live settings of the class would ask of the vault, if they ask for anything."""
+def lifetimes_in(found: Report, connection: Connection) -> dict[SecretKey, Lifetime]:
+    """Return the secrets that the class reads, and how long each may be served."""
     references = [ref for need, _ in found.outcomes for ref in need.references]
-    lifetimes = vault_for(connection).lifetimes(ref for ref in references if not ref.placeholders)
+    return vault_for(connection).lifetimes(ref for ref in references if not ref.placeholders)
+
+
+def reads_of(lifetimes: Mapping[SecretKey, Lifetime], *, has_store: bool) -> Reads | None:
+    """Return what live settings of the class would ask of the vault, if they ask for anything."""
     # A secret is read again after a part of its ttl, at random: on average this one.
     part = (EARLIEST + LATEST) / 2
     a_minute = sum(60 / (part * max(by.ttl, SHORTEST_TTL)) for by in lifetimes.values())
     if not a_minute:
         return None
-    return Reads(a_minute, READS_A_MINUTE, int(READS_A_MINUTE / a_minute))
+    processes = None if has_store else int(READS_A_MINUTE / a_minute)
+    return Reads(a_minute, READS_A_MINUTE, processes)
