@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,33 @@ def test_a_server(shop: Project, valkey: Valkey) -> None:
     ended = shop.run("check", "app:Settings")
     assert f"Store: {place} can be used, and has 2 of 2 secrets" in only_lines(ended)
     assert PASSWORD not in ended.out + ended.err
+
+
+def test_the_permissions_on_the_page(shop: Project, tmp_path: Path) -> None:
+    """What docs/store.md grants is enough, and without any one of them it is not."""
+    page = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ACL SETUSER .*", page, re.MULTILINE)
+    command = line.replace("PASSWORD", PASSWORD).split()
+    clears = [*command, "+scan"]
+    cases = [
+        (command, "", True, 6),
+        (clears, "", True, 0),
+        (clears, "/2", False, 6),
+        ([*clears, "+select"], "/2", True, 0),
+    ]
+    for right in ("+eval", "+getrange", "+set", "+del"):
+        cases += [([given for given in command if given != right], "", False, 6)]
+    with Valkey(tmp_path) as valkey:
+        for granted, database, is_enough, code in cases:
+            valkey.run("ACL", "SETUSER", "shop", "reset")
+            valkey.run(*granted)
+            address = f"redis://shop:{PASSWORD}@127.0.0.1:{valkey.port}{database}"
+            load(shop, VAULTCONFIG_STORE=address)
+            found = findings(shop, code=0, VAULTCONFIG_STORE=address)
+            assert found.store is not None
+            assert (found.store.status == "ok") is is_enough, granted
+            ended = shop.run("store", "clear", env={"VAULTCONFIG_STORE": address})
+            assert ended.code == code, granted
 
 
 @pytest.mark.parametrize(
