@@ -92,6 +92,7 @@ def test_the_command_line_works(tmp_path: Path, vault_env: DevServer) -> None:
         *("check app:Settings", "refs app:Settings", "whoami", "ls"),
         *("render app:Settings", "render app:Settings", "render app:Settings --check"),
         *("render app:Settings -f json -o app.json", "get db#password -o password.txt"),
+        "store keygen -o store.key",
         *(
             "import old.env --to shared/old --yes",
             "put shared/other key=1",

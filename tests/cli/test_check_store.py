@@ -107,6 +107,7 @@ def test_a_directory_that_cannot_be_used(
     assert found.store == StoreFinding(place, "unavailable", has=0, of=2)
     lines = only_lines(shop.run("check", "app:Settings"))
     assert f"Store: {place} can't be used" in lines
+    assert "Reads a minute: 0.5 a process with live settings; the limit of 1,000" in lines[-2]
     load(shop)
 
 

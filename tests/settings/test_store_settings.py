@@ -194,6 +194,11 @@ class TestKey:
         where = {"VAULTCONFIG_STORE_KEY": "", "VAULTCONFIG_STORE_KEY_FILE": str(file)}
         assert rejected(where) == told
 
+    def test_a_file_without_an_end(self) -> None:
+        """Of a file that is not one of keys only the beginning is read."""
+        where = {"VAULTCONFIG_STORE_KEY": "", "VAULTCONFIG_STORE_KEY_FILE": "/dev/zero"}
+        assert rejected(where).startswith("the key in /dev/zero (VAULTCONFIG_STORE_KEY_FILE) is n")
+
     def test_two_sources(self) -> None:
         """A key and a file at once are an error that names both."""
         told = rejected({"VAULTCONFIG_STORE_KEY_FILE": "/somewhere"})

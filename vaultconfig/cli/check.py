@@ -139,6 +139,7 @@ class _Checking:
         self.problems += self._problems_around(found, declared, now)
         errors = [problem for problem in self.problems if problem.severity == "error"]
         was_asked = self.connection is not None and self.failure is None and not self.offline
+        is_shared = store is not None and store.status == "ok"
         return Findings(
             ok=not errors and all(item.status in FINE for item in fields),
             target=target_of(self.settings_cls),
@@ -147,7 +148,7 @@ class _Checking:
             identity=self.identity,
             fields=tuple(fields),
             problems=tuple(self.problems),
-            reads=reads_of(self.lifetimes, has_store=store is not None) if was_asked else None,
+            reads=reads_of(self.lifetimes, is_shared=is_shared) if was_asked else None,
             store=store,
             summary=summary_of(fields, self.problems),
         )

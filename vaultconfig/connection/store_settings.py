@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("file", "redis", "rediss")
 _LONGEST_NAME: Final = 200
+_LONGEST_FILE: Final = 1 << 16  # characters; it may be no file of keys at all
 _KEYGEN: Final = "make one with: vaultconfig store keygen"
 
 
@@ -154,7 +155,8 @@ def _text_of_keys(connection: Connection) -> tuple[MaskedStr, str]:
     elif file is not None:
         origin = f"{file} (VAULTCONFIG_STORE_KEY_FILE)"
         try:
-            text = MaskedStr(file.read_text("ascii"))
+            with file.open(encoding="ascii") as stream:
+                text = MaskedStr(stream.read(_LONGEST_FILE))
         except (OSError, UnicodeDecodeError) as error:
             problem = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
         if problem:

@@ -95,7 +95,7 @@ class Reads:
     """What live settings of the class ask of the vault.
 
     Attributes:
-        a_minute: Secrets that one process reads, or with a store all processes together.
+        a_minute: Secrets that one process reads, or all processes together that share a store.
         limit: How many the vault allows an identity.
         processes: How many processes stay below that; null with a store.
     """

@@ -222,12 +222,12 @@ def lifetimes_in(found: Report, connection: Connection) -> dict[SecretKey, Lifet
     return vault_for(connection).lifetimes(ref for ref in references if not ref.placeholders)
 
 
-def reads_of(lifetimes: Mapping[SecretKey, Lifetime], *, has_store: bool) -> Reads | None:
+def reads_of(lifetimes: Mapping[SecretKey, Lifetime], *, is_shared: bool) -> Reads | None:
     """Return what live settings of the class would ask of the vault, if they ask for anything."""
     # A secret is read again after a part of its ttl, at random: on average this one.
     part = (EARLIEST + LATEST) / 2
     a_minute = sum(60 / (part * max(by.ttl, SHORTEST_TTL)) for by in lifetimes.values())
     if not a_minute:
         return None
-    processes = None if has_store else int(READS_A_MINUTE / a_minute)
+    processes = None if is_shared else int(READS_A_MINUTE / a_minute)
     return Reads(a_minute, READS_A_MINUTE, processes)
