@@ -157,8 +157,8 @@ sys.stdin.readline()
 """
 POLLS_FOR_LONG = f"""
 from vaultconfig.client import subscriptions
-from vaultconfig.live import watcher
-subscriptions.LONGEST_POLL = watcher.POLL = {VERY_LONG}
+from vaultconfig.live.leading import Alone
+subscriptions.LONGEST_POLL = Alone.poll = {VERY_LONG}
 """
 
 

@@ -12,7 +12,7 @@ from tests.live.rig import VERY_LONG, Ahead, eventually, heard
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.client import subscriptions
 from vaultconfig.devserver import DevServer
-from vaultconfig.live import watcher
+from vaultconfig.live.leading import Alone
 from vaultconfig.live.refresher import Seams
 from vaultconfig.live.watcher import ATTEMPT_EVERY
 
@@ -82,7 +82,7 @@ def test_close_unsubscribes(
 ) -> None:
     """The subscription is deleted, and the poll ended that is waiting on it."""
     monkeypatch.setattr(subscriptions, "LONGEST_POLL", VERY_LONG)
-    monkeypatch.setattr(watcher, "POLL", VERY_LONG)
+    monkeypatch.setattr(Alone, "poll", VERY_LONG)
     gate = vault.hold("/v1/subscriptions/*/poll")
     subscribe(live, vault)
     gate.wait_until_asked()

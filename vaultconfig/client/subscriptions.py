@@ -46,6 +46,9 @@ class Subscription:
 
     It has connections of its own, so that a poll that waits holds up no other call. Polls come from
     one thread; every other method may be called meanwhile from another.
+
+    Attributes:
+        subscription_id: For `VaultClient.subscription`, by which another process goes on with it.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Subscription:
         name: str,
         deadline: Callable[[float | None], Deadline],
     ) -> None:
+        self.subscription_id = subscription_id
         self._wire = wire
         self._target = f"/v1/subscriptions/{quote(subscription_id, safe='')}"
         self._name = name

@@ -245,7 +245,17 @@ class VaultClient:
             ResponseError: The vault has no subscriptions, or breaks its protocol.
         """
         decode = functools.partial(created_in, name=name)
-        subscription_id = self._call(creation(paths, name=name), decode, retry=False)
+        return self.subscription(
+            self._call(creation(paths, name=name), decode, retry=False), name=name
+        )
+
+    def subscription(self, subscription_id: str, *, name: str = "vaultconfig") -> Subscription:
+        """Go on with a subscription that was made before; no request tells whether it is there.
+
+        Args:
+            subscription_id: As `Subscription` has it.
+            name: For error messages.
+        """
         return Subscription(
             self._wire.twin(),
             subscription_id=subscription_id,

@@ -29,6 +29,9 @@ from vaultconfig.log import say
 from vaultconfig.masking.redactor import Redactor
 
 T = TypeVar("T", bound=BaseSettings)
+LOOK: Final = 1.0
+"""Seconds between two looks at a store, for what other processes have read."""
+
 _LONGEST_CLOSE: Final = 0.9  # seconds
 _NO_THREADS: Final = "the settings are not refreshed: the system starts no more threads"
 
@@ -155,9 +158,11 @@ class KeptFresh(ABC, Generic[T]):
 
     def _step(self) -> float:
         self._refresher.step()
+        self._refresher.look()
         self._publish()
         self._wake_up()
-        return max(0.0, self._refresher.next_at() - self._clock())
+        left = max(0.0, self._refresher.next_at() - self._clock())
+        return min(left, LOOK) if self._refresher.store is not None else left
 
     def _publish(self) -> None:
         """Show readers, the log and the listeners what has been refreshed."""

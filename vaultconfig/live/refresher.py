@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import random as any_random
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from pydantic_settings import BaseSettings
 
@@ -29,6 +30,9 @@ from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults import cache
 from vaultconfig.vaults.cache import Reading
 from vaultconfig.vaults.vault import Vault
+
+if TYPE_CHECKING:
+    from vaultconfig.store.store import Store
 
 T = TypeVar("T", bound=BaseSettings)
 Read: TypeAlias = Callable[[Collection[SecretKey]], Mapping[SecretKey, Reading]]
@@ -77,6 +81,7 @@ class Refresher(Generic[T]):
         self._announced: dict[SecretKey, int] = {}
         self._begun = 0
         self._last: tuple[int, Exception | None] = (0, None)
+        self._mark: bytes | None = None  # of the store, when it was looked at last
 
     @property
     def snapshot(self) -> Snapshot[T]:
@@ -92,6 +97,11 @@ class Refresher(Generic[T]):
     def vault(self) -> Vault | None:
         """The vault that the secrets are read from; None where there are no secrets."""
         return self.snapshot.vault if self.is_loaded else None
+
+    @property
+    def store(self) -> Store | None:
+        """What other processes read and write, too; None where there is none."""
+        return None if self.vault is None else self.vault.store
 
     @property
     def is_refreshing_here(self) -> bool:
@@ -148,7 +158,8 @@ class Refresher(Generic[T]):
             if self._last[0] > seen:
                 return self._last[1]
             self._begun += 1
-            error = self._refresh(self._all_since(asked_at))
+            read = partial(self._reread, insists=True)
+            error = self._refresh(self._all_since(asked_at), read)
             self._last = (self._begun, error)
             return error
 
@@ -194,6 +205,21 @@ class Refresher(Generic[T]):
         with self._one_at_a_time:
             if not self.is_ended:
                 self._refresh(readings.keys(), newer)
+
+    def look(self) -> None:
+        """Take what other processes have stored; while there is no store, put off what is due.
+
+        It costs one small read of the store, if nothing is new.
+        """
+        vault, store, snapshot = self.vault, self.store, self.snapshot
+        if vault is None or store is None:
+            return
+        self._mark, news = vault.news(snapshot.readings, snapshot.lifetimes, self._mark)
+        if store.is_away:
+            self._schedule.spread(self._seams.clock())
+        else:
+            self._schedule.is_spread = False
+        self.take(news)
 
     def paths(self) -> frozenset[str]:
         """Return the paths of the secrets that can change: all but those of a pinned version."""
@@ -309,7 +335,9 @@ class Refresher(Generic[T]):
         self.hasten(None, self._seams.clock() + FIRST_BACKOFF)
         return error
 
-    def _reread(self, keys: Collection[SecretKey]) -> Mapping[SecretKey, Reading]:
+    def _reread(
+        self, keys: Collection[SecretKey], *, insists: bool = False
+    ) -> Mapping[SecretKey, Reading]:
         """Read *keys* in one attempt: from the vault, or what another process has since read."""
         snapshot = self.snapshot
         if snapshot.vault is None or not keys:
@@ -320,6 +348,7 @@ class Refresher(Generic[T]):
             deadline=snapshot.deadline,
             newest=self._newest(keys),
             since=held | self._schedule.since(keys),
+            insists=insists,
         )
 
     def _attempt(self, keys: Collection[SecretKey], read: Read) -> Exception | None:

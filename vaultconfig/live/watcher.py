@@ -1,6 +1,7 @@
 """Subscribes to the vault's events about changes, where it has any.
 
-It only says what has to be read again and when; the ttl stays as the safety net.
+It only says what has to be read again and when; the ttl stays as the safety net. Of the processes
+that share a store one does so for all: see `leading`.
 """
 
 from __future__ import annotations
@@ -8,29 +9,32 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from vaultconfig.errors import RateLimitedError, VaultConfigError, VaultUnavailableError
+from vaultconfig.errors import (
+    AuthenticationError,
+    RateLimitedError,
+    VaultConfigError,
+    VaultUnavailableError,
+)
+from vaultconfig.live.leading import Alone, Lead, Progress, Shared
 from vaultconfig.live.refresher import Refresher, Seams
 from vaultconfig.live.schedule import asked_pause, backoff
 from vaultconfig.live.worker import Worker
 from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
+from vaultconfig.secret import Secret, SecretKey
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Event, Subscription
 
-POLL: Final = 30.0
-"""Seconds that a poll waits for news; the vault allows 60."""
+LOOK_AGAIN: Final = 1.5
+"""Seconds between two looks whether another process still leads."""
 
-SPREAD: Final = 0.5
-"""Seconds over which a fleet spreads its reads of what has changed."""
-
-PAUSE, LONGEST_PAUSE = 0.25, 5.0
-"""Seconds after a poll that came back early, doubling with each in a row: the vault allows an
-identity 240 polls a minute."""
+PAUSE: Final = 0.25
+"""Seconds after a poll that came back early, doubling with each in a row."""
 
 EARLY: Final = 1.0
 """Seconds; a poll that takes less has not waited for its news."""
@@ -62,12 +66,13 @@ class Watcher:
     def __init__(self, refresher: Refresher[Any], seams: Seams) -> None:
         self._refresher = refresher
         self._seams = seams
+        store, clock = refresher.store, seams.clock
+        self._lead: Lead = Alone(clock) if store is None else Shared(store, clock)
+        self._progress = Progress()
         self._subscription: Subscription | None = None
         self._paths: frozenset[str] = frozenset()
-        self._next_attempt_at = -math.inf
         self._failures = self._early_polls = 0
         self._may_have_missed = False
-        self._announced: dict[str, int] = {}
         self._is_ending = False
         self._has_told = False
         self._seen: deque[str] = deque(maxlen=_REMEMBERED)
@@ -81,9 +86,10 @@ class Watcher:
         return self._thread.is_alive
 
     def end(self) -> None:
-        """Unsubscribe, and end a poll that is waiting; takes half a second at most."""
+        """Unsubscribe or let another process lead, and end a poll; takes half a second at most."""
         self._is_ending = True
         self._thread.end()
+        self._lead.leave()
         self._unsubscribe()
 
     def join(self, timeout: float) -> None:
@@ -93,27 +99,65 @@ class Watcher:
     def _step(self) -> float:
         """Subscribe, or wait for news; return how many seconds to wait before the next step."""
         try:
+            if not self._takes_lead():
+                return LOOK_AGAIN
             if self._subscription is None or self._paths != self._refresher.paths():
-                left = self._next_attempt_at - self._seams.clock()
+                left = self._progress.next_attempt_at - self._lead.clock()
                 if left > 0 and self._subscription is None:
-                    return left
+                    return min(left, self._lead.poll)  # and keep the lead, so that no other tries
                 if left <= 0:
                     self._subscribe()
             return self._poll()
         except VaultConfigError as error:
             return math.inf if self._is_ending else self._after(error.with_traceback(None))
 
+    def _takes_lead(self) -> bool:
+        """Lead, if no other process does, and go on where the last leader has stopped."""
+        paths = self._refresher.paths()
+        is_ours = self._lead.take(paths)
+        if self._is_ending:  # meanwhile, so that `end` has not seen it
+            self._lead.leave()
+        if not is_ours or self._is_ending:
+            self._unsubscribe()
+            self._progress = Progress()
+            return False
+        saved, before = self._lead.load(), self._progress
+        if saved is None:  # there was no leader, or the store has lost it
+            self._lead.save(before)
+            return True
+        self._progress = saved
+        vault, subscription_id = self._refresher.vault, saved.subscription_id
+        if subscription_id != before.subscription_id:
+            self._unsubscribe()
+            if vault is not None and subscription_id is not None:
+                self._follow(vault.subscription(subscription_id), paths)
+        unread = self._unread()
+        if news := {p: v for p, v in unread.items() if v != before.announced.get(p)}:
+            self._hasten({path: version for path, (version, _) in news.items()})
+        return True
+
     def _subscribe(self) -> None:
         self._unsubscribe()
-        self._next_attempt_at = self._seams.clock() + ATTEMPT_EVERY
-        vault, paths = self._refresher.vault, self._refresher.paths()
-        if vault is not None and paths:
-            self._subscription = vault.subscribe(sorted(paths))
-            self._paths, self._may_have_missed = paths, True
-            self._seen.clear()
-            self._unacknowledged.clear()
-        if self._is_ending:  # meanwhile, so that `end` has not seen it
-            self._unsubscribe()
+        now, vault, paths = self._lead.clock(), self._refresher.vault, self._refresher.paths()
+        self._note(Progress(next_attempt_at=now + ATTEMPT_EVERY))
+        if vault is None or not paths:
+            return
+        self._follow(vault.subscribe(sorted(paths)), paths)
+        self._may_have_missed = True
+        if self._is_ending or self._lead.is_lost:  # meanwhile: nobody else knows of it
+            self._unsubscribe(is_known=False)
+        elif self._subscription is not None:
+            self._note(
+                self._progress._replace(
+                    subscription_id=self._subscription.subscription_id,
+                    announced=dict.fromkeys(paths, (None, now)),
+                )
+            )
+
+    def _follow(self, subscription: Subscription, paths: frozenset[str]) -> None:
+        self._subscription, self._paths = subscription, paths
+        self._seen.clear()
+        self._unacknowledged.clear()
 
     def _poll(self) -> float:
         subscription = self._subscription
@@ -123,33 +167,63 @@ class Watcher:
             self._hasten(None)
             self._may_have_missed = False
         began = self._seams.clock()
-        events = subscription.poll(POLL, since_event_id=self._seen[-1] if self._seen else None)
+        events = subscription.poll(self._lead.poll, since_event_id=self._progress.last_event)
+        if self._lead.is_lost:  # this process was stopped meanwhile: the next leader has them, too
+            return 0.0
         self._failures = 0
         new = [event for event in events if event.event_id not in self._seen]
         self._seen += (event.event_id for event in new)
-        if news := self._news(new):
+        news = self._news(new)
+        if new:  # noted before they are read: should this process die now, the next leader reads
+            now = self._lead.clock()
+            announced = self._unread() | {path: (version, now) for path, version in news.items()}
+            self._note(self._progress._replace(last_event=new[-1].event_id, announced=announced))
+        if news:
             self._hasten(news)
         self._acknowledge(subscription, events, are_repeated=len(new) < len(events))
         is_early = self._seams.clock() - began < EARLY
         self._early_polls = self._early_polls + 1 if is_early else 0
         if not events and not is_early:
             return 0.0
-        return min(PAUSE * 2.0 ** min(self._early_polls, 30), LONGEST_PAUSE)
+        return min(PAUSE * 2.0 ** min(self._early_polls, 30), self._lead.longest_pause)
+
+    def _note(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lead.save(progress)
 
     def _news(self, events: Iterable[Event]) -> dict[str, int | None]:
         """Return the paths and versions that are not known yet; one rotation may be two events."""
-        known = self._refresher.snapshot.versions() | self._announced
-        news = {
+        announced = {path: version for path, (version, _) in self._progress.announced.items()}
+        known = self._refresher.snapshot.versions() | {p: v for p, v in announced.items() if v}
+        return {
             event.path: event.version
             for event in events
             if event.path in self._paths
             if event.version is None or event.version != known.get(event.path)
         }
-        self._announced |= {path: v for path, v in news.items() if v is not None}
-        return news
 
-    def _hasten(self, news: dict[str, int | None] | None) -> None:
-        self._refresher.hasten(news, self._seams.clock() + SPREAD * self._seams.random())
+    def _unread(self) -> dict[str, tuple[int | None, float]]:
+        """Return what was announced and not read since; after a ttl it was read anyway."""
+        readings, longest = self._refresher.snapshot.readings, self._refresher.shortest_ttl()
+
+        def is_read(path: str, version: int | None, ago: float) -> bool:
+            reading = readings.get(SecretKey(path))
+            if reading is None or ago >= longest:
+                return True
+            if version is None:
+                return self._seams.clock() - reading.read_at < ago
+            return isinstance(reading.answer, Secret) and reading.answer.version >= version
+
+        now = self._lead.clock()
+        return {
+            path: (version, at)
+            for path, (version, at) in self._progress.announced.items()
+            if not is_read(path, version, now - at)
+        }
+
+    def _hasten(self, news: Mapping[str, int | None] | None) -> None:
+        spread = self._lead.spread * self._seams.random()
+        self._refresher.hasten(news, self._seams.clock() + spread)
         if self.worker is not None:
             self.worker.wake()
 
@@ -171,26 +245,39 @@ class Watcher:
         self._failures, self._may_have_missed = self._failures + 1, True
         seconds = backoff(self._failures, self._seams.random())
         asked = asked_pause(error)
+        if isinstance(error, AuthenticationError):
+            self._lead.bar()
         if self._subscription is not None:
             if not isinstance(error, VaultUnavailableError):
-                self._unsubscribe()  # the vault has forgotten it: subscribe anew, in a while
+                # The vault has forgotten it, or it is another identity's: subscribe anew, later.
+                self._unsubscribe()
+                self._note_unless_lost(subscription_id=None, last_event=None)
                 self._hasten(None)
             return max(seconds, asked)
         if isinstance(error, VaultUnavailableError) and not isinstance(error, RateLimitedError):
-            return max(seconds, ATTEMPT_EVERY)
-        if not self._has_told:
-            say(
-                logging.INFO,
-                "changes show after the ttl, because there is no subscription: %s",
-                described(error),
-            )
-            self._has_told = True
-        ttls = TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
-        return max(ttls, asked, ATTEMPT_EVERY)
+            pause = max(seconds, ATTEMPT_EVERY)
+        else:
+            if not self._has_told:
+                say(
+                    logging.INFO,
+                    "changes show after the ttl, because there is no subscription: %s",
+                    described(error),
+                )
+                self._has_told = True
+            ttls = TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
+            pause = max(ttls, asked, ATTEMPT_EVERY)
+        self._note_unless_lost(next_attempt_at=self._lead.clock() + pause)
+        return min(pause, self._lead.poll)
 
-    def _unsubscribe(self) -> None:
+    def _note_unless_lost(self, **changes: Any) -> None:
+        if not self._lead.is_lost:
+            self._note(self._progress._replace(**changes))
+
+    def _unsubscribe(self, *, is_known: bool = True) -> None:
+        """Leave the subscription to other processes that know of it, or delete it."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            with suppress(VaultConfigError):
-                subscription.delete(deadline=0.5)
+            if not (self._lead.is_shared and is_known):
+                with suppress(VaultConfigError):
+                    subscription.delete(deadline=0.5)
             subscription.close()

@@ -111,8 +111,8 @@ class Store:
 
     @property
     def is_away(self) -> bool:
-        """Whether it did not answer, and is left alone for a while."""
-        return self._steady() < self._away_until
+        """Whether it could not be read or written the last time that this was tried."""
+        return bool(self._away_until or self._unwritable_until)
 
     def close(self) -> None:
         """Close connections; a later use opens new ones."""

@@ -267,6 +267,8 @@ class Vault:
         if sharing is None or latest in (None, mark):
             return mark, {}
         found = sharing.find(lifetimes)
+        if sharing.store.is_away:  # since it was asked for the mark
+            return mark, {}
         return latest, {k: reading for k, reading in found.items() if is_newer(reading, held[k])}
 
     def subscribe(self, paths: Collection[str]) -> Subscription:
@@ -276,6 +278,14 @@ class Vault:
             VaultConfigError: It has no subscriptions, or denies this one.
         """
         return self._client().subscribe(paths)
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """Go on with a subscription, which another process may have made.
+
+        Raises:
+            ConfigurationError: There are no credentials.
+        """
+        return self._client().subscription(subscription_id)
 
     def _sharing(self) -> Sharing | None:
         """Return the way to the store, where it may be used."""
