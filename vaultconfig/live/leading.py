@@ -164,4 +164,6 @@ class Shared:
 
     def save(self, progress: Progress) -> None:
         """Save it for a day."""
-        self._store.save("progress", progress._asdict(), *sorted(self._paths), keep=KEEP)
+        announced = {path: [*each] for path, each in progress.announced.items()}
+        fields = {**progress._asdict(), "announced": announced}
+        self._store.save("progress", fields, *sorted(self._paths), keep=KEEP)
