@@ -15,10 +15,6 @@ import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import vaultconfig.client
-import vaultconfig.source.asking
-import vaultconfig.store.directory
-import vaultconfig.store.server  # all of them once, before the processes are there
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.live import kept_fresh, leading, watcher
@@ -53,6 +49,10 @@ def leads() -> bool:
     return live._watcher is not None and not live._watcher._lead.is_lost
 
 
+def is_outdated() -> bool:
+    return live._refresher.is_outdated()
+
+
 COMMANDS: dict[str, Callable[[], Any]] = {
     "start": lambda: (live.start(), live.current.key)[1],
     "load": lambda: live.load().key,
@@ -61,7 +61,7 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "leads": leads,
     "state": lambda: live.health().state,
     "is_spread": lambda: live._refresher._schedule.is_spread,
-    "is_outdated": lambda: live._refresher.is_outdated(),
+    "is_outdated": is_outdated,
     "close": live.close,
 }
 

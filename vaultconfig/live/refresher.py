@@ -219,7 +219,8 @@ class Refresher(Generic[T]):
             self._schedule.spread(self._seams.clock())
         else:
             self._schedule.is_spread = False
-        self.take(news)
+        if news:
+            self.take(news)
 
     def paths(self) -> frozenset[str]:
         """Return the paths of the secrets that can change: all but those of a pinned version."""
@@ -230,15 +231,19 @@ class Refresher(Generic[T]):
         lifetimes = self.snapshot.lifetimes.values()
         return min((lifetime.ttl for lifetime in lifetimes), default=math.inf)
 
-    def hasten(self, news: Mapping[str, int | None] | None, at: float) -> None:
+    def hasten(
+        self, news: Mapping[str, int | None] | None, at: float, *, since: float | None = None
+    ) -> None:
         """Have the next step read paths at *at*.
 
         Args:
             news: The paths, each with the version that the vault has announced, where it said
                 so; None is every path.
             at: In seconds of the clock.
+            since: When they were announced, likewise: what another process has read after that
+                will do. By default now.
         """
-        self._hastened.append((news, at, self._seams.clock()))
+        self._hastened.append((news, at, self._seams.clock() if since is None else since))
 
     def next_at(self) -> float:
         """Return when something is due, in seconds of the clock; infinity if nothing ever is."""

@@ -25,7 +25,7 @@ from vaultconfig.live.schedule import asked_pause, backoff
 from vaultconfig.live.worker import Worker
 from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
-from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.vaults.sharing import SAME
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Event, Subscription
@@ -107,7 +107,9 @@ class Watcher:
                     return min(left, self._lead.poll)  # and keep the lead, so that no other tries
                 if left <= 0:
                     self._subscribe()
-            return self._poll()
+            if self._subscription is None:
+                return math.inf if not self._refresher.paths() else LOOK_AGAIN
+            return self._poll(self._subscription)
         except VaultConfigError as error:
             return math.inf if self._is_ending else self._after(error.with_traceback(None))
 
@@ -131,15 +133,16 @@ class Watcher:
             self._unsubscribe()
             if vault is not None and subscription_id is not None:
                 self._follow(vault.subscription(subscription_id), paths)
-        unread = self._unread()
-        if news := {p: v for p, v in unread.items() if v != before.announced.get(p)}:
-            self._hasten({path: version for path, (version, _) in news.items()})
+        for path, (version, at) in self._announced().items():
+            if before.announced.get(path) != (version, at):  # to another leader
+                # That one may have read it right then.
+                self._hasten({path: version}, ago=self._lead.clock() - at + SAME)
         return True
 
     def _subscribe(self) -> None:
         self._unsubscribe()
-        now, vault, paths = self._lead.clock(), self._refresher.vault, self._refresher.paths()
-        self._note(Progress(next_attempt_at=now + ATTEMPT_EVERY))
+        vault, paths = self._refresher.vault, self._refresher.paths()
+        self._note(Progress(next_attempt_at=self._lead.clock() + ATTEMPT_EVERY))
         if vault is None or not paths:
             return
         self._follow(vault.subscribe(sorted(paths)), paths)
@@ -147,6 +150,7 @@ class Watcher:
         if self._is_ending or self._lead.is_lost:  # meanwhile: nobody else knows of it
             self._unsubscribe(is_known=False)
         elif self._subscription is not None:
+            now = self._lead.clock()
             self._note(
                 self._progress._replace(
                     subscription_id=self._subscription.subscription_id,
@@ -159,10 +163,7 @@ class Watcher:
         self._seen.clear()
         self._unacknowledged.clear()
 
-    def _poll(self) -> float:
-        subscription = self._subscription
-        if subscription is None:
-            return math.inf  # there is nothing to follow
+    def _poll(self, subscription: Subscription) -> float:
         if self._may_have_missed:
             self._hasten(None)
             self._may_have_missed = False
@@ -176,8 +177,12 @@ class Watcher:
         news = self._news(new)
         if new:  # noted before they are read: should this process die now, the next leader reads
             now = self._lead.clock()
-            announced = self._unread() | {path: (version, now) for path, version in news.items()}
-            self._note(self._progress._replace(last_event=new[-1].event_id, announced=announced))
+            heard = {path: (version, now) for path, version in news.items()}
+            self._note(
+                self._progress._replace(
+                    last_event=new[-1].event_id, announced=self._announced() | heard
+                )
+            )
         if news:
             self._hasten(news)
         self._acknowledge(subscription, events, are_repeated=len(new) < len(events))
@@ -202,28 +207,15 @@ class Watcher:
             if event.version is None or event.version != known.get(event.path)
         }
 
-    def _unread(self) -> dict[str, tuple[int | None, float]]:
-        """Return what was announced and not read since; after a ttl it was read anyway."""
-        readings, longest = self._refresher.snapshot.readings, self._refresher.shortest_ttl()
+    def _announced(self) -> dict[str, tuple[int | None, float]]:
+        """Return what may not have been read since it was announced; after a ttl it was."""
+        oldest = self._lead.clock() - self._refresher.shortest_ttl()
+        announced = self._progress.announced.items()
+        return {path: (version, at) for path, (version, at) in announced if at > oldest}
 
-        def is_read(path: str, version: int | None, ago: float) -> bool:
-            reading = readings.get(SecretKey(path))
-            if reading is None or ago >= longest:
-                return True
-            if version is None:
-                return self._seams.clock() - reading.read_at < ago
-            return isinstance(reading.answer, Secret) and reading.answer.version >= version
-
-        now = self._lead.clock()
-        return {
-            path: (version, at)
-            for path, (version, at) in self._progress.announced.items()
-            if not is_read(path, version, now - at)
-        }
-
-    def _hasten(self, news: Mapping[str, int | None] | None) -> None:
-        spread = self._lead.spread * self._seams.random()
-        self._refresher.hasten(news, self._seams.clock() + spread)
+    def _hasten(self, news: Mapping[str, int | None] | None, *, ago: float = 0.0) -> None:
+        now, spread = self._seams.clock(), self._lead.spread * self._seams.random()
+        self._refresher.hasten(news, now + spread, since=now - ago)
         if self.worker is not None:
             self.worker.wake()
 
