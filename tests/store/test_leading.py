@@ -16,6 +16,9 @@ from tests.valkey import Valkey
 from vaultconfig.devserver import DevServer
 from vaultconfig.live import kept_fresh, watcher
 from vaultconfig.live.leading import LEASE, Shared
+from vaultconfig.secret import Secret
+from vaultconfig.vaults.cache import Reading
+from vaultconfig.vaults.sharing import is_newer
 
 
 @pytest.fixture
@@ -67,6 +70,17 @@ def test_the_times_add_up() -> None:
     assert 60 / Shared.poll <= 15
     assert Shared.poll + Shared.longest_pause < LEASE
     assert LEASE + watcher.LOOK_AGAIN + kept_fresh.LOOK < 12
+
+
+@pytest.mark.parametrize(
+    ("version", "seconds", "is_news"),
+    [(3, 0.01, True), (3, 0.0, False), (2, 0.01, False), (2, 0.2, True), (1, 0.2, False)],
+)
+def test_a_rotation_right_after_a_read_is_news(version: int, seconds: float, is_news: bool) -> None:
+    """The same version within a tenth of a second is the same reading, another one is not."""
+    held = Reading(Secret("api", 2, {}), 100.0)
+    found = Reading(Secret("api", version, {}), 100.0 + seconds, is_stored=True)
+    assert is_newer(found, held) is is_news
 
 
 def test_one_subscribes_for_all(

@@ -183,6 +183,6 @@ class Sharing:
 
 def is_newer(reading: Reading, held: Reading) -> bool:
     """Whether *reading* was read later than *held*, and does not go back to an older version."""
-    old, new = held.answer, reading.answer
-    is_older = isinstance(old, Secret) and isinstance(new, Secret) and new.version < old.version
-    return reading.read_at > held.read_at + SAME and not is_older
+    old, new = (r.answer.version if isinstance(r.answer, Secret) else 0 for r in (held, reading))
+    slack = SAME if old == new else 0.0  # a rotation right after a read counts, however soon
+    return reading.read_at > held.read_at + slack and not 0 < new < old
