@@ -11,11 +11,11 @@ import pytest
 
 from tests.live.rig import LONG, eventually, reads
 from tests.store.fleet import Fleet, Process, all_see, fleet, leader, leaders, start
-from tests.store.hosts import new_key
+from tests.store.hosts import Hosts, new_key
 from tests.valkey import Valkey
 from vaultconfig.devserver import DevServer
 from vaultconfig.live import kept_fresh, watcher
-from vaultconfig.live.leading import LEASE, Shared
+from vaultconfig.live.leading import LEASE, Progress, Shared
 from vaultconfig.secret import Secret
 from vaultconfig.vaults.cache import Reading
 from vaultconfig.vaults.sharing import is_newer
@@ -81,6 +81,55 @@ def test_a_rotation_right_after_a_read_is_news(version: int, seconds: float, is_
     held = Reading(Secret("api", 2, {}), 100.0)
     found = Reading(Secret("api", version, {}), 100.0 + seconds, is_stored=True)
     assert is_newer(found, held) is is_news
+
+
+@pytest.fixture
+def hosts(vault: DevServer, tmp_path: Path) -> Hosts:
+    return Hosts(vault, tmp_path / "store")
+
+
+def test_a_set_of_paths_has_one_leader(hosts: Hosts) -> None:
+    """Who follows other paths from now on leaves the lead first; others may then have it."""
+    one, other = (Shared(hosts.store(), hosts.clock) for _ in range(2))
+    assert one.take({"a", "b"})
+    assert one.take({"b", "a"})
+    assert not other.take({"a", "b"})
+    assert not one.take({"a"})
+    assert other.take({"a", "b"})
+    assert one.take({"a"})
+    other.leave()
+    assert not one.take({"a", "b"})
+    assert one.take({"a", "b"})
+
+
+def test_a_lead_is_lost_in_time(hosts: Hosts) -> None:
+    """A process that was stopped knows it by its own clock, before it asks the store."""
+    lead = Shared(hosts.store(), hosts.clock)
+    assert lead.is_lost
+    assert lead.take({"a"})
+    hosts.clock.advance(LEASE - 0.1)
+    assert not lead.is_lost
+    hosts.clock.advance(0.1)
+    assert lead.is_lost
+    assert lead.take({"a"})
+    lead.bar()
+    assert lead.is_lost
+    assert not lead.take({"a"})
+
+
+def test_the_next_leader_knows_what_the_last_one_knew(hosts: Hosts) -> None:
+    """To the digit; what another version of this library has saved is not there."""
+    one, other = (Shared(hosts.store(), hosts.clock) for _ in range(2))
+    assert one.take({"a"})
+    other.take({"a"})
+    assert other.load() is None
+    announced = {"a": (2, 1_790_000_000.1234567), "b/ü": (None, 0.1)}
+    progress = Progress("sub_1", "evt_1", announced, 1.5)
+    one.save(progress)
+    assert other.load() == progress
+    for fields in ({"subscription": 1}, {"announced": {"a": 2}}, {"announced": []}):
+        hosts.store().save("progress", fields, "a", keep=60.0)
+        assert other.load() is None
 
 
 def test_one_subscribes_for_all(

@@ -156,7 +156,9 @@ class Shared:
         """Return what the last leader saved."""
         fields = self._store.load("progress", *sorted(self._paths))
         if fields is not None:
-            with suppress(TypeError, ValueError):  # of another version of this library
+            with suppress(
+                AttributeError, TypeError, ValueError
+            ):  # of another version of this library
                 progress = Progress(**fields)
                 announced = {p: (v, float(at)) for p, (v, at) in progress.announced.items()}
                 return progress._replace(announced=announced)

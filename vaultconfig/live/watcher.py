@@ -108,7 +108,7 @@ class Watcher:
                 if left <= 0:
                     self._subscribe()
             if self._subscription is None:
-                return math.inf if not self._refresher.paths() else LOOK_AGAIN
+                return LOOK_AGAIN if self._refresher.paths() else math.inf
             return self._poll(self._subscription)
         except VaultConfigError as error:
             return math.inf if self._is_ending else self._after(error.with_traceback(None))
