@@ -258,7 +258,8 @@ class Watcher:
                 self._has_told = True
             ttls = TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
             pause = max(ttls, asked, ATTEMPT_EVERY)
-        self._note_unless_lost(next_attempt_at=self._lead.clock() + pause)
+        tried_at = self._progress.next_attempt_at - ATTEMPT_EVERY
+        self._note_unless_lost(next_attempt_at=tried_at + pause)
         return min(pause, self._lead.poll)
 
     def _note_unless_lost(self, **changes: Any) -> None:
