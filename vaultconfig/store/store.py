@@ -46,6 +46,7 @@ NOTE: Final = 5.0
 
 MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
 
+_HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
 _TRIES: Final = 20  # to write beside others who write
 _PAUSE: Final = 0.02  # seconds between two of them, at most
 _LEGIBLE: Final = (
@@ -63,6 +64,21 @@ class Note(NamedTuple):
 
     reason: str
     age: float
+
+
+class _Trouble:
+    """A way to use a store that has failed, and is not tried again before a time.
+
+    Attributes:
+        verb: What can't be done.
+        consequence: Of that.
+        until: In seconds of the steady clock; 0 while all is well.
+    """
+
+    def __init__(self, verb: str, consequence: str) -> None:
+        self.verb = verb
+        self.consequence = consequence
+        self.until = 0.0
 
 
 class Store:
@@ -99,7 +115,8 @@ class Store:
         self._shelf = self._make_shelf()
         self.clock = clock
         self._steady = steady
-        self._away_until = self._unwritable_until = 0.0  # seconds of `steady`; 0 while all is well
+        self._away = _Trouble("used", ", so the vault is asked directly")
+        self._unwritable = _Trouble("written", "")
         self._turns: dict[str, int] = {}
 
     def in_child(self) -> Store:
@@ -112,7 +129,7 @@ class Store:
     @property
     def is_away(self) -> bool:
         """Whether it could not be read or written the last time that this was tried."""
-        return bool(self._away_until or self._unwritable_until)
+        return bool(self._away.until or self._unwritable.until)
 
     def close(self) -> None:
         """Close connections; a later use opens new ones."""
@@ -259,7 +276,7 @@ class Store:
         name = self._first.name(kind, *parts)
         stands = self._standing([name])
         if stands is not None:
-            sealed = self._first.close(name, as_json(dict(fields)).encode())
+            sealed = self._first.close(name, as_json(dict(fields)).encode("utf-8", "surrogatepass"))
             self._swapped({name: Swap(stands[name], sealed)}, keep=keep)
 
     def try_out(self, *, creates: bool) -> bool:
@@ -331,25 +348,7 @@ class Store:
             groups = [(group, self._shelf.read(group)) for group in _by_scope(names)]
             return {n: raw for group, raws in groups for n, raw in zip(group, raws, strict=True)}
 
-        if self._steady() < self._away_until:
-            return None
-        try:
-            found = within(PATIENCE, read)
-        except (ShelfError, TimeoutError, RuntimeError) as error:
-            reason = str(error) or f"it did not answer within {PATIENCE:g} s"
-        else:
-            if self._away_until:
-                self._away_until = 0.0
-                say(logging.INFO, "the store can be used again")
-            return found
-        say(
-            logging.WARNING if not self._away_until else logging.DEBUG,
-            "the store can't be used, so the vault is asked directly; next try in %.0f s: %s",
-            AWAY,
-            reason,
-        )
-        self._away_until = self._steady() + AWAY
-        return None
+        return self._used(read, self._away)
 
     def _swapped(self, swaps: Mapping[str, Swap], *, keep: float) -> bool | None:
         """Make *swaps*, and return whether they were made; None while nothing can be written."""
@@ -358,24 +357,28 @@ class Store:
             groups = [{name: swaps[name] for name in group} for group in _by_scope(swaps)]
             return all(self._shelf.swap(group, keep=keep) for group in groups)
 
-        if self._steady() < max(self._away_until, self._unwritable_until):
+        return self._used(swap, self._unwritable)
+
+    def _used(self, use: Callable[[], R], trouble: _Trouble) -> R | None:
+        """Return what *use* returns; None where that fails, and while it is not tried again."""
+        if self._steady() < max(self._away.until, trouble.until):
             return None
+        began = time.monotonic()
         try:
-            is_made = within(PATIENCE, swap)
+            found = within(PATIENCE, use)
         except (ShelfError, TimeoutError, RuntimeError) as error:
             reason = str(error) or f"it did not answer within {PATIENCE:g} s"
         else:
-            if self._unwritable_until:
-                self._unwritable_until = 0.0
-                say(logging.INFO, "the store can be written again")
-            return is_made
-        say(
-            logging.WARNING if not self._unwritable_until else logging.DEBUG,
-            "nothing is written to the store; next try in %.0f s: %s",
-            AWAY,
-            reason,
-        )
-        self._unwritable_until = self._steady() + AWAY
+            if trouble.until:
+                trouble.until = 0.0
+                say(logging.INFO, "the store can be %s again", trouble.verb)
+            return found
+        level = logging.DEBUG if trouble.until else logging.WARNING
+        text = "the store can't be %s%s; next try in %.0f s: %s"
+        say(level, text, trouble.verb, trouble.consequence, AWAY, reason)
+        trouble.until = self._steady() + AWAY
+        if time.monotonic() - began > _HANGS * PATIENCE:
+            self._away.until = trouble.until  # what hangs when it is written would hang again
         return None
 
 
