@@ -1,0 +1,138 @@
+"""What one cell runs in: a vault, an environment, a directory, and clocks."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.client.scripted import TOKEN, Asked
+from tests.live.rig import LONG, Ahead
+from tests.matrix import app
+from tests.matrix.app import Settings
+from tests.matrix.vault import MatrixVault
+from vaultconfig import LiveSettings
+from vaultconfig.client.attempts import Terms
+
+SHORT: Final = 0.5
+"""Seconds of a deadline that is meant to be used up."""
+
+
+class World:
+    """One cell's.
+
+    Args:
+        vault: Running.
+        patch: Undone after the cell.
+        cleanup: Run after it.
+        directory: The working directory.
+        deadline: Seconds; `SHORT`, or `LONG` where nothing is to last.
+
+    Attributes:
+        tls: Of the vault, once it speaks it.
+        live: What is running, where something is.
+        clock: That of live settings.
+        retries: How often a call was made once more.
+        took: Seconds of what was measured last.
+    """
+
+    def __init__(
+        self,
+        vault: MatrixVault,
+        patch: pytest.MonkeyPatch,
+        cleanup: ExitStack,
+        directory: Path,
+        *,
+        deadline: float,
+    ) -> None:
+        self.vault = vault
+        self.patch = patch
+        self.cleanup = cleanup
+        self.directory = directory
+        self.deadline = deadline
+        self.tls: ssl.SSLContext
+        self.live: LiveSettings[Settings]
+        self.clock = Ahead()
+        self.retries = 0
+        self.took = 0.0
+        self._begun_after = 0
+        self.bundle = directory / "ca.pem"
+        self.token_file = directory / "token"
+        (directory / "app.py").write_bytes(Path(app.__file__).read_bytes())
+        patch.chdir(directory)
+        patch.setenv("SSL_CERT_FILE", str(self.bundle))
+        patch.setenv("SCAIVAULT_TOKEN", TOKEN)
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        patch.setenv("VAULTCONFIG_DEADLINE", str(deadline))
+        self.connect_to(vault.url)
+        tell = Terms.tell
+
+        def counted(terms: Terms, failure: Any) -> None:
+            self.retries += 1
+            tell(terms, failure)
+
+        patch.setattr(Terms, "tell", counted)
+
+    def connect_to(self, url: str) -> None:
+        self.patch.setenv("SCAIVAULT_URL", url)
+
+    def env_file(self, text: str) -> Path:
+        """Write the `.env` of the working directory."""
+        file = self.directory / ".env"
+        file.write_text(text)
+        file.chmod(0o600)
+        return file
+
+    def begin(self, fault: Any) -> None:
+        """Let *fault* begin."""
+        self._begun_after = len(self.vault.reads())
+        fault.begins(self)
+
+    @property
+    def reads_since(self) -> list[Asked]:
+        """The requests for secrets since the fault began."""
+        return self.vault.reads()[self._begun_after :]
+
+    def timed(self, call: Callable[[], Any]) -> Any:
+        """Return what *call* returns or raises, and measure it."""
+        began = time.monotonic()
+        try:
+            return call()
+        except Exception as error:
+            return error
+        finally:
+            self.took = time.monotonic() - began
+
+    def when(self, usual: str) -> str:
+        """Say how long it took; *usual* is the deadline that counts where none is set."""
+        if self.deadline == SHORT and (self.retries or self.took >= 0.9 * SHORT):
+            return f"within {usual}"
+        assert self.deadline > SHORT, f"it did not last: {self.took} s"
+        assert self.took < LONG / 2
+        if not self.retries:
+            return "at once"
+        assert self.retries == 1
+        return "after one more try" if self.took < 1 else "after the pause"
+
+
+@contextmanager
+def warnings_of_ours() -> Iterator[list[str]]:
+    """Yield what is logged at WARNING or above meanwhile."""
+    told: list[str] = []
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    handler, logger = Noting(logging.WARNING), logging.getLogger("vaultconfig")
+    logger.addHandler(handler)
+    try:
+        yield told
+    finally:
+        logger.removeHandler(handler)
