@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures check coverage bench house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix check coverage bench house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -37,6 +37,10 @@ soak: $(VENV)/package
 # The terminal sessions in docs/pictures, from the real commands.
 pictures: $(VENV)/package
 	$(BIN)/python -m tests.pictures
+
+# The page docs/fault-matrix.md, from the table that tests/matrix holds.
+matrix: $(VENV)/package
+	$(BIN)/python -m tests.matrix
 
 check: $(VENV)/package
 	$(BIN)/ruff check .

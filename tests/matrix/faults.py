@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
 import trustme
 
 from tests.client.scripted import Asked, Reply, envelope
-from tests.matrix.vault import BATCH
 from tests.matrix.world import World
+from vaultconfig.store.directory import Directory
+from vaultconfig.store.store import Store
 
 PAUSE: Final = 2  # seconds of a Retry-After that is waited for
 MIB: Final = 1 << 20
@@ -216,6 +218,8 @@ def _wall_clock(seconds: float) -> Fault:
     def begins(world: World) -> None:
         real = time.time
         world.patch.setattr("time.time", lambda: real() + seconds)
+        for cls in (Store, Directory):  # bound when they were defined
+            world.patch.setitem(cls.__init__.__kwdefaults__, "clock", time.time)
 
     return Fault(begins)
 
@@ -279,14 +283,24 @@ def _disk_full(world: World) -> None:
     world.cleanup.callback(resource.setrlimit, resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def _read_only(world: World) -> None:
-    (world.directory / ".env").chmod(0o644)
-    world.directory.chmod(0o555)
-    world.cleanup.callback(world.directory.chmod, 0o755)
-    if os.geteuid() == 0:  # who may write everywhere
-        os.seteuid(NOBODY)
-        world.cleanup.callback(os.seteuid, 0)
+def _be_ordinary(world: World) -> None:
+    """Be a user for whom permissions count, as they do not for root."""
+    if os.geteuid() != 0:
+        return
+    for module in ("store.store", "store.directory", "store.sealing", "live", "client"):
+        import_module(f"vaultconfig.{module}")  # while they can be read in any case
+    for each in (world.directory, *world.directory.rglob("*")):
+        os.chown(each, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    world.cleanup.callback(os.seteuid, 0)
     world.patch.setenv("HOME", str(world.directory))  # git stops at one that it may not read
+
+
+def _read_only(world: World) -> None:
+    for each in (world.directory, *world.directory.rglob("*")):
+        if each.is_dir():
+            world.cleanup.callback(each.chmod, 0o755)
+            each.chmod(0o555)
 
 
 FAULTS: Final[Mapping[str, Fault | Interruption]] = {
@@ -366,7 +380,9 @@ FAULTS: Final[Mapping[str, Fault | Interruption]] = {
     "SIGTERM in mid-request": Interruption(signal.SIGTERM),
     "SIGINT in mid-request": Interruption(signal.SIGINT),
     "disk full": Fault(_disk_full, "make room for it"),
-    "read-only directory": Fault(_read_only, "make it and its directory accessible"),
+    "read-only directory": Fault(
+        _read_only, "make it and its directory accessible", before=_be_ordinary
+    ),
     "access token expires (client credentials)": Fault(_tokens_expire, before=_client_credentials),
     "token file rotated": Fault(_token_rotates, before=_token_file),
 }

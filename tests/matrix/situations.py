@@ -21,6 +21,7 @@ from tests.matrix.world import World, warnings_of_ours
 from vaultconfig import LiveSettings
 from vaultconfig.errors import UnresolvedSettingsError
 from vaultconfig.live.refresher import Seams
+from vaultconfig.vaults.shared import close_vaults
 
 OLD_FILE: Final = "# kept\nOTHER=1\nSHOP_PASSWORD=password-0\n"
 IN_ENV_FILE: Final = "SHOP_USER=user-env\nSHOP_PASSWORD=password-env\nSHOP_KEY=key-env\n"
@@ -78,6 +79,35 @@ def start_in_production(world: World, fault: Fault | Interruption) -> Seen:
     return _loaded(world, "10 s")
 
 
+def start_with_a_store(world: World, fault: Fault | Interruption) -> Seen:
+    """Load what another process has stored more than a ttl ago; there are new values."""
+    world.env_file(IN_ENV_FILE)
+    world.use_store()
+    if not isinstance(fault, Interruption):
+        fault.before(world)
+    world.patch.setenv("VAULTCONFIG_DEADLINE", str(LONG))
+    Settings()
+    close_vaults()  # so far the other process
+    stored, world.vault.version = world.vault.version, world.vault.version + 1
+    world.patch.setenv("VAULTCONFIG_DEADLINE", str(world.deadline))
+    world.patch.setenv("VAULTCONFIG_TTL", "0.001")
+    if isinstance(fault, Interruption):
+        return _interrupted(world, fault, LOADING)
+    world.begin(fault)
+    with warnings_of_ours() as warnings:
+        result = world.timed(Settings)
+    warned = {0: "", 1: ", one warning"}[sum("serving" in w or "store" in w for w in warnings)]
+    if isinstance(result, UnresolvedSettingsError):
+        return _unresolved(result, world.when("10 s"))
+    if isinstance(result, BaseException):
+        return Seen(f"{type(result).__name__}, {world.when('10 s')}", str(result))
+    if _origins(result) == {str(stored)}:
+        assert stored != world.vault.version
+        return Seen(f"starts from the store{warned}, {world.when('2 s')}")
+    assert _origins(result) == {str(world.vault.version)}
+    return Seen(f"starts{warned}, {world.when('10 s')}")
+
+
 def start_in_development(world: World, fault: Fault | Interruption) -> Seen:
     """Load where `.env` stands in for the vault."""
     world.patch.setenv("VAULTCONFIG_ENVIRONMENT", "development")
@@ -98,6 +128,7 @@ def running(world: World, fault: Fault | Interruption) -> Seen:
     live = world.live = LiveSettings(Settings, Seams(clock=world.clock, random=lambda: 0.5))
     live.start()
     try:
+        eventually(lambda: any("subscriptions" in asked.target for asked in world.vault.asked))
         loaded, seen = _origins(live.current), world.vault.version
         world.vault.version += 1
         world.begin(fault)
@@ -132,8 +163,8 @@ def render_over_a_file(world: World, fault: Fault | Interruption) -> Seen:
         seen = _interrupted(world, fault, None)
         assert (file.read_text(), project.names()) == (OLD_FILE, [".env", "app.py"])
         return Seen(f"file untouched, {seen.outcome}")
-    fault.before(world)
     assert _rendered(world, "-o", "-").code == 0  # what is imported late is there by now
+    fault.before(world)
     world.begin(fault)
     names = project.names()
     ended = world.timed(lambda: _rendered(world))
@@ -151,6 +182,7 @@ def render_over_a_file(world: World, fault: Fault | Interruption) -> Seen:
 
 SITUATIONS: Final[Mapping[str, Callable[[World, Fault | Interruption], Seen]]] = {
     "start in production": start_in_production,
+    "start with a store": start_with_a_store,
     "start in development": start_in_development,
     "running": running,
     "render over a file": render_over_a_file,
@@ -208,9 +240,7 @@ def _loaded(world: World, usual: str) -> Seen:
     with warnings_of_ours() as warnings:
         result = world.timed(Settings)
     if isinstance(result, UnresolvedSettingsError):
-        (kind,) = {type(each.error).__name__ for each in result.failures}
-        fields = ", ".join(each.field for each in result.failures)
-        return Seen(f"{kind} for `{fields}`, {world.when(usual)}", str(result))
+        return _unresolved(result, world.when(usual))
     if isinstance(result, BaseException):
         return Seen(f"{type(result).__name__}, {world.when(usual)}", str(result))
     stood_in = [text for text in warnings if text.startswith("taken from .env")]
@@ -222,6 +252,13 @@ def _loaded(world: World, usual: str) -> Seen:
     (told,) = stood_in
     share = "`.env` serves" if origins == {"env"} else "`.env` serves `key`"
     return Seen(f"{share}, one warning, {world.when(usual)}", told)
+
+
+def _unresolved(error: UnresolvedSettingsError, when: str) -> Seen:
+    (kind,) = {type(each.error).__name__ for each in error.failures}
+    fields = {each.field for each in error.failures}
+    of = "all fields" if fields == Settings.model_fields.keys() else f"`{', '.join(fields)}`"
+    return Seen(f"{kind} for {of}, {when}", str(error))
 
 
 def _origins(settings: Settings) -> set[str]:

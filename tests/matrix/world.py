@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import logging
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -81,6 +83,16 @@ class World:
 
     def connect_to(self, url: str) -> None:
         self.patch.setenv("SCAIVAULT_URL", url)
+
+    def use_store(self) -> None:
+        """Have a store that is not there yet, unless there is one already."""
+        for name, value in {
+            "VAULTCONFIG_STORE": f"file:{self.directory / 'store'}",
+            "VAULTCONFIG_STORE_KEY": base64.b64encode(b"k" * 32).decode(),
+            "VAULTCONFIG_APPLICATION": "shop",
+        }.items():
+            if name not in os.environ:
+                self.patch.setenv(name, value)
 
     def env_file(self, text: str) -> Path:
         """Write the `.env` of the working directory."""

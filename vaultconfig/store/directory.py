@@ -7,6 +7,7 @@ does not unseal, and is then read from the vault again.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import stat
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.log import say
 from vaultconfig.store.shelf import LARGEST, ShelfError, Swap
 
 _HEADER: Final = struct.Struct("<2d")  # written at, ends at: seconds since the epoch
@@ -70,6 +72,7 @@ class Directory:
         self._path = os.path.abspath(path)
         self._patience = patience
         self._clock = clock
+        self._has_told = False  # of files from the future
 
     def read(self, names: Sequence[str]) -> list[bytes | None]:
         """Return what stands under each of *names*, all of one scope."""
@@ -195,6 +198,12 @@ class Directory:
             return False
         written, ends = _HEADER.unpack_from(content)
         now = self._clock()
+        if written - _MOST_AHEAD > now and not self._has_told:
+            self._has_told = True
+            say(
+                logging.WARNING,
+                "files of the store are from the future, and ignored: check the clock",
+            )
         return bool(written - _MOST_AHEAD <= now < ends)
 
     def _write(self, directory: int, contents: Mapping[str, bytes | None], keep: float) -> None:

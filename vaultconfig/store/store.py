@@ -118,6 +118,7 @@ class Store:
         self._away = _Trouble("used", ", so the vault is asked directly")
         self._unwritable = _Trouble("written", "")
         self._turns: dict[str, int] = {}
+        self._told = ""
 
     def in_child(self) -> Store:
         """Return the same for a forked child, with connections of its own."""
@@ -155,7 +156,9 @@ class Store:
         count_store_reads("miss", max(0, len(keys) - len(held) - ignored.total()))
         if ignored:
             reasons = "; ".join(f"{number} {reason}" for reason, number in ignored.items())
-            say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
+            if reasons != self._told:  # one load may look several times
+                say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
+            self._told = reasons
         elif len(held) < len(keys):
             say(
                 logging.DEBUG,
