@@ -74,6 +74,12 @@ class Valkey:
         """Run a command as the administrator."""
         return self._admin.execute_command(*command)
 
+    def signal(self, number: int) -> None:
+        """Send the server a signal; of one that ends it, wait for the end."""
+        self._server.send_signal(number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self._server.wait(10)
+
     def _answers(self) -> bool:
         try:
             return bool(self._admin.ping())

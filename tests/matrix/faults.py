@@ -22,8 +22,7 @@ import trustme
 
 from tests.client.scripted import Asked, Reply, envelope
 from tests.matrix.world import World
-from vaultconfig.store.directory import Directory
-from vaultconfig.store.store import Store
+from tests.valkey import Valkey
 
 PAUSE: Final = 2  # seconds of a Retry-After that is waited for
 MIB: Final = 1 << 20
@@ -218,8 +217,6 @@ def _wall_clock(seconds: float) -> Fault:
     def begins(world: World) -> None:
         real = time.time
         world.patch.setattr("time.time", lambda: real() + seconds)
-        for cls in (Store, Directory):  # bound when they were defined
-            world.patch.setitem(cls.__init__.__kwdefaults__, "clock", time.time)
 
     return Fault(begins)
 
@@ -303,6 +300,30 @@ def _read_only(world: World) -> None:
             each.chmod(0o555)
 
 
+# The store
+
+
+def _on_redis(world: World) -> None:
+    world.use_store()
+    world.redis = world.cleanup.enter_context(Valkey(world.directory))
+    world.patch.setenv("VAULTCONFIG_STORE", f"redis://127.0.0.1:{world.redis.port}")
+
+
+def _lose_redis(world: World) -> None:
+    world.redis.signal(signal.SIGKILL)
+
+
+def _stop_redis(world: World) -> None:
+    world.redis.signal(signal.SIGSTOP)
+    world.cleanup.callback(world.redis.signal, signal.SIGCONT)
+
+
+def _lose_redis_in_mid_lease(world: World, asked: Asked) -> Reply:
+    """Lose it while the one who has the lease waits for the vault."""
+    world.redis.signal(signal.SIGKILL)
+    return world.vault.answer(asked)
+
+
 FAULTS: Final[Mapping[str, Fault | Interruption]] = {
     "refused": Fault(lambda world: world.vault.stop(), "Connection refused"),
     "black hole (accepts, never answers)": _instead(_silence, "no complete answer in time"),
@@ -383,6 +404,9 @@ FAULTS: Final[Mapping[str, Fault | Interruption]] = {
     "read-only directory": Fault(
         _read_only, "make it and its directory accessible", before=_be_ordinary
     ),
+    "Redis refused": Fault(_lose_redis, before=_on_redis),
+    "Redis silent": Fault(_stop_redis, before=_on_redis),
+    "Redis lost in mid-lease": _instead(_lose_redis_in_mid_lease, before=_on_redis),
     "access token expires (client credentials)": Fault(_tokens_expire, before=_client_credentials),
     "token file rotated": Fault(_token_rotates, before=_token_file),
 }

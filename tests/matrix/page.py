@@ -30,9 +30,9 @@ INTRODUCTION: Final = """\
 
 # When something goes wrong
 
-What a user gets, for {faults} faults in {situations} situations. Each of the {cells} cells is a test
-that puts a real server, file or process in that condition (`tests/matrix`). {nones} combinations
-make no sense: they have a dash, and the reason once.
+What a user gets, for {faults} faults in {situations} situations. Each of the {cells} cells is a
+test that puts a real server, file or process in that condition (`tests/matrix`). {nones}
+combinations make no sense: they have a dash, and the reason once.
 
 - **start in production**: `Settings()` or `LiveSettings.start()`, with a `.env` that does not
   count there.

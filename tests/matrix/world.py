@@ -19,8 +19,11 @@ from tests.live.rig import LONG, Ahead
 from tests.matrix import app
 from tests.matrix.app import Settings
 from tests.matrix.vault import MatrixVault
+from tests.valkey import Valkey
 from vaultconfig import LiveSettings
 from vaultconfig.client.attempts import Terms
+from vaultconfig.store.directory import Directory
+from vaultconfig.store.store import Store
 
 SHORT: Final = 0.5
 """Seconds of a deadline that is meant to be used up."""
@@ -38,6 +41,7 @@ class World:
 
     Attributes:
         tls: Of the vault, once it speaks it.
+        redis: Where the store is, if it is there.
         live: What is running, where something is.
         clock: That of live settings.
         retries: How often a call was made once more.
@@ -60,6 +64,7 @@ class World:
         self.deadline = deadline
         self.tls: ssl.SSLContext
         self.live: LiveSettings[Settings]
+        self.redis: Valkey
         self.clock = Ahead()
         self.retries = 0
         self.took = 0.0
@@ -93,6 +98,12 @@ class World:
         }.items():
             if name not in os.environ:
                 self.patch.setenv(name, value)
+        for cls in (Store, Directory):  # as defaults are bound when a class is defined
+            self.patch.setitem(cls.__init__.__kwdefaults__, "clock", self.wall)
+
+    def wall(self) -> float:
+        """Return Unix seconds that keep pace with the clock of live settings."""
+        return time.time() + self.clock.seconds
 
     def env_file(self, text: str) -> Path:
         """Write the `.env` of the working directory."""
