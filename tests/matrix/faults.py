@@ -218,7 +218,7 @@ def _wall_clock(seconds: float) -> Fault:
         real = time.time
         world.patch.setattr("time.time", lambda: real() + seconds)
 
-    return Fault(begins)
+    return Fault(begins, "ignored")
 
 
 def _sleep(world: World) -> None:
@@ -402,11 +402,13 @@ FAULTS: Final[Mapping[str, Fault | Interruption]] = {
     "SIGINT in mid-request": Interruption(signal.SIGINT),
     "disk full": Fault(_disk_full, "make room for it"),
     "read-only directory": Fault(
-        _read_only, "make it and its directory accessible", before=_be_ordinary
+        _read_only, "(make it|give it to this user).* directory", before=_be_ordinary
     ),
-    "Redis refused": Fault(_lose_redis, before=_on_redis),
-    "Redis silent": Fault(_stop_redis, before=_on_redis),
-    "Redis lost in mid-lease": _instead(_lose_redis_in_mid_lease, before=_on_redis),
+    "Redis refused": Fault(_lose_redis, "the store can't be used", before=_on_redis),
+    "Redis silent": Fault(_stop_redis, "the store can't be used", before=_on_redis),
+    "Redis lost in mid-lease": _instead(
+        _lose_redis_in_mid_lease, "the store can't be used", before=_on_redis
+    ),
     "access token expires (client credentials)": Fault(_tokens_expire, before=_client_credentials),
     "token file rotated": Fault(_token_rotates, before=_token_file),
 }

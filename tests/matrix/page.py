@@ -26,9 +26,9 @@ CELLS: Final = {
 }
 
 INTRODUCTION: Final = """\
-<!-- Made from tests/matrix/cells.toml by `make matrix`; change it there. -->
-
 # When something goes wrong
+
+<!-- Made from tests/matrix/cells.toml by `make matrix`; change it there. -->
 
 What a user gets, for {faults} faults in {situations} situations. Each of the {cells} cells is a
 test that puts a real server, file or process in that condition (`tests/matrix`). {nones}

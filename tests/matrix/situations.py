@@ -96,16 +96,18 @@ def start_with_a_store(world: World, fault: Fault | Interruption) -> Seen:
     world.begin(fault)
     with warnings_of_ours() as warnings:
         result = world.timed(Settings)
-    warned = {0: "", 1: ", one warning"}[sum("serving" in w or "store" in w for w in warnings)]
     if isinstance(result, UnresolvedSettingsError):
         return _unresolved(result, world.when("10 s"))
     if isinstance(result, BaseException):
         return Seen(f"{type(result).__name__}, {world.when('10 s')}", str(result))
-    if _origins(result) == {str(stored)}:
-        assert stored != world.vault.version
+    about = [text for text in warnings if "store" in text]
+    served = [text for text in warnings if text.startswith("the vault is unavailable: serving")]
+    warned = {0: "", 1: ", one warning"}[len(about + served)]
+    if served:
+        assert _origins(result) == {str(stored)} != {str(world.vault.version)}
         return Seen(f"starts from the store{warned}, {world.when('2 s')}")
     assert _origins(result) == {str(world.vault.version)}
-    return Seen(f"starts{warned}, {world.when('10 s')}")
+    return Seen(f"starts{warned}, {world.when('10 s')}", next(iter(about), None))
 
 
 def start_in_development(world: World, fault: Fault | Interruption) -> Seen:
