@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from tests.cli.conftest import Ended, Project
 from tests.client.scripted import Asked
 from tests.live.rig import LONG, eventually
+from tests.matrix.answers import PAUSE
 from tests.matrix.app import Settings
-from tests.matrix.faults import PAUSE, Fault, Interruption
+from tests.matrix.fault import Fault, Interruption
 from tests.matrix.world import World, warnings_of_ours
 from vaultconfig import LiveSettings
 from vaultconfig.errors import UnresolvedSettingsError
