@@ -43,10 +43,11 @@ combinations make no sense: they have a dash, and the reason once.
   The next try is the first of a backoff, which grows to two minutes.
 - **render over a file**: `vaultconfig render` over a `.env` that has other lines, too.
 
-*At once* means that no request was repeated. 10 s is the default deadline, 2 s that of development,
-and of the one attempt where the store can serve everything; `VAULTCONFIG_DEADLINE` sets another. A
-fault that passes earlier ends the wait. Errors are those of `vaultconfig.errors`. The error,
-development's warning and `health().last_error` name the fault; none of them holds a value.
+*At once* means that no request was repeated; *the pause* is that of `Retry-After`. 10 s is the
+default deadline, 2 s that of development, and of the one attempt where the store can serve
+everything; `VAULTCONFIG_DEADLINE` sets another. A fault that passes earlier ends the wait. Errors
+are those of `vaultconfig.errors`. The error, development's warning and `health().last_error` name
+the fault; none of them holds a value.
 """
 
 

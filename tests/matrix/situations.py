@@ -26,8 +26,6 @@ from vaultconfig.vaults.shared import close_vaults
 
 OLD_FILE: Final = "# kept\nOTHER=1\nSHOP_PASSWORD=password-0\n"
 IN_ENV_FILE: Final = "SHOP_USER=user-env\nSHOP_PASSWORD=password-env\nSHOP_KEY=key-env\n"
-
-
 LOADING: Final = "from app import Settings; Settings()"
 FORKING: Final = """
 import os, sys, threading
@@ -72,12 +70,7 @@ class Seen(NamedTuple):
 
 def start_in_production(world: World, fault: Fault | Interruption) -> Seen:
     """Load where `.env` doesn't count, though there is one."""
-    world.env_file(IN_ENV_FILE)
-    if isinstance(fault, Interruption):
-        return _interrupted(world, fault, LOADING)
-    fault.before(world)
-    world.begin(fault)
-    return _loaded(world, "10 s")
+    return _started(world, fault, "10 s")
 
 
 def start_with_a_store(world: World, fault: Fault | Interruption) -> Seen:
@@ -114,12 +107,7 @@ def start_with_a_store(world: World, fault: Fault | Interruption) -> Seen:
 def start_in_development(world: World, fault: Fault | Interruption) -> Seen:
     """Load where `.env` stands in for the vault."""
     world.patch.setenv("VAULTCONFIG_ENVIRONMENT", "development")
-    world.env_file(IN_ENV_FILE)
-    if isinstance(fault, Interruption):
-        return _interrupted(world, fault, LOADING)
-    fault.before(world)
-    world.begin(fault)
-    return _loaded(world, "2 s")
+    return _started(world, fault, "2 s")
 
 
 def running(world: World, fault: Fault | Interruption) -> Seen:
@@ -137,7 +125,7 @@ def running(world: World, fault: Fault | Interruption) -> Seen:
         world.begin(fault)
         for later in filter(None, (1.0, fault.lasts)):
             before = live._refresher.attempts
-            world.clock.seconds += (live.health().next_refresh or 0.0) + later
+            world.clock.advance((live.health().next_refresh or 0.0) + later)
             assert live._worker is not None
             live._worker.wake()
             assert live.current is not None  # no read waits
@@ -161,9 +149,9 @@ def running(world: World, fault: Fault | Interruption) -> Seen:
 def render_over_a_file(world: World, fault: Fault | Interruption) -> Seen:
     """Render into a `.env` that has other lines, too."""
     file = world.env_file(OLD_FILE)
-    project = Project(world.directory, dict(os.environ))
+    project = Project(world.directory, {})
     if isinstance(fault, Interruption):
-        seen = _interrupted(world, fault, None)
+        seen = _interrupted(world, fault)
         assert (file.read_text(), project.names()) == (OLD_FILE, [".env", "app.py"])
         return Seen(f"file untouched, {seen.outcome}")
     assert _rendered(world, "-o", "-").code == 0  # what is imported late is there by now
@@ -197,7 +185,7 @@ def _rendered(world: World, *options: str) -> Ended:
 
 
 def _interrupted(
-    world: World, interruption: Interruption, program: str | None, *, reads_before: int = 0
+    world: World, interruption: Interruption, program: str | None = None, *, reads_before: int = 0
 ) -> Seen:
     """Run *program*, or else the command, in a process of its own, and interrupt a request.
 
@@ -239,7 +227,12 @@ def _interrupted(
     return Seen("ends by the signal, at once")
 
 
-def _loaded(world: World, usual: str) -> Seen:
+def _started(world: World, fault: Fault | Interruption, usual: str) -> Seen:
+    world.env_file(IN_ENV_FILE)
+    if isinstance(fault, Interruption):
+        return _interrupted(world, fault, LOADING)
+    fault.before(world)
+    world.begin(fault)
     with warnings_of_ours() as warnings:
         result = world.timed(Settings)
     if isinstance(result, UnresolvedSettingsError):

@@ -35,7 +35,7 @@ def _wall_clock(seconds: float) -> Fault:
 
 
 def _sleep(world: World) -> None:
-    world.clock.seconds += 8 * 3600.0
+    world.clock.advance(8 * 3600.0)
 
 
 def _client_credentials(world: World) -> None:
