@@ -74,6 +74,7 @@ ANSWERS: Final[Mapping[str, Fault]] = {
     "a proxy's page with 200": always(_html(200), "not a JSON object"),
     "a proxy's page with 401": always(_html(401), "something between us and the vault"),
     "a proxy's page with 403": always(_html(403), "something between us and the vault"),
+    "a proxy's page with 404": always(_html(404), "something between us and the vault"),
     "a proxy's page with 502": always(_html(502), "status 502"),
     "gzip bomb": always(
         Reply(body=gzip.compress(bytes(16 * MIB), 1), headers={"Content-Encoding": "gzip"}),

@@ -51,6 +51,16 @@ def _tokens_expire(world: World) -> None:
     world.vault.stillborn = 0 if world.vault.issued else 1
 
 
+def _issuer(reply: Reply, told: str) -> Fault:
+    """Have the token end, and *reply* come in the place of the next one."""
+
+    def begins(world: World) -> None:
+        world.vault.tokens.clear()
+        world.vault.issues = reply
+
+    return Fault(begins, told, before=_client_credentials)
+
+
 def _token_file(world: World) -> None:
     world.patch.delenv("SCAIVAULT_TOKEN")
     world.patch.setenv("VAULTCONFIG_TOKEN_FILE", str(world.token_file))
@@ -157,5 +167,9 @@ SURROUNDINGS: Final[Mapping[str, Fault | Interruption]] = {
         _lose_redis_in_mid_lease, "the store can't be used", before=_on_redis
     ),
     "access token expires (client credentials)": Fault(_tokens_expire, before=_client_credentials),
+    "token endpoint rejects the client": _issuer(
+        Reply(401, {"error": "invalid_client"}), "invalid_client"
+    ),
+    "token endpoint is unavailable": _issuer(Reply(503), "status 503"),
     "token file rotated": Fault(_token_rotates, before=_token_file),
 }

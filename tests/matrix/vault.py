@@ -20,6 +20,7 @@ class MatrixVault(ScriptedVault):
         tokens: Those that it accepts.
         keeps: Whether a connection may be used again.
         issued: How many tokens it has issued.
+        issues: Answers requests for tokens, in the place of a token.
         stillborn: How many of the next ones will have ended before they are used.
     """
 
@@ -31,9 +32,12 @@ class MatrixVault(ScriptedVault):
         self.stillborn = 0
         self.respond = self.answer
         self.issued = 0
+        self.issues: Reply | None = None
 
     def answer(self, asked: Asked) -> Reply:
         """Answer as a vault that is well does."""
+        if asked.target == "/token" and self.issues:
+            return self.issues
         if asked.target == "/token":
             self.issued += 1
             token = f"token-{self.issued}"
