@@ -12,19 +12,10 @@ from typing import Final
 from tests.client.scripted import Asked, Reply, envelope
 from tests.matrix.fault import Fault, always, instead
 from tests.matrix.world import World
+from vaultconfig.devserver.answers import STATUS
 
 PAUSE: Final = 2  # seconds of a Retry-After that is waited for
 MIB: Final = 1 << 20
-CODES_401: Final = ("authentication_required", "token_expired", "token_invalid", "token_revoked")
-CODES_403: Final = (
-    "access_denied",
-    "insufficient_scope",
-    "mfa_required",
-    "ip_not_allowed",
-    "time_window_violation",
-    "tenant_access_denied",
-    "forbidden",
-)
 
 
 def _html(status: int) -> Reply:
@@ -92,8 +83,8 @@ ANSWERS: Final[Mapping[str, Fault]] = {
     "swapped paths, which fields tell": instead(
         lambda world, asked: _swapped(world, asked, named=False), "has no field"
     ),
-    **{f"401 {code}": _rejected(401, code) for code in CODES_401},
-    **{f"403 {code}": _of_one_secret(code) for code in CODES_403},
+    **{f"401 {code}": _rejected(401, code) for code, status in STATUS.items() if status == 401},
+    **{f"403 {code}": _of_one_secret(code) for code, status in STATUS.items() if status == 403},
     "403 on the whole batch": _rejected(403, "insufficient_scope"),
     "404 secret_not_found": _of_one_secret("secret_not_found", "there is no secret at shop/mail"),
     "404 tenant_not_found": _rejected(404, "tenant_not_found"),
