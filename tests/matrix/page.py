@@ -36,12 +36,13 @@ combinations make no sense: they have a dash, and the reason once.
 
 - **start in production**: `Settings()` or `LiveSettings.start()`, with a `.env` that does not
   count there.
-- **start with a store**: the same, where the store holds what another process read more than a
-  ttl ago.
-- **start in development**: the same, with a `.env` that stands in for the vault.
-- **running**: a refresh of live settings comes due, and there are new values. No read waits for it.
-  The next try is the first of a backoff, which grows to two minutes.
-- **render over a file**: `vaultconfig render` over a `.env` that has other lines, too.
+- **start with a store**: the same, where [the store](store.md) holds what another process read more
+  than a ttl ago.
+- **start in development**: the same, with a `.env` that [stands in for the vault](development.md).
+- **running**: a refresh of [live settings](live-settings.md) comes due, and there are new values.
+  No read waits for it. The next try is the first of a backoff, which grows to two minutes.
+- **render over a file**: `vaultconfig render` over a `.env` that has other lines, too;
+  [Command line](command-line.md) has the exit codes.
 
 *At once* means that no request was repeated; *the pause* is that of `Retry-After`. 10 s is the
 default deadline, 2 s that of development, and of the one attempt where the store can serve

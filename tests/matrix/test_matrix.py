@@ -48,6 +48,7 @@ def test_cell(world: World, fault: str, situation: str) -> None:
     seen = SITUATIONS[situation](world, FAULTS[fault])
     assert seen.outcome == ROWS[fault][situation]
     if seen.told is not None:
+        assert not re.search(r"CANARY|(user|password|key)-(\d|env)", seen.told)
         # The last try may come to an end of its own, with the deadline.
         assert re.search(f"{FAULTS[fault].told}|in time", seen.told)
 
