@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.client.scripted import Asked
 from tests.matrix.world import World
@@ -41,6 +41,20 @@ class Interruption:
     """
 
     number: signal.Signals | None = None
+
+
+@dataclass(frozen=True)
+class Succession:
+    """Something that happens to the process that follows the vault for all who share a store.
+
+    Attributes:
+        number: The signal that it gets.
+    """
+
+    number: signal.Signals
+
+
+Trouble: TypeAlias = Fault | Interruption | Succession
 
 
 def instead(reply: Callable[[World, Asked], Any], told: str = "", **more: Any) -> Fault:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.matrix.answers import ANSWERS
-from tests.matrix.fault import Fault, Interruption
+from tests.matrix.fault import Trouble
 from tests.matrix.network import NETWORK
 from tests.matrix.surroundings import SURROUNDINGS
 
-FAULTS: Final[Mapping[str, Fault | Interruption]] = {**NETWORK, **ANSWERS, **SURROUNDINGS}
+FAULTS: Final[Mapping[str, Trouble]] = {**NETWORK, **ANSWERS, **SURROUNDINGS}

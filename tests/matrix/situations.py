@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,13 +14,15 @@ from typing import Any, Final, NamedTuple
 from pydantic import SecretStr
 
 from tests.cli.conftest import Ended, Project
-from tests.client.scripted import Asked
+from tests.client.scripted import TOKEN, Asked
 from tests.live.rig import LONG, eventually
 from tests.matrix.answers import PAUSE
 from tests.matrix.app import Settings
-from tests.matrix.fault import Fault, Interruption
+from tests.matrix.fault import Interruption, Succession, Trouble
 from tests.matrix.world import World, warnings_of_ours
+from tests.store.fleet import all_see, fleet, leader, start
 from vaultconfig import LiveSettings
+from vaultconfig.devserver import DevServer
 from vaultconfig.errors import UnresolvedSettingsError
 from vaultconfig.live.refresher import Seams
 from vaultconfig.vaults.shared import close_vaults
@@ -68,12 +71,12 @@ class Seen(NamedTuple):
     told: str | None = None
 
 
-def start_in_production(world: World, fault: Fault | Interruption) -> Seen:
+def start_in_production(world: World, fault: Trouble) -> Seen:
     """Load where `.env` doesn't count, though there is one."""
     return _started(world, fault, "10 s")
 
 
-def start_with_a_store(world: World, fault: Fault | Interruption) -> Seen:
+def start_with_a_store(world: World, fault: Trouble) -> Seen:
     """Load what another process has stored more than a ttl ago; there are new values."""
     world.env_file(IN_ENV_FILE)
     world.use_store()
@@ -104,14 +107,16 @@ def start_with_a_store(world: World, fault: Fault | Interruption) -> Seen:
     return Seen(f"starts{warned}, {world.when('10 s')}", next(iter(about), None))
 
 
-def start_in_development(world: World, fault: Fault | Interruption) -> Seen:
+def start_in_development(world: World, fault: Trouble) -> Seen:
     """Load where `.env` stands in for the vault."""
     world.patch.setenv("VAULTCONFIG_ENVIRONMENT", "development")
     return _started(world, fault, "2 s")
 
 
-def running(world: World, fault: Fault | Interruption) -> Seen:
+def running(world: World, fault: Trouble) -> Seen:
     """Let live settings refresh in the background, when that is due; there are new values."""
+    if isinstance(fault, Succession):
+        return _succeeded(world, fault)
     if isinstance(fault, Interruption):
         world.patch.setenv("VAULTCONFIG_TTL", "0.2")
         return _interrupted(world, fault, RUNNING, reads_before=1)
@@ -146,7 +151,7 @@ def running(world: World, fault: Fault | Interruption) -> Seen:
     return Seen(f"{kept}, `{health.state}`, next try {when}", health.last_error or "")
 
 
-def render_over_a_file(world: World, fault: Fault | Interruption) -> Seen:
+def render_over_a_file(world: World, fault: Trouble) -> Seen:
     """Render into a `.env` that has other lines, too."""
     file = world.env_file(OLD_FILE)
     project = Project(world.directory, {})
@@ -171,7 +176,7 @@ def render_over_a_file(world: World, fault: Fault | Interruption) -> Seen:
     return Seen(f"file updated, {world.when('10 s')}")
 
 
-SITUATIONS: Final[Mapping[str, Callable[[World, Fault | Interruption], Seen]]] = {
+SITUATIONS: Final[Mapping[str, Callable[[World, Trouble], Seen]]] = {
     "start in production": start_in_production,
     "start with a store": start_with_a_store,
     "start in development": start_in_development,
@@ -227,7 +232,32 @@ def _interrupted(
     return Seen("ends by the signal, at once")
 
 
-def _started(world: World, fault: Fault | Interruption, usual: str) -> Seen:
+def _succeeded(world: World, succession: Succession) -> Seen:
+    """Let one of three processes that share a store be lost while it polls, and rotate then.
+
+    There everything is over several times as fast as by default.
+    """
+    world.use_store()
+    with DevServer(token=TOKEN) as vault, fleet() as processes:
+        vault.put("app/api", {"key": "k1"})
+        vault.put("app/db", {"port": 1})
+        world.connect_to(vault.url)
+        made = processes.fork(3, dict(os.environ))
+        gate = vault.hold("/v1/subscriptions/*/poll")
+        start(made)
+        gate.wait_until_asked(timeout=LONG)
+        lost = leader(made)
+        lost.send(succession.number)
+        gate.release()
+        vault.rotate("app/api", {"key": "k2"})
+        all_see([process for process in made if process is not lost], "k2")
+        if succession.number == signal.SIGSTOP:
+            lost.send(signal.SIGCONT)
+            all_see([lost], "k2")
+    return Seen("new settings in all other processes, within 12 s")
+
+
+def _started(world: World, fault: Trouble, usual: str) -> Seen:
     world.env_file(IN_ENV_FILE)
     if isinstance(fault, Interruption):
         return _interrupted(world, fault, LOADING)

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Final
 
 from tests.client.scripted import Asked, Reply
-from tests.matrix.fault import Fault, Interruption, instead
+from tests.matrix.fault import Fault, Interruption, Succession, Trouble, instead
 from tests.matrix.world import World
 from tests.valkey import Valkey
 
@@ -147,7 +147,7 @@ def _lose_redis_in_mid_lease(world: World, asked: Asked) -> Reply:
     return world.vault.answer(asked)
 
 
-SURROUNDINGS: Final[Mapping[str, Fault | Interruption]] = {
+SURROUNDINGS: Final[Mapping[str, Trouble]] = {
     "an older version": Fault(_older, "a replica may lag", before=_two_versions_later),
     "an older version for a whole ttl": Fault(_older, before=_two_versions_later, lasts=300.0),
     "wall clock a day ahead": _wall_clock(86_400.0),
@@ -166,6 +166,8 @@ SURROUNDINGS: Final[Mapping[str, Fault | Interruption]] = {
     "Redis lost in mid-lease": instead(
         _lose_redis_in_mid_lease, "the store can't be used", before=_on_redis
     ),
+    "leader killed": Succession(signal.SIGKILL),
+    "leader stopped": Succession(signal.SIGSTOP),
     "access token expires (client credentials)": Fault(_tokens_expire, before=_client_credentials),
     "token endpoint rejects the client": _issuer(
         Reply(401, {"error": "invalid_client"}), "invalid_client"
