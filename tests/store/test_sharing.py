@@ -139,6 +139,19 @@ class TestOutage:
         assert read(hosts.host(), *wanted) == first
         assert "serving 31 secret(s) read up to 86399 s ago" in caplog.text
 
+    def test_what_is_not_due_is_not_stale(self, hosts: Hosts, caplog: Any) -> None:
+        """Beside what is: only that was served for want of the vault, and the log says why."""
+        read(hosts.host(), "db#key")
+        hosts.clock.advance(TTL)
+        hosts.vault.put("late", {"key": "late"})
+        read(hosts.host(), "late#key")
+        hosts.vault.stop()
+        lifetimes = {DB: Lifetime(TTL, DAY), SecretKey("late"): Lifetime(TTL, DAY)}
+        found = hosts.host().read(lifetimes, deadline=5.0)
+        assert isinstance(found[DB].outage, VaultUnavailableError)
+        assert found[SecretKey("late")].outage is None
+        assert "serving 1 secret(s) read up to 300 s ago: " in caplog.text
+
     def test_past_max_stale_it_does_not(self, hosts: Hosts, caplog: Any) -> None:
         """The age limit is enforced when it is read; the log says why it is ignored."""
         read(hosts.host(), "db#key")

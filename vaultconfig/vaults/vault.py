@@ -365,18 +365,21 @@ class Vault:
         failure: VaultConfigError | None,
     ) -> None:
         """Serve what the vault can't give right now from the cache, if young enough."""
-        oldest, served = 0.0, 0
+        now, oldest, served = self.cache.clock(), 0.0, 0
         for key, life in lifetimes.items():
             outage = readings[key].answer if key in readings else failure
             if outage is None or isinstance(outage, VaultUnavailableError):
                 held = self.cache.get(key, max_age=life.max_stale)
-                if held is not None:
+                if held is not None and life.is_kept_by(held, now):  # the store brought it
+                    readings[key] = held
+                elif held is not None:
                     readings[key] = held._replace(outage=outage)
-                    oldest, served = max(oldest, self.cache.clock() - held.read_at), served + 1
+                    oldest, served = max(oldest, now - held.read_at), served + 1
         if served:
             say(
                 logging.WARNING,
-                "the vault is unavailable: serving %d secret(s) read up to %.0f s ago",
+                "the vault is unavailable: serving %d secret(s) read up to %.0f s ago%s",
                 served,
                 oldest,
+                "" if failure is None else f": {failure}",
             )
