@@ -20,7 +20,7 @@ from vaultconfig.connection.connection import Connection
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, VaultUnavailableError
 from vaultconfig.secret import SecretKey
-from vaultconfig.vaults import shared as vaults_module
+from vaultconfig.source import asking
 from vaultconfig.vaults.shared import connect
 from vaultconfig.vaults.vault import Vault
 
@@ -53,7 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     def vault_for(connection: Connection) -> Vault:
         return made.setdefault(connection, Vault(connection, connect=connect, clock=clock))
 
-    monkeypatch.setattr(vaults_module, "vault_for", vault_for)
+    monkeypatch.setattr(asking, "vault_for", vault_for)
     yield clock
     for vault in made.values():
         vault.close()
