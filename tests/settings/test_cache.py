@@ -21,6 +21,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, VaultUnavailableError
 from vaultconfig.secret import SecretKey
 from vaultconfig.source import asking
+from vaultconfig.vaults import shared
 from vaultconfig.vaults.shared import connect
 from vaultconfig.vaults.vault import Vault
 
@@ -389,7 +390,7 @@ def test_a_forked_child_makes_its_own(app: DevServer, tmp_path: Path) -> None:
     assert Settings().token == "first"
     app.put("app", {"token": "second"})
     file = tmp_path / "told"
-    (vault,) = vaults_module._vaults.values()
+    (vault,) = shared._vaults.values()
     with vault.cache._tidying:  # as if another thread were just in there
         child = multiprocessing.get_context("fork").Process(target=load_in_child, args=[str(file)])
         child.start()
@@ -404,7 +405,7 @@ def test_a_forked_child_makes_its_own(app: DevServer, tmp_path: Path) -> None:
 def test_nothing_prints_what_the_cache_holds(app: DevServer) -> None:
     """Vault, cache and answers print no value."""
     Settings()
-    (vault,) = vaults_module._vaults.values()
+    (vault,) = shared._vaults.values()
     held = vault.cache.get(SecretKey("app"), max_age=300)
     resolved = vault.resolve([VaultRef("vault:app#token")], deadline=1)
     assert "first" not in f"{vault!r} {vault.cache!r} {held!r} {resolved!r}"

@@ -19,6 +19,17 @@ _NEEDED: Final = ("vaultconfig.client", "certifi", "encodings.idna")
 """What is imported for the first request; the last two by httpx and by Python itself, late."""
 
 
+def resolve(
+    connection: Connection, references: Collection[VaultRef], deadline: float
+) -> Mapping[VaultRef, Resolved | VaultConfigError]:
+    """Resolve *references* with the vault of *connection*.
+
+    Raises:
+        VaultConfigError: See `Vault.resolve`.
+    """
+    return vault_for(connection).resolve(references, deadline=deadline)
+
+
 def vault_for(connection: Connection, *, clock: Callable[[], float] = now) -> Vault:
     """Return the one `Vault` that this process has for *connection*.
 
