@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from vaultconfig.connection.connection import DEADLINE, SET_CREDENTIALS, Connection
-from vaultconfig.errors import ConfigurationError, MissingExtraError
+from vaultconfig.errors import ConfigurationError, MissingExtraError, VaultConfigError
 from vaultconfig.forks import import_undisturbed, in_forked_child
+from vaultconfig.references import Resolved, VaultRef
 from vaultconfig.vaults.cache import now
 from vaultconfig.vaults.vault import Vault
 
