@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -33,6 +34,31 @@ def test_stop_waits_for_no_request(connect) -> None:
             server.stop()
             assert time.monotonic() - stopping < AT_ONCE
             assert all(isinstance(one.exception(), httpx.RemoteProtocolError) for one in held)
+
+
+def test_a_fleet_connects_at_once() -> None:
+    """All connections wait their turn while the server is busy; the system drops none of them."""
+    is_busy, may_go_on = threading.Event(), threading.Event()
+
+    def busy_clock() -> float:
+        is_busy.set()
+        assert may_go_on.wait(60)
+        return time.time()
+
+    with DevServer(clock=busy_clock) as server, ExitStack() as connections:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+
+        def connect() -> socket.socket:
+            made = socket.create_connection((host, int(port)), timeout=10)
+            return connections.enter_context(made)
+
+        connect().sendall(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert is_busy.wait(60)
+        try:
+            for _ in range(300):
+                connect()
+        finally:
+            may_go_on.set()
 
 
 @pytest.mark.parametrize("fault", [{"delay": 60}, {"drip": 60}])

@@ -29,6 +29,8 @@ from vaultconfig.errors import ConfigurationError
 _LOGGER = logging.getLogger("vaultconfig.devserver")
 _LOGGER.setLevel(logging.ERROR)  # uvicorn warns of each malformed request
 
+_BACKLOG = 2048  # connections that wait to be accepted: those of a fleet that starts at once
+
 
 class _Connection(H11Protocol):
     """A connection that lets the application close it, and leaves uvicorn's logs alone."""
@@ -95,6 +97,7 @@ class Listener:
                 config=config, server_state=state, app_state={"on_loopback": on_loopback}
             ),
             sock=self._socket,
+            backlog=_BACKLOG,  # else asyncio makes it 100
         )
         self._running.set_result((loop, ended))
         await ended.wait()
@@ -125,7 +128,7 @@ async def _end(state: ServerState) -> None:
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family, backlog=128)
+        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         # Connections inherit it; without it the kernel holds each body back for 40 ms.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as exc:
