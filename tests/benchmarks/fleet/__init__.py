@@ -1,0 +1,1 @@
+"""Many processes at one vault with the documented limits: ``python -m tests.benchmarks.fleet``."""

@@ -1,0 +1,67 @@
+"""Measures a fleet, and prints a table; it takes six minutes.
+
+Words choose among the runs. Without any, what came of them is written into docs/fleet.md, its
+picture, and docs/fleet.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Collection
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+from tests.benchmarks.fleet import phases, simulated
+from tests.benchmarks.fleet.phases import Measured
+from tests.benchmarks.fleet.picture import svg_of
+from tests.benchmarks.fleet.report import COLUMNS, NUMBERS, PAGE, PICTURE, lines_of, page_with
+
+SEEDS: Final = range(25)
+
+RUNS: Final[dict[str, Callable[[], Measured]]] = {
+    "host-none": partial(phases.one_host, "none"),
+    "host-file": partial(phases.one_host, "file"),
+    "fleet-none": partial(phases.two_minutes, "none"),
+    "fleet-redis": partial(phases.two_minutes, "redis"),
+    "gunicorn-redis": partial(phases.preloaded, "redis"),
+    "drift-none": lambda: Measured({"peak to mean": [*map(simulated.peak_to_mean, SEEDS)]}),
+    "outage-none": lambda: Measured({"outage": [*map(simulated.asked_in_an_outage, SEEDS)]}),
+}
+"""By name, which ends with the store."""
+
+
+def measured(chosen: Collection[str]) -> dict[str, Any]:
+    """Make the runs whose name has one of the words *chosen*; all if there are none."""
+    numbers: dict[str, Any] = {
+        "date": date.today().isoformat(),
+        "machine": f"{os.cpu_count()} cores with Python {platform.python_version()}",
+        **{column: {} for column in COLUMNS},
+        "courses": {},
+    }
+    for name, run in RUNS.items():
+        if chosen and not any(word in name for word in chosen):
+            continue
+        sys.stderr.write(f"{name} …\n")
+        column, result = "without" if name.endswith("none") else "with", run()
+        for row, values in result.rows.items():
+            numbers[column][row] = [None if each is None else round(each, 2) for each in values]
+        if result.course is not None:
+            numbers["courses"][column] = result.course
+    return numbers
+
+
+def main(chosen: Collection[str]) -> None:
+    numbers = measured(chosen)
+    sys.stdout.write("\n".join([*lines_of(numbers), ""]))
+    if not chosen:
+        NUMBERS.write_text(json.dumps(numbers, separators=(",", ":")) + "\n", encoding="utf-8")
+        PICTURE.write_text(svg_of(numbers["courses"]), encoding="utf-8")
+        PAGE.write_text(page_with(numbers, PAGE.read_text("utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,100 @@
+"""A fleet of hosts from outside: starts them at once, and hears when each is up or has changed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Self
+
+READY_WITHIN: Final = 60.0  # seconds
+
+
+class Said(NamedTuple):
+    """A line of a host: see `hosts`."""
+
+    word: str
+    process: int
+    at: float
+    number: int
+
+
+class Fleet:
+    """So many *hosts*, each a process, which wait in front of their start until told to go.
+
+    Args:
+        hosts: How many.
+        environment: Variables of their processes.
+    """
+
+    def __init__(self, hosts: int, environment: Mapping[str, str]) -> None:
+        self.size = hosts
+        self.environment = environment
+        self._killed: set[int] = set()
+        self._said: list[Said] = []
+        self._news = threading.Condition()
+
+    def __enter__(self) -> Self:
+        end, self._end = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.fleet.hosts", str(self.size), str(end)],
+            env={**os.environ, **self.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[end],
+        )
+        os.close(end)
+        self._listening = threading.Thread(target=self._listen)
+        self._listening.start()
+        if self.wait("ready", 0, within=READY_WITHIN) is None:
+            self.__exit__()
+            raise RuntimeError(f"{self.size} hosts were not forked within {READY_WITHIN:g} s")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._end)
+        self.go()
+        self._process.wait()
+        self._listening.join()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def go(self) -> float:
+        """Have all start at once, and return the time, in Unix seconds."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        return time.time()
+
+    def kill(self, process: int) -> None:
+        """Kill a host, which is waited for no longer."""
+        self._killed.add(process)
+        os.kill(process, signal.SIGKILL)
+
+    def when(self, word: str, number: int) -> dict[int, float]:
+        """Return when each host that lives has first said *word* with *number* or a higher one."""
+        with self._news:
+            said = [s for s in self._said if s.word == word and s.number >= number]
+        return {s.process: s.at for s in reversed(said) if s.process not in self._killed}
+
+    def wait(self, word: str, number: int, *, within: float) -> float | None:
+        """Return when the last host has said it, as `when`; None if not all do *within* seconds."""
+        with self._news:
+            if self._news.wait_for(lambda: len(self.when(word, number)) == self._living, within):
+                return max(self.when(word, number).values())
+        return None
+
+    @property
+    def _living(self) -> int:
+        return self.size - len(self._killed)
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            word, process, at, number = line.decode().split()
+            with self._news:
+                self._said.append(Said(word, int(process), float(at), int(number)))
+                self._news.notify_all()

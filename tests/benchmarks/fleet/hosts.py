@@ -1,0 +1,91 @@
+"""The hosts of a fleet: processes forked from one that has imported what they need.
+
+Run by `Fleet`, with the number of hosts and the pipe whose end tells them to leave; the end of
+standard input tells them to start. Lines on standard output: a word (``ready``, ``failed``, ``up``,
+or the path of a secret that has changed), the process, the time in Unix seconds, and the number of
+the attempt, or of the version.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import os
+import select
+import sys
+import time
+from typing import Any, Final, NoReturn
+
+from tests.benchmarks.subjects import vault_class
+from vaultconfig import Change, LiveSettings
+from vaultconfig.errors import VaultConfigError
+from vaultconfig.vaults.shared import close_vaults
+
+SECRETS: Final = 30
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0
+"""Seconds until a host that failed to start is started again, doubling: those of Kubernetes."""
+
+live: LiveSettings[Any] = LiveSettings(vault_class(SECRETS, paths=SECRETS))
+
+
+def say(word: str, number: int) -> None:
+    os.write(1, f"{word} {os.getpid()} {time.time():.4f} {number}\n".encode())  # one step
+
+
+def tell(change: Change[Any]) -> None:
+    for path, version in change.versions.items():
+        say(path, version)
+
+
+def run_host(end: int) -> NoReturn:
+    """Start once told to, again and again until that succeeds; stay until told to leave."""
+    live.on_change(tell)
+    say("ready", 0)
+    os.read(0, 1)
+    attempt, pause = 1, FIRST_PAUSE
+    while not _has_started():
+        say("failed", attempt)
+        if select.select([end], [], [], pause)[0]:
+            os._exit(0)
+        attempt, pause = attempt + 1, min(2 * pause, LONGEST_PAUSE)
+    say("up", attempt)
+    os.read(end, 1)
+    os._exit(0)
+
+
+def _has_started() -> bool:
+    try:
+        live.start()
+    except VaultConfigError:
+        return False
+    return True
+
+
+def warm_up() -> None:
+    """Import and build what a first load needs: real hosts have processors of their own for that.
+
+    The store stays empty.
+    """
+    store = os.environ.pop("VAULTCONFIG_STORE", "")
+    live.settings_cls()
+    close_vaults()
+    if store:
+        os.environ["VAULTCONFIG_STORE"] = store
+        for module in ("cryptography.hazmat.primitives.ciphers.aead", "redis"):
+            importlib.import_module(module)
+
+
+def main(count: int, end: int) -> None:
+    logging.disable()  # two hundred hosts would say the same
+    warm_up()
+    gc.freeze()  # else the first collection in each host copies all that they share
+    for _ in range(count):
+        if os.fork() == 0:
+            run_host(end)
+    for _ in range(count):
+        os.wait()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
