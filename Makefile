@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix check coverage bench house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix check coverage bench bench-fleet house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -54,6 +54,11 @@ coverage: $(VENV)/package
 
 bench: $(VENV)/package
 	$(BIN)/python -m tests.benchmarks
+
+# Hundreds of processes, which take six minutes and 4 GB; ARGS chooses among the runs, without any
+# the numbers in docs/fleet.md and its picture are written anew.
+bench-fleet: $(VENV)/package
+	$(BIN)/python -m tests.benchmarks.fleet $(ARGS)
 
 # How the house looks before and after; revisions of git in ARGS, "." for the working tree.
 house: $(VENV)/dependencies

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.benchmarks.fleet.fleet import Fleet
 from tests.benchmarks.fleet.hosts import SECRETS
@@ -44,10 +44,10 @@ class Measured(NamedTuple):
 
 
 @contextmanager
-def fleet_of(hosts: int, store: Store) -> Iterator[tuple[DevServer, Fleet]]:
+def fleet_of(hosts: int, store: Store, **options: Any) -> Iterator[tuple[DevServer, Fleet]]:
     """Have *hosts* with an empty store wait for their start, and a vault with its usual limits."""
     with (
-        vault_with(SECRETS, paths=SECRETS, limits=DOCUMENTED_LIMITS) as vault,
+        vault_with(SECRETS, paths=SECRETS, limits=DOCUMENTED_LIMITS, **options) as vault,
         shared(store) as environment,
         Fleet(hosts, environment) as fleet,
     ):
@@ -55,8 +55,8 @@ def fleet_of(hosts: int, store: Store) -> Iterator[tuple[DevServer, Fleet]]:
 
 
 def one_host(store: Store) -> Measured:
-    """Start 16 processes at once."""
-    with fleet_of(WORKERS, store) as (vault, fleet):
+    """Start 16 processes at once, which only load."""
+    with fleet_of(WORKERS, store, subscriptions=False) as (vault, fleet):
         began = fleet.go()
         assert fleet.wait("up", 1, within=UP_WITHIN)
         return Measured({"batches of one host": [reads_since(vault, began)]})

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Final, TypeAlias
 
-WIDTH, HEIGHT, LEFT, TOP, BETWEEN = 760, 120, 50, 44, 72  # pixels; the height is that of a panel
+WIDTH, HEIGHT, LEFT, TOP, BETWEEN = 760, 120, 60, 48, 76  # pixels; the height is that of a panel
 SECOND: Final = 5  # pixels
 ROTATIONS: Final = (40, 70, 100)  # seconds
 FOREGROUND, BACKGROUND, DIM = "#d8dee9", "#1e2430", "#4c566a"  # as in the other pictures
@@ -34,7 +34,7 @@ def svg_of(courses: Courses) -> str:
     """Return a panel for each column, one above the other, on one logarithmic scale."""
     most = max(max(courses[column]) for column in PANELS)
     decades = max(1, math.ceil(math.log10(most or 1)))
-    height = TOP + len(PANELS) * (HEIGHT + BETWEEN) - 4
+    height = TOP + len(PANELS) * (HEIGHT + BETWEEN) - 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
         f' viewBox="0 0 {WIDTH} {height}" role="img">',
@@ -59,8 +59,7 @@ def _panel(
         yield _line(LEFT, y, end, y)
         yield _text(LEFT - 8, y + 4, f"{10**decade:,}", "end")
     for second in range(0, len(course) + 1, 10):
-        yield _text(LEFT + second * SECOND, bottom + 16, f"{second}", "middle")
-    yield _text(end + 8, bottom + 16, "s")
+        yield _text(LEFT + second * SECOND, bottom + 16, f"{second} s", "middle")
     for second in ROTATIONS:
         x = LEFT + second * SECOND
         yield _line(x, top, x, bottom)

@@ -78,7 +78,9 @@ def _cells(numbers: Numbers) -> Iterable[tuple[str, ...]]:
 
 
 def _median(measures: Sequence[float | None]) -> float:
-    return statistics.median(math.inf if each is None else each for each in measures)
+    """Return it; infinity where it did not happen in time once."""
+    known = [each for each in measures if each is not None]
+    return statistics.median(known) if len(known) == len(measures) else math.inf
 
 
 def _shown(value: float) -> str:

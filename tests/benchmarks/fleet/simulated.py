@@ -22,7 +22,7 @@ _KEY: Final = SecretKey("app/db")  # those of one host are read in one batch, at
 def started(random: Random) -> Schedule:
     """Return the schedule of a host that has started at 0."""
     schedule = Schedule(random.random)
-    schedule.track({_KEY: Lifetime(TTL, math.inf)}, {_KEY: 0.0}, 0.0)
+    schedule.track({_KEY: Lifetime(TTL, math.inf)}, {_KEY: 0.0}, 0.0, absent=())
     return schedule
 
 
@@ -36,7 +36,7 @@ def peak_to_mean(seed: int) -> float:
         schedule = started(random)
         while (now := schedule.next_at()) < TTL * TTLS:
             minutes[int(now // 60)] += 1
-            schedule.succeeded([_KEY], now, absent=())
+            schedule.succeeded({_KEY: now}, now, absent=())
     return max(minutes.values()) / (minutes.total() / (TTL * TTLS / 60))
 
 
