@@ -1,4 +1,4 @@
-"""A fleet of hosts from outside: starts them at once, and hears when each is up or has changed."""
+"""A fleet of hosts from outside: starts them together, and hears when each is up or changes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ class Fleet:
     Args:
         hosts: How many.
         environment: Variables of their processes.
+        spread: Seconds over which they start.
     """
 
-    def __init__(self, hosts: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, hosts: int, environment: Mapping[str, str], *, spread: float) -> None:
         self.size = hosts
+        self._spread = spread
         self.environment = environment
         self._killed: set[int] = set()
         self._said: list[Said] = []
@@ -40,8 +42,9 @@ class Fleet:
 
     def __enter__(self) -> Self:
         end, self._end = os.pipe()
+        arguments = map(str, (self.size, self._spread, end))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.fleet.hosts", str(self.size), str(end)],
+            [sys.executable, "-m", "tests.benchmarks.fleet.hosts", *arguments],
             env={**os.environ, **self.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -64,7 +67,7 @@ class Fleet:
         self._process.stdout.close()
 
     def go(self) -> float:
-        """Have all start at once, and return the time, in Unix seconds."""
+        """Have all start, and return the time, in Unix seconds."""
         assert self._process.stdin
         self._process.stdin.close()
         return time.time()

@@ -1,20 +1,20 @@
 """The hosts of a fleet: processes forked from one that has imported what they need.
 
-Run by `Fleet`, with the number of hosts and the pipe whose end tells them to leave; the end of
-standard input tells them to start. Lines on standard output: a word (``ready``, ``failed``, ``up``,
-or the path of a secret that has changed), the process, the time in Unix seconds, and the number of
-the attempt, or of the version.
+Run by `Fleet`, with the number of hosts, the seconds over which their starts are spread, and the
+pipe whose end tells them to leave; the end of standard input tells them to start. Lines on
+standard output: a word (``ready``, ``failed``, ``up``, or the path of a secret that has changed),
+the process, the time in Unix seconds, and the number of the attempt, or of the version.
 """
 
 from __future__ import annotations
 
 import gc
-import importlib
 import logging
 import os
 import select
 import sys
 import time
+from random import random
 from typing import Any, Final, NoReturn
 
 from tests.benchmarks.subjects import vault_class
@@ -38,11 +38,12 @@ def tell(change: Change[Any]) -> None:
         say(path, version)
 
 
-def run_host(end: int) -> NoReturn:
+def run_host(spread: float, end: int) -> NoReturn:
     """Start once told to, again and again until that succeeds; stay until told to leave."""
     live.on_change(tell)
     say("ready", 0)
     os.read(0, 1)
+    time.sleep(spread * random())
     attempt, pause = 1, FIRST_PAUSE
     while not _has_started():
         say("failed", attempt)
@@ -63,29 +64,27 @@ def _has_started() -> bool:
 
 
 def warm_up() -> None:
-    """Import and build what a first load needs: real hosts have processors of their own for that.
+    """Import and build what a start needs: real hosts have processors of their own for that.
 
-    The store stays empty.
+    As another application, whose secrets in the store are none of the hosts'.
     """
-    store = os.environ.pop("VAULTCONFIG_STORE", "")
-    live.settings_cls()
-    close_vaults()
-    if store:
-        os.environ["VAULTCONFIG_STORE"] = store
-        for module in ("cryptography.hazmat.primitives.ciphers.aead", "redis"):
-            importlib.import_module(module)
+    application = os.environ.get("VAULTCONFIG_APPLICATION", "")
+    os.environ["VAULTCONFIG_APPLICATION"] = "warm-up"
+    with LiveSettings(live.settings_cls):
+        close_vaults()
+    os.environ["VAULTCONFIG_APPLICATION"] = application
 
 
-def main(count: int, end: int) -> None:
+def main(count: int, spread: float, end: int) -> None:
     logging.disable()  # two hundred hosts would say the same
     warm_up()
     gc.freeze()  # else the first collection in each host copies all that they share
     for _ in range(count):
         if os.fork() == 0:
-            run_host(end)
+            run_host(spread, end)
     for _ in range(count):
         os.wait()
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))

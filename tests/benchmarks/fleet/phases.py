@@ -29,6 +29,9 @@ UP_WITHIN: Final = 10.0  # seconds, and the default deadline
 STEADY: Final = 120.0  # seconds
 PATIENCE: Final = 20.0  # seconds
 DEATHS: Final = 3
+SPREAD: Final = 5.0  # seconds
+"""Over which 200 hosts start. They share two cores: at the very same moment, each would get a
+hundredth of one, and take a store for away that answers later than half a second."""
 
 
 class Measured(NamedTuple):
@@ -44,19 +47,21 @@ class Measured(NamedTuple):
 
 
 @contextmanager
-def fleet_of(hosts: int, store: Store, **options: Any) -> Iterator[tuple[DevServer, Fleet]]:
+def fleet_of(
+    hosts: int, store: Store, *, spread: float = SPREAD, **options: Any
+) -> Iterator[tuple[DevServer, Fleet]]:
     """Have *hosts* with an empty store wait for their start, and a vault with its usual limits."""
     with (
         vault_with(SECRETS, paths=SECRETS, limits=DOCUMENTED_LIMITS, **options) as vault,
         shared(store) as environment,
-        Fleet(hosts, environment) as fleet,
+        Fleet(hosts, environment, spread=spread) as fleet,
     ):
         yield vault, fleet
 
 
 def one_host(store: Store) -> Measured:
     """Start 16 processes at once, which only load."""
-    with fleet_of(WORKERS, store, subscriptions=False) as (vault, fleet):
+    with fleet_of(WORKERS, store, spread=0.0, subscriptions=False) as (vault, fleet):
         began = fleet.go()
         assert fleet.wait("up", 1, within=UP_WITHIN)
         return Measured({"batches of one host": [reads_since(vault, began)]})
