@@ -40,7 +40,7 @@ def test_a_picture_is_all_there_is(name: str) -> None:
 
 
 def test_there_is_no_other_picture() -> None:
-    """Each has a session that it is made from; test_fleet_page.py has the one that has not."""
+    """Each has a session that it is made from; test_fleet.py has the one that has not."""
     assert {file.stem for file in PICTURES.glob("*")} == {*SESSIONS, "fleet"}
 
 

@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 READY_WITHIN: Final = 60.0  # seconds
+_ROOT: Final = Path(__file__).parents[3]
 
 
 class Said(NamedTuple):
@@ -28,15 +30,21 @@ class Fleet:
 
     Args:
         hosts: How many.
-        environment: Variables of their processes.
+        environment: Variables of their processes, beside those of this one.
         spread: Seconds over which they start.
+
+    Attributes:
+        environment: All variables of their processes.
     """
 
     def __init__(self, hosts: int, environment: Mapping[str, str], *, spread: float) -> None:
         self.size = hosts
         self._spread = spread
-        self.environment = environment
+        # What stands first here stands first there: the installed package, or that of the checkout.
+        paths = os.pathsep.join(filter(None, [*sys.path, str(_ROOT)]))
+        self.environment = {**os.environ, **environment, "PYTHONPATH": paths}
         self._killed: set[int] = set()
+        self._is_over = False
         self._said: list[Said] = []
         self._news = threading.Condition()
 
@@ -45,7 +53,7 @@ class Fleet:
         arguments = map(str, (self.size, self._spread, end))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.fleet.hosts", *arguments],
-            env={**os.environ, **self.environment},
+            env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[end],
@@ -55,7 +63,7 @@ class Fleet:
         self._listening.start()
         if self.wait("ready", 0, within=READY_WITHIN) is None:
             self.__exit__()
-            raise RuntimeError(f"{self.size} hosts were not forked within {READY_WITHIN:g} s")
+            raise RuntimeError(f"the {self.size} hosts were not forked; what they say is above")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,9 +94,11 @@ class Fleet:
     def wait(self, word: str, number: int, *, within: float) -> float | None:
         """Return when the last host has said it, as `when`; None if not all do *within* seconds."""
         with self._news:
-            if self._news.wait_for(lambda: len(self.when(word, number)) == self._living, within):
-                return max(self.when(word, number).values())
-        return None
+            self._news.wait_for(
+                lambda: self._is_over or len(self.when(word, number)) == self._living, within
+            )
+            said = self.when(word, number)
+            return max(said.values()) if len(said) == self._living else None
 
     @property
     def _living(self) -> int:
@@ -101,3 +111,6 @@ class Fleet:
             with self._news:
                 self._said.append(Said(word, int(process), float(at), int(number)))
                 self._news.notify_all()
+        with self._news:
+            self._is_over = True
+            self._news.notify_all()

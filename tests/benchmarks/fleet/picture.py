@@ -25,7 +25,7 @@ def alt_of(courses: Courses) -> str:
     without, shared = (sum(courses[column]) for column in PANELS)
     seconds = len(courses["with"])
     return (
-        "Requests a second at the vault while 200 hosts start at once and then run for two minutes:"
+        "Requests a second at the vault while 200 hosts start together and run for two minutes:"
         f" in these {seconds} s {without:,} without a store, {shared:,} with one"
     )
 

@@ -1,4 +1,4 @@
-"""The page about fleets shows what was measured last."""
+"""The benchmark of a fleet, made small; and the page shows what it has measured last."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ import re
 
 import pytest
 
+from tests.benchmarks.fleet import phases
 from tests.benchmarks.fleet.picture import svg_of
 from tests.benchmarks.fleet.report import NUMBERS, PAGE, PICTURE, Numbers, page_with, table_of
+from tests.benchmarks.fleet.stores import Store
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phases, "WORKERS", 6)
+    monkeypatch.setattr(phases, "FOLLOWERS", 6)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("store", "batches"), [("none", 6), ("file", 1), ("redis", 1)])
+def test_one_reads_for_all(store: Store, batches: int) -> None:
+    """Six processes that start at once read six times, and with a store once."""
+    assert phases.one_host(store).rows == {"batches of one host": [batches]}
 
 
 @pytest.fixture
@@ -37,4 +52,4 @@ def test_what_did_not_happen_in_time() -> None:
     table = table_of({"without": rows, "with": {}})
     assert "| a rotation reaches all, in s | 2 | not all | – |" in table
     assert "a rotation reaches all, in s | 12 | 2.50 | – |" in table
-    assert "| 200 hosts start at once: not up after 10 s | 0 | 161 | – |" in table
+    assert "| 200 hosts start together: not up after 10 s | 0 | 161 | – |" in table
