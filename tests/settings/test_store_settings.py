@@ -95,7 +95,8 @@ class TestAddress:
         assert found is not None
         expected = address.format(here=tmp_path, home="/home/someone")
         assert found.address.get_secret_value() == expected
-        assert found.kind == expected.partition(":")[0]
+        kind, _, rest = expected.partition(":")
+        assert found.directory == (rest if kind == "file" else None)
 
     @pytest.mark.parametrize(
         ("text", "meant"),

@@ -23,7 +23,7 @@ from vaultconfig.masking.values import MaskedStr
 if TYPE_CHECKING:
     from vaultconfig.connection.connection import Connection
 
-KINDS: Final = ("file", "redis", "rediss")
+_KINDS: Final = ("file", "redis", "rediss")
 _LONGEST_NAME: Final = 200
 _LONGEST_FILE: Final = 1 << 16  # characters; it may be no file of keys at all
 _KEYGEN: Final = "make one with: vaultconfig store keygen"
@@ -45,17 +45,20 @@ class StoreSettings(NamedTuple):
     environment: str
 
     @property
-    def kind(self) -> str:
-        """One of `KINDS`."""
-        return self.address.get_secret_value().partition(":")[0]
+    def directory(self) -> str | None:
+        """The directory; None where it is a server."""
+        kind, _, rest = self.address.get_secret_value().partition(":")
+        return rest if kind == "file" else None
 
     @property
     def place(self) -> str:
         """The address to show: without user, password, and the options of TLS."""
         kind, _, rest = self.address.get_secret_value().partition(":")
+        if kind == "file":
+            return f"file:{rest}"
         # An @ behind the host can be that of a password which was not percent-encoded.
         host = re.fullmatch(r"//(?:[^/?#]*@)?([^/?#@]+)(?:[/?#][^@]*)?", rest)
-        return f"{kind}:{rest}" if kind == "file" else f"{kind}://{host[1] if host else '…'}"
+        return f"{kind}://{host[1] if host else '…'}"
 
 
 def with_store(
@@ -101,12 +104,12 @@ def _checked(address: MaskedStr) -> MaskedStr:
     kind, colon, rest = address.strip().partition(":")
     kind = kind.lower()
     if (
-        kind not in KINDS
+        kind not in _KINDS
         or not rest.strip("/ ")
         or not rest.isprintable()
         or (kind == "file" and re.match("//[^/]", rest))  # that would be the name of a host
     ):
-        near = closest(kind, KINDS) if colon and kind not in KINDS else None
+        near = closest(kind, _KINDS) if colon and kind not in _KINDS else None
         meant = f"; did you mean {near}:?" if near else ""
         raise ConfigurationError(
             "VAULTCONFIG_STORE (or vault_store in the class) is invalid: expected file:DIRECTORY, "

@@ -88,7 +88,6 @@ class Store:
         settings: Whose it is, and the keys.
         server: The vault's URL.
         tenant: As the connection names it.
-        make_shelf: Makes what it is kept on; by default what its address says.
         clock: Unix seconds.
         steady: Seconds that only grow.
 
@@ -103,7 +102,6 @@ class Store:
         *,
         server: str,
         tenant: str | None,
-        make_shelf: Callable[[], Shelf] | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -111,8 +109,8 @@ class Store:
         self.is_barred = False
         self._seals = [Seal(key, owner) for key in settings.keys]
         self._first = self._seals[0]
-        self._make_shelf = make_shelf or partial(shelf_for, settings)
-        self._shelf = self._make_shelf()
+        self._settings = settings
+        self._shelf = _shelf_for(settings)
         self.clock = clock
         self._steady = steady
         self._away = _Trouble("used", ", so the vault is asked directly")
@@ -124,7 +122,7 @@ class Store:
         """Return the same for a forked child, with connections of its own."""
         child = object.__new__(Store)
         child.__dict__.update(self.__dict__)
-        child._shelf, child._turns = self._make_shelf(), {}
+        child._shelf, child._turns = _shelf_for(self._settings), {}
         return child
 
     @property
@@ -414,17 +412,17 @@ def _by_scope(names: Iterable[str]) -> Iterator[list[str]]:
     yield from scopes.values()
 
 
-def shelf_for(settings: StoreSettings) -> Shelf:
+def _shelf_for(settings: StoreSettings) -> Shelf:
     """Return what the store of *settings* is kept on; nothing is opened yet.
 
     Raises:
         ConfigurationError: Its address is invalid, or what it needs is not installed.
     """
-    if settings.kind == "file":
+    if settings.directory is not None:
         import_undisturbed(("vaultconfig.store.directory",))
         from vaultconfig.store.directory import Directory
 
-        return Directory(settings.address.get_secret_value().partition(":")[2])
+        return Directory(settings.directory)
     import_undisturbed(("vaultconfig.store.server",))
     from vaultconfig.store.server import Server
 

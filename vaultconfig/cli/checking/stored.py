@@ -26,12 +26,11 @@ def look_at_store(
         store: The store itself.
         lifetimes: Of the secrets that are looked for in it.
     """
-    kind, _, directory = settings.address.get_secret_value().partition(":")
-    is_directory, place = kind == "file", settings.place
+    directory, place = settings.directory, settings.place
     try:
         # A directory that is made here would belong to whoever checks, and not to the application.
-        is_there = store.try_out(creates=not is_directory)
-        if is_directory and not is_there and not _can_be_made(directory):
+        is_there = store.try_out(creates=directory is None)
+        if directory is not None and not is_there and not _can_be_made(directory):
             raise ShelfError(f"{directory} can't be made or written to: give it to this user")
         longest = {key: life.longest for key, life in lifetimes.items()}
         has = len(store.read(longest, longest=longest))
