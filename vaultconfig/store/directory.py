@@ -48,7 +48,8 @@ class Directory:
     Args:
         path: The directory; made when it is first written to. Others may write to it, as to an
             emptyDir of Kubernetes: what is in there is in a directory of this user's own.
-        patience: Seconds to wait for another process that is writing; it takes milliseconds.
+        patience: Seconds to wait for another process that is writing; it takes milliseconds. Less
+            than `PATIENCE`, so that a `ShelfError` can say what it is.
         clock: Seconds since the epoch.
 
     Raises:

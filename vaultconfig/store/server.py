@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from vaultconfig.errors import ConfigurationError, MissingExtraError
 from vaultconfig.masking.values import mask
-from vaultconfig.store.shelf import LARGEST, ShelfError, Swap
+from vaultconfig.store.shelf import LARGEST, PATIENCE, ShelfError, Swap
 
 if find_spec("redis") is None:
     raise MissingExtraError("a store on a Redis server", missing=["redis"], extra="redis")
@@ -75,7 +75,7 @@ class Server:
         ConfigurationError: The URL is invalid. It is not part of the message.
     """
 
-    def __init__(self, url: str, *, patience: float = 0.5) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         url = mask(url)  # hidden from tracebacks that show locals
         self._patience = patience
         self._idle: list[_Connection] = []

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
+PATIENCE: Final = 0.5
+"""Seconds that any use of a shelf may take."""
+
 LARGEST: Final = 1 << 20
 """Bytes of the largest value that is kept."""
 
@@ -36,8 +39,8 @@ class Swap(NamedTuple):
 class Shelf(Protocol):
     """Bytes under names, each until it ends. Thread-safe; a forked child makes its own.
 
-    A name is ``scope/name``, both of them hexadecimal. The caller gives up on a call after half a
-    second; whatever is still running then has to end by itself soon.
+    A name is ``scope/name``, both of them hexadecimal. The caller gives up on a call after
+    `PATIENCE`; whatever is still running then has to end by itself soon.
     """
 
     def read(self, names: Sequence[str]) -> list[bytes | None]:

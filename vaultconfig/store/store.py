@@ -26,14 +26,11 @@ from vaultconfig.references import as_json
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.store.entries import Entry, News, entry_in, text_of
 from vaultconfig.store.sealing import Seal
-from vaultconfig.store.shelf import LARGEST, NotSealedError, Shelf, ShelfError, Swap
+from vaultconfig.store.shelf import LARGEST, PATIENCE, NotSealedError, Shelf, ShelfError, Swap
 from vaultconfig.telemetry import count_store_reads
 from vaultconfig.threads import within
 
 R = TypeVar("R")
-
-PATIENCE: Final = 0.5
-"""Seconds that any use of the store may take."""
 
 AWAY: Final = 30.0
 """Seconds for which a store that did not answer is not asked again."""
@@ -46,6 +43,7 @@ NOTE: Final = 5.0
 
 MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
 
+_CLEARED_WITHIN: Final = 90.0  # seconds; a server with many keys takes some
 _HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
 _TRIES: Final = 20  # to write beside others who write
 _PAUSE: Final = 0.02  # seconds between two of them, at most
@@ -293,15 +291,11 @@ class Store:
             ShelfError: It can't be read or written; the message says why.
         """
         mark, probe, value = self._first.name("mark"), self._first.name("probe"), os.urandom(8)
-        try:
-            (stands,) = within(PATIENCE, lambda: self._shelf.read([mark]))
-            if stands is not None or creates:
-                for swap in (Swap(None, value), Swap(value, None)):
-                    within(PATIENCE, partial(self._shelf.swap, {probe: swap}, keep=LEASE))
-            return stands is not None
-        except (TimeoutError, RuntimeError) as error:
-            reason = str(error) or f"it did not answer within {PATIENCE:g} s"
-        raise ShelfError(reason)
+        (stands,) = _in_time(lambda: self._shelf.read([mark]))
+        if stands is not None or creates:
+            for swap in (Swap(None, value), Swap(value, None)):
+                _in_time(partial(self._shelf.swap, {probe: swap}, keep=LEASE))
+        return stands is not None
 
     def clear(self) -> int:
         """Remove everything of this application, environment, tenant and server, for all keys.
@@ -310,9 +304,11 @@ class Store:
             How many names that were.
 
         Raises:
-            ShelfError: It can't be written.
+            ShelfError: It can't be written, or not in time.
         """
-        return sum(self._shelf.clear(seal.scope) for seal in self._seals)
+        return _in_time(
+            lambda: sum(self._shelf.clear(seal.scope) for seal in self._seals), _CLEARED_WITHIN
+        )
 
     def _names(self, keys: Collection[SecretKey]) -> list[str]:
         return [seal.name("secret", *key) for key in keys for seal in self._seals]
@@ -366,9 +362,9 @@ class Store:
             return None
         began = time.monotonic()
         try:
-            found = within(PATIENCE, use)
-        except (ShelfError, TimeoutError, RuntimeError) as error:
-            reason = str(error) or f"it did not answer within {PATIENCE:g} s"
+            found = _in_time(use)
+        except ShelfError as error:
+            reason = str(error)
         else:
             if trouble.until:
                 trouble.until = 0.0
@@ -381,6 +377,19 @@ class Store:
         if time.monotonic() - began > _HANGS * PATIENCE:
             self._away.until = trouble.until  # what hangs when it is written would hang again
         return None
+
+
+def _in_time(use: Callable[[], R], seconds: float = PATIENCE) -> R:
+    """Return what *use* returns.
+
+    Raises:
+        ShelfError: It failed, or did not end in time.
+    """
+    try:
+        return within(seconds, use)
+    except (TimeoutError, RuntimeError) as error:
+        reason = str(error) or f"it did not answer within {seconds:g} s"
+    raise ShelfError(reason)
 
 
 def _successor(old: Entry | None, news: News) -> Entry | None:
