@@ -65,6 +65,11 @@ def subscribed(vault: DevServer, made: list[Process]) -> Process:
     return leader(made)
 
 
+def is_file(environ: dict[str, str]) -> bool:
+    """Whether the store is a directory, of one host."""
+    return environ["VAULTCONFIG_STORE"].startswith("file:")
+
+
 def test_the_times_add_up() -> None:
     """At most 15 polls a minute, and 12 s from the death of a leader until a rotation is seen."""
     assert 60 / Shared.poll <= 15
@@ -74,10 +79,17 @@ def test_the_times_add_up() -> None:
 
 @pytest.mark.parametrize(
     ("version", "seconds", "is_news"),
-    [(3, 0.01, True), (3, 0.0, False), (2, 0.01, False), (2, 0.2, True), (1, 0.2, False)],
+    [
+        (3, 0.0, True),
+        (3, -4.9, True),  # by the clock of another host
+        (3, -5.1, False),  # put back from before the secret was deleted and made anew
+        (2, 0.01, False),
+        (2, 0.2, True),
+        (1, 0.2, False),
+    ],
 )
 def test_a_rotation_right_after_a_read_is_news(version: int, seconds: float, is_news: bool) -> None:
-    """The same version within a tenth of a second is the same reading, another one is not."""
+    """The same version within a tenth of a second is the same reading, a higher one is not."""
     held = Reading(Secret("api", 2, {}), 100.0)
     found = Reading(Secret("api", version, {}), 100.0 + seconds, is_stored=True)
     assert is_newer(found, held) is is_news
@@ -178,7 +190,10 @@ def test_the_leader_ends(
     vault.rotate("app/api", {"key": "k2"})
     others = [process for process in made if process is not first]
     all_see(others, "k2")
-    assert reads(vault)[2:] == [("app/api",)]
+    # By the clocks of several hosts it can't be told what was read since it was subscribed to.
+    since = [paths for paths in reads(vault)[2:] if len(paths) == 1 or not is_file(anywhere)]
+    assert since.count(("app/api",)) == 1
+    assert len(since) == len(reads(vault)[2:]) <= 2
     second = leader(others)
     if sign is signal.SIGSTOP:
         first.send(signal.SIGCONT)
@@ -186,7 +201,7 @@ def test_the_leader_ends(
         assert leaders(made) == [second]
         vault.rotate("app/api", {"key": "k3"})
         all_see(made, "k3")
-        assert len(reads(vault)) == 4
+        assert len(reads(vault)) == len(since) + 3
     assert asked(vault, "POST", "/subscriptions") == 1
     assert asked(vault, "DELETE", "/sub_1") == 0
 

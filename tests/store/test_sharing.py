@@ -21,9 +21,11 @@ from vaultconfig.errors import (
     SecretNotFoundError,
     VaultUnavailableError,
 )
-from vaultconfig.secret import SecretKey
+from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store.entries import News
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import Swap
+from vaultconfig.store.store import AWAY, LEASE, SOON
 from vaultconfig.vaults.vault import Lifetime
 
 TTL = 300.0
@@ -120,6 +122,34 @@ class TestWhoAsks:
         with store.turn([DB]), store.turn([DB]) as is_ours:
             assert is_ours
 
+    def test_a_turn_that_somebody_has_planted_ends(self, hosts: Hosts) -> None:
+        """It has no end of its own; whoever has waited longer than a turn lasts takes it."""
+        store = hosts.store()
+        assert store._shelf.swap({store._turn([DB]): Swap(None, b"planted")}, keep=DAY)
+        for is_ours in (False, True):
+            with store.turn([DB], store.look([DB])) as found:
+                assert found is is_ours
+            hosts.clock.advance(LEASE + 0.1)
+        with store.turn([DB], store.look([DB])) as found:
+            assert found
+
+    def test_a_slow_vault_is_worth_a_last_look(self, hosts: Hosts) -> None:
+        """Whoever asks by itself after half the deadline, in vain, finds what another one got."""
+        gate = hosts.vault.hold("/v1/secrets/**")
+        first = threading.Thread(target=read, args=(hosts.host(), "db#key"))
+        first.start()
+        gate.wait_until_asked()
+        found: list[Any] = []
+        other = hosts.host()
+        second = threading.Thread(target=lambda: found.append(read(other, "db#key", deadline=2.0)))
+        second.start()
+        gate.wait_until_asked()  # the second one, which has waited for one second
+        hosts.store().write({DB: News(_secret(), hosts.clock() + hosts.wall, TTL, DAY)})
+        second.join()
+        gate.release()
+        first.join()
+        assert found == [{"db#key": "stored"}]
+
     def test_after_half_the_deadline_one_asks_by_oneself(self, hosts: Hosts) -> None:
         """Whatever has become of the one whose turn it is."""
         with hosts.store().turn([DB]):
@@ -202,6 +232,18 @@ class TestOutage:
         hosts.vault.put("late", {"key": "late"})
         assert read(hosts.host(), "late#key") == {"late#key": "late"}
 
+    def test_a_note_that_is_put_back_has_ended(self, hosts: Hosts) -> None:
+        """When it ends is sealed with it, whatever the store says of its end."""
+        store = hosts.store()
+        store.leave_note("it was away", seconds=5.0)
+        (file,) = hosts.files()
+        note = file.read_bytes()[16:]
+        hosts.clock.advance(5.0)
+        assert store._shelf.swap({store._first.name("note"): Swap(..., note)}, keep=DAY)
+        assert store.note() is None
+        hosts.clock.now -= 11.0  # it would be from the future
+        assert store.note() is None
+
     def test_an_answer_removes_the_note(self, hosts: Hosts) -> None:
         """The vault is back: nobody is held off any longer."""
         store = hosts.store()
@@ -237,6 +279,15 @@ class TestVerdicts:
         with pytest.raises(VaultUnavailableError):
             read(hosts.host(), "db#key", deadline=0.3)
 
+    def test_a_denial_of_before_does_not_count(self, hosts: Hosts) -> None:
+        """An answer that was asked for later is not undone by one that comes in late."""
+        now = hosts.clock() + hosts.wall
+        store = hosts.store()
+        store.write({DB: News(_secret(), now, TTL, DAY)})
+        for _ in range(2):
+            store.write({DB: News(AccessDeniedError("db"), now - 1.0, TTL, DAY)})
+        assert store.read([DB], longest={DB: DAY})[DB].denials == 0
+
     def test_a_rejected_token_changes_nothing_for_others(self, hosts: Hosts) -> None:
         """Three loads with a wrong token, then an outage, then the right one: it is up."""
         read(hosts.host(), "db#key")
@@ -263,6 +314,10 @@ class TestVerdicts:
         hosts.clock.advance(TTL)
         hosts.vault.stop()
         assert read(host, "db#key") == {"db#key": "one"}
+
+
+def _secret() -> Secret:
+    return Secret("db", 1, {"key": "stored"})
 
 
 def _flip(file: Path) -> None:
@@ -400,6 +455,15 @@ class TestKeys:
         for keys in ((KEY, OTHER_KEY), (OTHER_KEY, KEY)):
             assert read(hosts.host(keys=keys), "db#key") == {"db#key": "two"}
 
+    def test_hosts_between_two_steps_hear_of_each_other(self, hosts: Hosts) -> None:
+        """Those that have taken the next step, and those that have not yet."""
+        before, after = hosts.host(keys=(KEY, OTHER_KEY)), hosts.host(keys=(OTHER_KEY, KEY))
+        held = before.reread(LIFE, deadline=5.0, newest={})
+        mark, _ = before.news(held, LIFE, None)
+        hosts.vault.put("db", {"key": "two"})
+        after.reread(LIFE, deadline=5.0, newest={})
+        assert versions(before.news(held, LIFE, mark)[1]) == [2]
+
     def test_clear_removes_what_is_ours(self, hosts: Hosts) -> None:
         """For all keys; another application's entries stay."""
         read(hosts.host(application="other"), "db#key")
@@ -448,6 +512,51 @@ class TestVersions:
         assert read(hosts.host(), "db#key") == {"db#key": "one"}
         assert len(reads(hosts.vault)) == 4
 
+    def test_a_replica_that_has_caught_up_is_forgotten(self, hosts: Hosts) -> None:
+        """An old answer and one that comes long after it do not add up to a restored vault."""
+        hosts.vault.put("db", {"key": "two"})
+        one, other = hosts.host(), hosts.host()
+        read(one, "db#key")
+        for host, lag in ((one, 1), (other, 0)):
+            hosts.clock.advance(TTL)
+            hosts.vault.fault(path="db", lag=lag, times=1)
+            read(host, "db#key")  # the other one hears of the old answer, and of a new one
+            read(other, "db#key")
+        hosts.clock.advance(TTL)
+        hosts.vault.clear_faults()
+        hosts.vault.fault(path="db", lag=1, times=1)
+        assert read(other, "db#key") == {"db#key": "two"}
+
+    def test_a_version_counts_more_than_a_clock_that_is_behind(self, hosts: Hosts) -> None:
+        """What a host 3 s behind has read is stored, and is news for the others."""
+        first = hosts.host()
+        held = first.reread(LIFE, deadline=5.0, newest={})
+        hosts.vault.put("db", {"key": "two"})
+        hosts.wall -= 3.0
+        hosts.host().reread(LIFE, deadline=5.0, newest={})
+        hosts.wall += 3.0
+        assert versions(first.news(held, LIFE, None)[1]) == [2]
+        assert read(hosts.host(), "db#key") == {"db#key": "two"}
+
+    def test_nothing_is_younger_than_now(self, hosts: Hosts) -> None:
+        """By the clock of a host that is ahead, too."""
+        hosts.wall += 3.0
+        read(hosts.host(), "db#key")
+        hosts.wall -= 3.0
+        host = hosts.host()
+        assert host.read(LIFE, deadline=5.0)[DB].read_at == hosts.clock()
+
+    def test_an_entry_from_the_future_counts_for_its_version(self, hosts: Hosts) -> None:
+        """It is not served, but an older version does not replace it."""
+        hosts.vault.put("db", {"key": "two"})
+        hosts.wall += 60.0
+        read(hosts.host(), "db#key")
+        hosts.wall -= 60.0
+        hosts.vault.fault(path="db", lag=1, times=1)
+        read(hosts.host(), "db#key")
+        hosts.clock.advance(60.0)
+        assert read(hosts.host(), "db#key") == {"db#key": "two"}
+
 
 class TestNews:
     def test_others_see_what_one_has_read(self, hosts: Hosts) -> None:
@@ -486,11 +595,15 @@ class TestNews:
         assert versions(found) == [2]
 
     def test_in_an_outage_a_refresh_heeds_the_note(self, hosts: Hosts) -> None:
-        """Unless somebody insists."""
-        hosts.store().leave_note("it was away", seconds=60.0)
+        """Unless somebody insists, or what is held may not be served for so long."""
         host = hosts.host()
+        host.reread(LIFE, deadline=5.0, newest={})
+        hosts.store().leave_note("it was away", seconds=60.0)
         with pytest.raises(VaultUnavailableError, match=r"it was away \(0 s ago, for all"):
             host.reread(LIFE, deadline=5.0, newest={})
+        short = {DB: Lifetime(TTL / 10, 59.0)}
+        assert versions(host.reread(short, deadline=5.0, newest={})) == [1]
+        hosts.store().leave_note("it was away", seconds=60.0)
         assert versions(host.reread(LIFE, deadline=5.0, newest={}, insists=True)) == [1]
 
 
@@ -510,6 +623,39 @@ class TestAway:
         caplog.set_level(logging.INFO, "vaultconfig")
         assert read(host, "db?ttl=0.001#key") == {"db?ttl=0.001#key": "one"}
         assert "the store can be used again" in caplog.text
+
+    def test_one_that_answers_late_is_tried_again_soon(self, hosts: Hosts) -> None:
+        """It may be this process that had to wait for a processor; one that is silent is left."""
+        store = hosts.store()
+        gate, is_read = threading.Event(), threading.Event()
+
+        def late(names: Any) -> list[bytes | None]:
+            gate.wait(60)
+            is_read.set()
+            return [None] * len(names)
+
+        store._shelf.read = late  # type: ignore[method-assign]
+        assert store.mark() is None
+        assert store._away.until == hosts.clock() + AWAY
+        gate.set()
+        is_read.wait(60)
+        eventually(lambda: store._away.until == hosts.clock() + SOON)
+        hosts.clock.advance(SOON)
+        assert store.mark() == b""
+        assert not store.is_away
+
+    def test_a_slow_one_is_given_up(self, hosts: Hosts) -> None:
+        """Each use ends in time, but several of them may not take longer than one."""
+        store = hosts.store()
+
+        def slow(names: Any) -> list[bytes | None]:
+            threading.Event().wait(0.35)
+            return [None] * len(names)
+
+        store._shelf.read = slow  # type: ignore[method-assign]
+        assert store.mark() == b""
+        assert store.mark() is None
+        assert store.is_away
 
     def test_one_that_hangs_is_given_up(self, hosts: Hosts, caplog: Any) -> None:
         """After half a second, whatever it is kept on."""

@@ -43,6 +43,17 @@ def test_a_swap_needs_what_stood_there(shelf: Shelf, scope: str) -> None:
     assert shelf.read([name]) == [b"b"]
 
 
+def test_a_swap_may_take_whatever_stands_there(shelf: Shelf, scope: str) -> None:
+    """Nothing, or something, beside a name that has to be what it was."""
+    mark, name = f"{scope}/1", f"{scope}/2"
+    for value in (b"a", b"b"):
+        assert shelf.swap({mark: Swap(..., value), name: Swap(None, None)}, keep=LONG)
+        assert shelf.read([mark]) == [value]
+    assert not shelf.swap({mark: Swap(..., b"c"), name: Swap(b"x", b"y")}, keep=LONG)
+    assert shelf.swap({mark: Swap(..., None)}, keep=LONG)
+    assert shelf.read([mark, name]) == [None, None]
+
+
 def test_several_names_change_together_or_not_at_all(shelf: Shelf, scope: str) -> None:
     """One name that holds something else keeps all of them from changing, first or last."""
     one, two, three = (f"{scope}/{n}" for n in (1, 2, 3))

@@ -24,6 +24,7 @@ from vaultconfig.client.answer import UNNAMED, Answer, text
 from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.codes import VERDICTS, Retry
 from vaultconfig.client.failures import Failure, FailureError, foreign, rate_limited, unavailable
+from vaultconfig.connection.secret_files import LONGEST, text_of
 from vaultconfig.connection.urls import checked_url, origin
 from vaultconfig.errors import (
     AuthenticationError,
@@ -38,7 +39,6 @@ RENEW_EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
 
 _NO_END = 1e9  # seconds; a token that is to live for thirty years has no end
-_LONGEST_TOKEN = 64 * 1024  # bytes
 
 Flow: TypeAlias = Generator[httpx.Request, httpx.Response, None]
 Style: TypeAlias = Literal["form", "basic"]
@@ -87,14 +87,14 @@ class TokenFile(httpx.Auth):
 
     def _read(self) -> str:
         where = f"the token file {self._path}"
-        content = _file_text(self._path)
+        content = text_of(self._path)
         if isinstance(content, OSError):
             # Where it is a link, as in a Secret that Kubernetes mounts, what that led to may just
             # have been removed: by now the link leads to the next one.
-            content = _file_text(self._path)
+            content = text_of(self._path)
         if isinstance(content, OSError):
             raise ConfigurationError(f"{where} can't be read ({content.strerror})")
-        if len(content) > _LONGEST_TOKEN:
+        if len(content) > LONGEST:
             raise ConfigurationError(f"{where} is larger than 64 KiB: it does not hold a token")
         return _checked_token(content, where=where)
 
@@ -310,17 +310,3 @@ def _token_problem(token: str) -> str | None:
     if not all("!" <= character <= "~" for character in token):
         return "holds blanks, line ends or other characters that are not valid in a token"
     return None
-
-
-def _file_text(path: Path) -> str | OSError:
-    # The error is returned, so that no frame of a traceback holds the content.
-    try:
-        if not path.is_file():
-            path.stat()  # says why
-            return OSError(0, "not a regular file")
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_TOKEN + 1)
-    except OSError as exc:
-        return exc.with_traceback(None)
-    masked: str = mask(content.decode("latin-1").rstrip("\r\n"))
-    return masked

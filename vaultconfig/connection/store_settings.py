@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import SecretBytes, SecretStr
 
 from vaultconfig.connection.environment import Environment
+from vaultconfig.connection.secret_files import text_of
 from vaultconfig.errors import ConfigurationError, closest
 from vaultconfig.masking.values import MaskedStr
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _KINDS: Final = ("file", "redis", "rediss")
 _LONGEST_NAME: Final = 200
-_LONGEST_FILE: Final = 1 << 16  # characters; it may be no file of keys at all
 _KEYGEN: Final = "make one with: vaultconfig store keygen"
 
 
@@ -82,7 +82,7 @@ def with_store(
     return _with_store(connection, environment.name, MaskedStr(address), application)
 
 
-@lru_cache(maxsize=8)  # each load asks for it; and so the keys stay those of the first
+@cache  # each load asks for it; and so the keys stay those of the first
 def _with_store(
     connection: Connection, environment: str | None, address: MaskedStr, application: str | None
 ) -> Connection:
@@ -152,18 +152,19 @@ def _text_of_keys(connection: Connection) -> tuple[MaskedStr, str]:
             "two sources of the store's key are set, VAULTCONFIG_STORE_KEY and "
             "VAULTCONFIG_STORE_KEY_FILE: keep one of them"
         )
-    text, origin, problem = MaskedStr(), "VAULTCONFIG_STORE_KEY", ""
+    text, origin = MaskedStr(), "VAULTCONFIG_STORE_KEY"
     if key is not None:
         text = MaskedStr(key.get_secret_value())
     elif file is not None:
         origin = f"{file} (VAULTCONFIG_STORE_KEY_FILE)"
-        try:
-            with file.open(encoding="ascii") as stream:
-                text = MaskedStr(stream.read(_LONGEST_FILE))
-        except (OSError, UnicodeDecodeError) as error:
-            problem = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
-        if problem:
-            raise ConfigurationError(f"the store's key can't be read from {origin}: {problem}")
+        content = text_of(file)
+        if isinstance(content, OSError):
+            raise ConfigurationError(
+                f"the store's key can't be read from {origin}: {content.strerror}"
+            )
+        text = MaskedStr(content)
+        if not text.strip(", \r\n\t"):
+            raise ConfigurationError(f"{origin} is empty: it has to hold the store's key")
     if not text.strip(", \r\n\t"):
         raise ConfigurationError(
             "a store needs a key: set VAULTCONFIG_STORE_KEY or VAULTCONFIG_STORE_KEY_FILE; "

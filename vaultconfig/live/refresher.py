@@ -29,6 +29,7 @@ from vaultconfig.loading.descriptions import described
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.vaults import cache
 from vaultconfig.vaults.cache import Reading
+from vaultconfig.vaults.sharing import is_newer
 from vaultconfig.vaults.vault import Vault
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=BaseSettings)
 Read: TypeAlias = Callable[[Collection[SecretKey]], Mapping[SecretKey, Reading]]
 
+_SPREAD = "the store can't be used, so a refresh may take up to 3 ttls"
 _MOST_ROUNDS = 3  # of one refresh that signal handlers ask to read once more
 
 
@@ -81,6 +83,7 @@ class Refresher(Generic[T]):
         self._announced: dict[SecretKey, int] = {}
         self._begun = 0
         self._last: tuple[int, Exception | None] = (0, None)
+        self._lost_at: dict[SecretKey, float] = {}  # when those were read that could not be had
         self._mark: bytes | None = None  # of the store, when it was looked at last
 
     @property
@@ -116,6 +119,7 @@ class Refresher(Generic[T]):
             child._follow_snapshot()
             child._schedule.inherit(self._schedule, self._seams.clock())
             child._announced = self._announced.copy()
+            child._lost_at = self._lost_at.copy()
         return child
 
     def load(self) -> None:
@@ -194,7 +198,12 @@ class Refresher(Generic[T]):
         def newer(_: object) -> dict[SecretKey, Reading]:
             # In the refresh itself: a signal handler may have made one of its own before.
             held = self.snapshot.readings
-            found = {k: r for k, r in readings.items() if k in held and r.read_at > held[k].read_at}
+            found = {
+                key: reading
+                for key, reading in readings.items()
+                if key in held and is_newer(reading, held[key])
+                if reading.read_at > self._lost_at.get(key, -math.inf)
+            }
             newest = self._newest(found)
             return {
                 key: reading
@@ -273,6 +282,8 @@ class Refresher(Generic[T]):
         idle = self.is_ended or math.isinf(next_at)
         is_overdue = now >= self.overdue_at()
         overdue = f"the refresh is {now - next_at:.0f} s overdue" if is_overdue else None
+        if self._schedule.is_spread and self.is_outdated():
+            overdue = overdue or _SPREAD
         return Health(
             state=self._schedule.state(now, is_overdue=is_overdue),
             age=self._schedule.age(now),
@@ -347,12 +358,15 @@ class Refresher(Generic[T]):
         snapshot = self.snapshot
         if snapshot.vault is None or not keys:
             return {}
-        held = {key: snapshot.readings[key].read_at for key in keys}
+        held = {key: snapshot.readings[key] for key in keys}
+        # What was lost is not news, however much newer it is than what is held.
+        since = {k: max(r.read_at, self._lost_at.get(k, -math.inf)) for k, r in held.items()}
         return snapshot.vault.reread(
             {key: snapshot.lifetimes[key] for key in keys},
             deadline=snapshot.deadline,
             newest=self._newest(keys),
-            since=held | self._schedule.since(keys),
+            held=held,
+            since=since | self._schedule.since(keys),
             insists=insists,
         )
 
@@ -401,6 +415,8 @@ class Refresher(Generic[T]):
         taken = self._following.take(readings, now)
         for key in taken.fresh.keys() | taken.held_back.keys():
             self._announced.pop(key, None)
+            self._lost_at.pop(key, None)
+        self._lost_at |= {key: readings[key].read_at for key in taken.lost}
         self._follow_snapshot()
         read_at = {key: reading.read_at for key, reading in readings.items()}
         fresh = {key: read_at[key] for key in taken.fresh}

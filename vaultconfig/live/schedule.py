@@ -287,7 +287,8 @@ class Schedule:
         """Return the state of the worst secret."""
         if now >= self.expires_at():
             return "expired"
-        found: list[State] = ["stale" if is_overdue else "fresh"]
+        is_late = is_overdue or (self.is_spread and self.is_outdated(now))
+        found: list[State] = ["stale" if is_late else "fresh"]
         found += ["invalid" for entry in self._entries.values() if entry.is_invalid]
         errors = [self._error, *(entry.error for entry in self._entries.values())]
         found += [

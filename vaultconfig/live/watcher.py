@@ -25,7 +25,7 @@ from vaultconfig.live.schedule import asked_pause, backoff
 from vaultconfig.live.worker import Worker
 from vaultconfig.loading.descriptions import described
 from vaultconfig.log import say
-from vaultconfig.vaults.sharing import SAME
+from vaultconfig.store.entries import SAME
 
 if TYPE_CHECKING:
     from vaultconfig.client.subscriptions import Event, Subscription

@@ -141,11 +141,11 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
     return value if masked is None else masked(value)
 
 
-def masked_json(body: bytes) -> Any:
+def masked_json(body: bytes, *, levels: int = DEEPEST) -> Any:
     """Return the JSON value in *body*, masked; None where it is not JSON."""
     # Nothing leaves here but a value: a JSONDecodeError holds the body.
     try:
-        return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite))
+        return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite), levels=levels)
     except (ValueError, RecursionError):
         return None
 

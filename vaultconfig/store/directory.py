@@ -99,7 +99,7 @@ class Directory:
             self._make(scope)
             with self._opened(scope) as directory, self._locked(directory):
                 for entry, (before, _) in changes.items():
-                    if self._read(directory, entry) != (before or None):
+                    if before is not ... and self._read(directory, entry) != (before or None):
                         return False
                 self._write(directory, {e: after for e, (_, after) in changes.items()}, keep)
                 with suppress(OSError):  # the swap is made

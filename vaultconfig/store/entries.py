@@ -11,7 +11,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
     VersionNotFoundError,
 )
-from vaultconfig.masking.values import masked_json, unmask
+from vaultconfig.masking.values import DEEPEST, masked_json, unmask
 from vaultconfig.references import as_json
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.store.shelf import NotSealedError
@@ -24,6 +24,9 @@ Verdict: TypeAlias = Stored | AccessDeniedError
 
 FUTURE: Final = 5.0
 """Seconds that the clock of another host may be ahead of ours."""
+
+SAME: Final = 0.1
+"""Seconds between two times that may be of one moment, by one clock that is read at either end."""
 
 
 class Entry(NamedTuple):
@@ -57,6 +60,17 @@ class News(NamedTuple):
     read_at: float
     ttl: float
     keep: float
+
+
+def is_newer(answer: object, read_at: float, *, than: object, at: float) -> bool:
+    """Whether *answer* replaces an answer that was given at another time.
+
+    The clocks of two hosts may differ by some seconds: within these the version decides.
+    """
+    later = read_at - at
+    if isinstance(answer, Secret) and isinstance(than, Secret) and answer.version != than.version:
+        return answer.version > than.version and later > -FUTURE
+    return later > SAME
 
 
 def text_of(entry: Entry, key: SecretKey) -> bytes:
@@ -94,7 +108,7 @@ def entry_in(plain: bytes, key: SecretKey, *, oldest: float, now: float) -> Entr
     Raises:
         NotSealedError: It is not of this secret, too old, or from the future.
     """
-    fields = masked_json(plain)
+    fields = masked_json(plain, levels=DEEPEST + 2)  # those around the data
     if not isinstance(fields, dict) or [*key] != [fields.get("path"), fields.get("pin")]:
         raise NotSealedError("not of this secret")
     read_at = float(fields["read_at"])

@@ -36,7 +36,8 @@ class Seal:
     def __init__(self, key: SecretBytes, owner: Sequence[str]) -> None:
         # A key for each purpose, as NIST SP 800-108 has it.
         self._cipher = AESGCM(_derived(key, b"vaultconfig: values"))
-        self._naming = SecretBytes(_derived(key, b"vaultconfig: names"))
+        # Made once: no frame has the key while a name is made.
+        self._naming = hmac.new(_derived(key, b"vaultconfig: names"), digestmod=hashlib.sha256)
         self._owner = tuple(owner)
         self.scope = self._digest("scope")
 
@@ -72,9 +73,9 @@ class Seal:
         return json.dumps([1, *self._owner, name]).encode()
 
     def _digest(self, kind: str, *parts: object) -> str:
-        text = json.dumps([kind, self._owner, parts]).encode()
-        key = self._naming.get_secret_value()
-        return hmac.new(key, text, hashlib.sha256).hexdigest()[:_NAME]
+        naming = self._naming.copy()
+        naming.update(json.dumps([kind, self._owner, parts]).encode())
+        return naming.hexdigest()[:_NAME]
 
 
 def _derived(key: SecretBytes, purpose: bytes) -> bytes:

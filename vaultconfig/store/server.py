@@ -28,10 +28,15 @@ from redis.connection import Connection, SSLConnection, parse_url
 
 _SWAP: Final = f"""
 for i, key in ipairs(KEYS) do
-  if redis.call('GETRANGE', key, 0, {LARGEST}) ~= ARGV[2 * i] then return 0 end
+  local held = redis.pcall('GETRANGE', key, 0, {LARGEST})
+  if type(held) == 'table' then
+    if not string.find(held.err, 'WRONGTYPE') then return held end
+    held = ''
+  end
+  if ARGV[3 * i - 1] == '1' and held ~= ARGV[3 * i] then return 0 end
 end
 for i, key in ipairs(KEYS) do
-  local after = ARGV[2 * i + 1]
+  local after = ARGV[3 * i + 1]
   if after == '' then redis.call('DEL', key) else redis.call('SET', key, after, 'PX', ARGV[1]) end
 end
 return 1
@@ -107,7 +112,12 @@ class Server:
         may then mean that these swaps were made the first time.
         """
         keys = [_key(name) for name in swaps]
-        values = [value or b"" for swap in swaps.values() for value in swap]
+        values: list[
+            bytes
+        ] = []  # for each: whether it has to be what it was, that, and the new one
+        for before, after in swaps.values():
+            values += (b"0", b"") if before is ... else (b"1", before or b"")
+            values.append(after or b"")
         command = ("EVAL", _SWAP, len(keys), *keys, max(int(keep * 1000), 1), *values)
         (was_made,) = self._ask([command], kind=int)
         return bool(was_made)
@@ -148,7 +158,7 @@ class Server:
             connection.bounds.begin(until, size + _SLACK)
             try:
                 connection.send_packed_command(connection.pack_commands(commands))
-                answers = [connection.read_response() for _ in commands]
+                answers = [_answer(connection) for _ in commands]
             except Exception as error:
                 connection.disconnect()
                 if (
@@ -252,6 +262,16 @@ class _Connection(Connection):
 
 class _TlsConnection(_Connection, SSLConnection):
     """The same, around TLS."""
+
+
+def _answer(connection: _Connection) -> Any:
+    """Return the next answer; what is not of the type of our values counts as nothing."""
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+    return b""
 
 
 def _key(name: str) -> str:

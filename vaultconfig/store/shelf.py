@@ -7,6 +7,7 @@ entries, leases, notes and marks are made of.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import Final, NamedTuple, Protocol
 
 PATIENCE: Final = 0.5
@@ -28,11 +29,11 @@ class Swap(NamedTuple):
     """A change of one name.
 
     Attributes:
-        before: What has to stand there, as it was read; None for nothing.
+        before: What has to stand there, as it was read; None for nothing, `...` for whatever.
         after: What is to stand there; None removes it.
     """
 
-    before: bytes | None
+    before: bytes | EllipsisType | None
     after: bytes | None
 
 

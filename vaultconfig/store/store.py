@@ -7,11 +7,12 @@ does not answer is left alone for a while, with one line in the log.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from random import random
 from threading import get_ident
@@ -24,7 +25,7 @@ from vaultconfig.log import say
 from vaultconfig.masking.values import masked_json, unmask
 from vaultconfig.references import as_json
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.entries import Entry, News, entry_in, text_of
+from vaultconfig.store.entries import FUTURE, SAME, Entry, News, entry_in, is_newer, text_of
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import LARGEST, PATIENCE, NotSealedError, Shelf, ShelfError, Swap
 from vaultconfig.telemetry import count_store_reads
@@ -35,6 +36,9 @@ R = TypeVar("R")
 AWAY: Final = 30.0
 """Seconds for which a store that did not answer is not asked again."""
 
+SOON: Final = 1.0
+"""The same for one whose answer came too late."""
+
 LEASE: Final = 3.0
 """Seconds for which a turn keeps others waiting, whatever becomes of its holder."""
 
@@ -44,8 +48,10 @@ NOTE: Final = 5.0
 MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
 
 _CLEARED_WITHIN: Final = 90.0  # seconds; a server with many keys takes some
+_TOO_LARGE: Final = "a secret is not stored, because sealed it has %d bytes; the most is 1 MiB"
+_QUICK: Final = 0.1  # seconds
 _HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
-_TRIES: Final = 20  # to write beside others who write
+_TRIES: Final = 5  # to write beside others who write
 _PAUSE: Final = 0.02  # seconds between two of them, at most
 _LEGIBLE: Final = (
     86_400.0  # seconds that an entry stands longer, so that a reader can say it is old
@@ -58,10 +64,26 @@ class Note(NamedTuple):
     Attributes:
         reason: What became of the request.
         age: Seconds since then.
+        left: Seconds for which that is reason enough not to send another.
     """
 
     reason: str
     age: float
+    left: float
+
+
+class Look(NamedTuple):
+    """What a process that may ask the vault looks at.
+
+    Attributes:
+        mark: Changes whenever something is stored.
+        note: That the vault could not be reached, if so.
+        turn: Whose turn it is; None if nobody's.
+    """
+
+    mark: bytes = b""
+    note: Note | None = None
+    turn: bytes | None = None
 
 
 class _Trouble:
@@ -71,12 +93,14 @@ class _Trouble:
         verb: What can't be done.
         consequence: Of that.
         until: In seconds of the steady clock; 0 while all is well.
+        is_told: Whether the log has it.
     """
 
     def __init__(self, verb: str, consequence: str) -> None:
         self.verb = verb
         self.consequence = consequence
         self.until = 0.0
+        self.is_told = False
 
 
 class Store:
@@ -90,6 +114,7 @@ class Store:
         steady: Seconds that only grow.
 
     Attributes:
+        slack: Seconds by which the clocks of those who share it may differ.
         is_barred: Whether the vault has rejected this process's credentials, and has not answered
             it since: then what others were given is nothing for it.
     """
@@ -104,16 +129,22 @@ class Store:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         owner = (settings.application, settings.environment, tenant or "", server)
+        self.slack = FUTURE if settings.directory is None else SAME
         self.is_barred = False
         self._seals = [Seal(key, owner) for key in settings.keys]
         self._first = self._seals[0]
+        self._marks = [seal.name("mark") for seal in self._seals]  # one a key, so that all meet
         self._settings = settings
         self._shelf = _shelf_for(settings)
         self.clock = clock
         self._steady = steady
-        self._away = _Trouble("used", ", so the vault is asked directly")
+        self._away = _Trouble(
+            "used", ", so the vault is asked directly, and rotations show after up to 3 ttls"
+        )
         self._unwritable = _Trouble("written", "")
+        self._slow = 0.0  # seconds that the last uses took, if each of them was slow
         self._turns: dict[str, int] = {}
+        self._seen: dict[str, tuple[bytes | None, float]] = {}  # turns of others, and since when
         self._told = ""
 
     def in_child(self) -> Store:
@@ -126,7 +157,7 @@ class Store:
     @property
     def is_away(self) -> bool:
         """Whether it could not be read or written the last time that this was tried."""
-        return bool(self._away.until or self._unwritable.until)
+        return self._away.is_told or self._unwritable.is_told
 
     def close(self) -> None:
         """Close connections; a later use opens new ones."""
@@ -146,7 +177,7 @@ class Store:
             count_store_reads("away", len(keys))
             return {}
         now = self.clock()
-        held, ignored = self._entries(keys, stands, lambda key: now - longest[key])
+        held, ignored = self._entries(keys, stands, lambda key: now - longest[key], now)
         count_store_reads("hit", len(held))
         count_store_reads("ignored", ignored.total())
         count_store_reads("miss", max(0, len(keys) - len(held) - ignored.total()))
@@ -167,12 +198,13 @@ class Store:
 
     def write(self, news: Mapping[SecretKey, News]) -> None:
         """Store *news* where nothing newer is stored, and show others that there are some."""
-        mark, note = self._first.name("mark"), self._first.name("note")
+        note = self._first.name("note")
         for _ in range(_TRIES):
-            stands = self._standing([mark, note, *self._names(news)])
+            stands = self._standing([note, *self._names(news)])
             if stands is None:
                 return
-            held, _ignored = self._entries(news, stands, lambda _: 0.0)
+            # Also what is from the future: versions count whatever the clocks of others say.
+            held, _ignored = self._entries(news, stands, lambda _: 0.0, math.inf)
             swaps: dict[str, Swap] = {}
             for key, each in news.items():
                 old = held.get(key)
@@ -185,8 +217,10 @@ class Store:
                     sealed = self._first.close(name, text_of(entry, key))
                     if len(sealed) <= LARGEST:
                         swaps[name] = Swap(stands[name], sealed)
+                    else:
+                        say(logging.WARNING, _TOO_LARGE, len(sealed))
             if swaps:
-                swaps[mark] = Swap(stands[mark], os.urandom(8))
+                swaps |= {mark: Swap(..., os.urandom(8)) for mark in self._marks}
             if stands[note] is not None:  # it has answered
                 swaps[note] = Swap(stands[note], None)
             keep = max((each.keep for each in news.values()), default=0.0) + _LEGIBLE
@@ -195,23 +229,36 @@ class Store:
             time.sleep(_PAUSE * random())  # noqa: S311 - so that they do not meet again
 
     def mark(self) -> bytes | None:
-        """Return what changes whenever something is stored."""
-        name = self._first.name("mark")
-        return (self._standing([name]) or {}).get(name)
+        """Return what changes whenever something is stored; None while the store is away."""
+        stands = self._standing(self._marks)
+        return None if stands is None else self._mark_in(stands)
+
+    def look(self, keys: Collection[SecretKey]) -> Look:
+        """Return what there is to know before asking the vault for *keys*."""
+        turn, note = self._turn(keys), self._first.name("note")
+        stands = self._standing([turn, note, *self._marks])
+        if stands is None:
+            return Look()
+        return Look(self._mark_in(stands), self._note_in(stands[note]), stands[turn])
 
     @contextmanager
-    def turn(self, keys: Collection[SecretKey]) -> Iterator[bool]:
+    def turn(self, keys: Collection[SecretKey], look: Look | None = None) -> Iterator[bool]:
         """Yield whether it is our turn to ask the vault for *keys*.
 
         It ends by itself after a few seconds, so that a holder that is stopped keeps nobody waiting
         for longer. A thread that has the turn already, and was interrupted by a signal, has it.
+
+        Args:
+            keys: A turn is for a set of secrets.
+            look: What was seen right before, if anything was.
         """
-        name = self._first.name("turn", *sorted(map(str, keys)))
+        name = self._turn(keys)
         if self._turns.get(name) == get_ident():
             yield True
             return
         token = os.urandom(8)
-        is_ours = self._swapped({name: Swap(None, token)}, keep=LEASE)
+        over = self._over(name, look.turn if look else None)
+        is_ours = self._swapped({name: Swap(over, token)}, keep=LEASE)
         if not is_ours:
             yield is_ours is None  # without a store there are no turns
             return
@@ -220,18 +267,41 @@ class Store:
             yield True
         finally:
             self._turns.pop(name, None)
-            self._swapped({name: Swap(token, None)}, keep=LEASE)
+            # Even if nothing can be written any more: it only removes something.
+            self._swapped({name: Swap(token, None)}, keep=LEASE, trouble=self._away)
+
+    def _over(self, name: str, turn: bytes | None) -> bytes | None:
+        """Return *turn* if it has stood longer than one lasts, as if somebody had planted it."""
+        held, since = self._seen.get(name, (None, 0.0))
+        if turn != held:
+            self._seen[name] = turn, self._steady()
+            return None
+        return turn if self._steady() - since > LEASE else None
 
     def leave_note(self, reason: str, *, seconds: float) -> None:
         """Tell others that the vault could not be reached, and may not be asked for *seconds*."""
-        self.save("note", {"reason": reason, "at": self.clock()}, keep=max(seconds, NOTE))
+        seconds, now = max(seconds, NOTE), self.clock()
+        self.save("note", {"reason": reason, "at": now, "until": now + seconds}, keep=seconds)
 
     def note(self) -> Note | None:
         """Return the note that there is, if any."""
-        fields = self.load("note")
+        name = self._first.name("note")
+        return self._note_in((self._standing([name]) or {}).get(name))
+
+    def _note_in(self, raw: bytes | None) -> Note | None:
+        fields = None if raw is None else self._opened("note", raw=raw)
         if fields is None:
             return None
-        return Note(str(fields["reason"]), max(0.0, self.clock() - fields["at"]))
+        age, left = self.clock() - fields["at"], fields["until"] - self.clock()
+        return (
+            Note(str(fields["reason"]), max(0.0, age), left) if age > -FUTURE and left > 0 else None
+        )
+
+    def _mark_in(self, stands: Mapping[str, bytes | None]) -> bytes:
+        return b"".join(stands[mark] or b"" for mark in self._marks)
+
+    def _turn(self, keys: Collection[SecretKey]) -> str:
+        return self._first.name("turn", *sorted(map(str, keys)))
 
     def lead(self, paths: Collection[str], token: bytes, *, seconds: float) -> bool:
         """Take the lead for *paths*, or keep it: whether we have it, for *seconds* from now on.
@@ -255,13 +325,13 @@ class Store:
         """Return what was saved, if it is there."""
         name = self._first.name(kind, *parts)
         raw = (self._standing([name]) or {}).get(name)
-        if raw is None:
-            return None
-        try:
-            fields = unmask(masked_json(self._first.open(name, raw)))
-        except NotSealedError:
-            return None
-        return fields if isinstance(fields, dict) else None
+        return None if raw is None else self._opened(kind, *parts, raw=raw)
+
+    def _opened(self, kind: str, *parts: str, raw: bytes) -> dict[str, Any] | None:
+        with suppress(NotSealedError):
+            fields = unmask(masked_json(self._first.open(self._first.name(kind, *parts), raw)))
+            return fields if isinstance(fields, dict) else None
+        return None
 
     def save(self, kind: str, fields: Mapping[str, Any], *parts: str, keep: float) -> None:
         """Save JSON, sealed; other processes of this application load it.
@@ -273,10 +343,8 @@ class Store:
             keep: Seconds for which it is kept.
         """
         name = self._first.name(kind, *parts)
-        stands = self._standing([name])
-        if stands is not None:
-            sealed = self._first.close(name, as_json(dict(fields)).encode("utf-8", "surrogatepass"))
-            self._swapped({name: Swap(stands[name], sealed)}, keep=keep)
+        sealed = self._first.close(name, as_json(dict(fields)).encode("utf-8", "surrogatepass"))
+        self._swapped({name: Swap(..., sealed)}, keep=keep)
 
     def try_out(self, *, creates: bool) -> bool:
         """Return whether anything is stored under the first key; then write, too.
@@ -318,11 +386,11 @@ class Store:
         keys: Collection[SecretKey],
         stands: Mapping[str, bytes | None],
         oldest: Callable[[SecretKey], float],
+        now: float,
     ) -> tuple[dict[SecretKey, Entry], Counter[str]]:
         """Return the newest usable entry of each of *keys*, and why others can't be used."""
         held: dict[SecretKey, Entry] = {}
         ignored: Counter[str] = Counter()
-        now = self.clock()
         for key in keys:
             for seal in self._seals:
                 name = seal.name("secret", *key)
@@ -334,7 +402,10 @@ class Store:
                 except NotSealedError as error:
                     ignored[str(error)] += 1
                     continue
-                if key not in held or held[key].read_at < entry.read_at:
+                best = held.get(key)
+                if best is None or is_newer(
+                    entry.answer, entry.read_at, than=best.answer, at=best.read_at
+                ):
                     held[key] = entry
         return held, ignored
 
@@ -347,35 +418,51 @@ class Store:
 
         return self._used(read, self._away)
 
-    def _swapped(self, swaps: Mapping[str, Swap], *, keep: float) -> bool | None:
+    def _swapped(
+        self, swaps: Mapping[str, Swap], *, keep: float, trouble: _Trouble | None = None
+    ) -> bool | None:
         """Make *swaps*, and return whether they were made; None while nothing can be written."""
 
         def swap() -> bool:
             groups = [{name: swaps[name] for name in group} for group in _by_scope(swaps)]
             return all(self._shelf.swap(group, keep=keep) for group in groups)
 
-        return self._used(swap, self._unwritable)
+        return self._used(swap, trouble or self._unwritable)
 
     def _used(self, use: Callable[[], R], trouble: _Trouble) -> R | None:
         """Return what *use* returns; None where that fails, and while it is not tried again."""
         if self._steady() < max(self._away.until, trouble.until):
             return None
-        began = time.monotonic()
+        began = self._steady()
+
+        def timely() -> R:
+            found = use()
+            # Too late, it may be: then this process had to wait for a processor, or the store is
+            # slow. It is there, and is looked at again soon.
+            for each in (trouble, self._away):
+                each.until = min(each.until, began + SOON)
+            return found
+
+        started = time.monotonic()
         try:
-            found = _in_time(use)
+            # Several in a row that are slow may together take what a single one may.
+            found = _in_time(timely, max(PATIENCE - self._slow, _QUICK))
         except ShelfError as error:
             reason = str(error)
         else:
-            if trouble.until:
-                trouble.until = 0.0
+            took = time.monotonic() - started
+            self._slow = self._slow + took if took > _QUICK else 0.0
+            if trouble.is_told:
                 say(logging.INFO, "the store can be %s again", trouble.verb)
+            trouble.until, trouble.is_told = 0.0, False
             return found
-        level = logging.DEBUG if trouble.until else logging.WARNING
+        level = logging.DEBUG if trouble.is_told else logging.WARNING
         text = "the store can't be %s%s; next try in %.0f s: %s"
         say(level, text, trouble.verb, trouble.consequence, AWAY, reason)
-        trouble.until = self._steady() + AWAY
-        if time.monotonic() - began > _HANGS * PATIENCE:
+        trouble.until, trouble.is_told = began + AWAY, True
+        if time.monotonic() - started > _HANGS * max(PATIENCE - self._slow, _QUICK):
             self._away.until = trouble.until  # what hangs when it is written would hang again
+        self._slow = 0.0
         return None
 
 
@@ -395,20 +482,20 @@ def _in_time(use: Callable[[], R], seconds: float = PATIENCE) -> R:
 def _successor(old: Entry | None, news: News) -> Entry | None:
     """Return what is to be stored: *old* itself where *news* change nothing, None for nothing."""
     answer = news.answer
+    # An entry from the future counts for its version, but not for its time.
+    is_late = old is not None and news.read_at < old.read_at <= news.read_at + FUTURE
     if isinstance(answer, AccessDeniedError):
-        if old is None or old.denials + 1 >= MOST_DENIALS:
-            return None
-        return old._replace(denials=old.denials + 1)
+        if old is not None and (is_late or old.denials + 1 < MOST_DENIALS):
+            return old if is_late else old._replace(denials=old.denials + 1)
+        return None
     if isinstance(answer, VaultUnavailableError):
         return old and old._replace(older_since=old.older_since or news.read_at)
     if old is not None:
-        goes_back = (
-            isinstance(answer, Secret)
-            and isinstance(old.answer, Secret)
-            and answer.version < old.answer.version
-        )
+        if not (isinstance(answer, Secret) and isinstance(old.answer, Secret)):
+            return old if is_late else Entry(answer, news.read_at)
+        goes_back = answer.version < old.answer.version
         is_meant = old.older_since is not None and news.read_at - old.older_since >= news.ttl
-        if old.read_at > news.read_at or (goes_back and not is_meant):
+        if (goes_back and not is_meant) or (is_late and answer.version == old.answer.version):
             return old
     return Entry(answer, news.read_at)
 

@@ -13,12 +13,13 @@ from vaultconfig.errors import (
     RateLimitedError,
     VaultUnavailableError,
 )
-from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.secret import SecretKey
+from vaultconfig.store import entries
 from vaultconfig.store.entries import News, Verdict
 from vaultconfig.vaults.cache import Reading, SecretCache
 
 if TYPE_CHECKING:
-    from vaultconfig.store.store import Store
+    from vaultconfig.store.store import Note, Store
     from vaultconfig.vaults.vault import Lifetime
 
 IsEnough: TypeAlias = Callable[[SecretKey, Reading], bool]
@@ -27,8 +28,6 @@ SHORT: Final = 2.0
 """Seconds that the vault gets where the store can serve everything."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.3  # seconds between two looks at whose turn it is
-SAME: Final = 0.1
-"""Seconds between two times that may be of one moment: a clock is read at either end."""
 
 
 class Ask(Protocol):
@@ -90,55 +89,82 @@ class Sharing:
         pause = _FIRST_PAUSE
         mark: bytes | None = None
 
-        def due(*, waits: bool = False) -> list[SecretKey]:
-            nonlocal mark
+        def due() -> list[SecretKey]:
             missing = [key for key in lifetimes if key not in readings]
-            before, mark = mark, self.store.mark() if waits else None
-            if mark and mark == before:
-                return missing
             found = self.find({key: lifetimes[key] for key in missing})
             readings.update({k: reading for k, reading in found.items() if is_enough(k, reading)})
             return [key for key in missing if key not in readings]
 
-        while keys := due(waits=pause > _FIRST_PAUSE):
-            is_served = not is_refresh and all(
-                self._cache.get(key, max_age=lifetimes[key].longest) for key in keys
-            )
-            note = None if insists or not (is_served or is_refresh) else self.store.note()
-            if note is not None:
-                told = f"{note.reason} ({note.age:.0f} s ago, for all that share the store)"
-                raise VaultUnavailableError(told)
-            seconds = min(SHORT, deadline) if is_served else deadline
-            left = seconds - (time.monotonic() - began)
-            patience = left if is_served else left - seconds / 2
-            if left <= 0:
-                raise VaultUnavailableError("the vault has not answered another process in time")
-            with self.store.turn(keys) as is_ours:
-                if is_ours and not (keys := due()):  # the turn before has just ended
+        keys = due()
+        try:
+            while keys:
+                look = self.store.look(keys)
+                if mark is not None and look.mark != mark and not (keys := due()):
                     break
-                if is_ours or (patience <= 0 and not is_served):
-                    retry = not (is_served or is_refresh)
-                    readings.update(self._asked(ask, keys, left, retry=retry))
-                    break
-            time.sleep(min(pause * (0.5 + random()), max(patience, 0.0)))  # noqa: S311 - no secret
-            pause = min(pause * 2, _LONGEST_PAUSE)
+                mark = look.mark
+                if look.note and not insists:
+                    self._heed(look.note, keys, lifetimes)
+                is_served = not is_refresh and self._can_serve(keys, lifetimes)
+                seconds = min(SHORT, deadline) if is_served else deadline
+                left = seconds - (time.monotonic() - began)
+                patience = left if is_served else left - seconds / 2
+                with self.store.turn(keys, look) as is_ours:
+                    if is_ours and not (keys := due()):  # the turn before has just ended
+                        break
+                    if is_ours or patience <= 0:
+                        left = seconds - (time.monotonic() - began)
+                        retry = not (is_served or is_refresh)
+                        readings.update(self._asked(ask, keys, left, retry=retry))
+                        break
+                time.sleep(min(pause * (0.5 + random()), max(patience, 0.0)))  # noqa: S311
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        except VaultUnavailableError:
+            if due():  # the process whose turn it was may have got an answer by now
+                raise
         return readings
 
     def find(self, lifetimes: Mapping[SecretKey, Lifetime]) -> dict[SecretKey, Reading]:
         """Return what the store has; the newest of it and of what is known goes into the cache."""
         longest = {key: life.longest for key, life in lifetimes.items()}
-        entries = self.store.read(longest, longest=longest)
-        behind = self._cache.clock() - self.store.clock()
+        stored = self.store.read(longest, longest=longest)
+        now = self._cache.clock()
+        behind = now - self.store.clock()
         found: dict[SecretKey, Reading] = {}
-        for key, entry in entries.items():
-            reading = Reading(entry.answer, entry.read_at + behind, is_stored=True)
-            found[key] = reading
+        for key, entry in stored.items():
+            read_at = min(entry.read_at + behind, now)  # by a clock that is ahead, it may be later
+            reading = found[key] = Reading(entry.answer, read_at, is_stored=True)
             if entry.older_since is not None:
                 self._older_since.setdefault(key, entry.older_since + behind)
+            elif read_at > self._older_since.get(key, math.inf):
+                self._older_since.pop(key, None)
             held = self._cache.get(key, max_age=math.inf)
             if held is None or is_newer(reading, held):
                 self._cache.put(key, reading, keep=longest[key])
         return found
+
+    def _heed(
+        self, note: Note, keys: Collection[SecretKey], lifetimes: Mapping[SecretKey, Lifetime]
+    ) -> None:
+        """Ask nobody, if what is known may be served for as long as *note* stands.
+
+        Raises:
+            VaultUnavailableError: It may.
+        """
+        if self._can_serve(keys, lifetimes, seconds=note.left):
+            raise VaultUnavailableError(
+                f"{note.reason} ({note.age:.0f} s ago, for all that share the store)"
+            )
+
+    def _can_serve(
+        self,
+        keys: Collection[SecretKey],
+        lifetimes: Mapping[SecretKey, Lifetime],
+        *,
+        seconds: float = 0.0,
+    ) -> bool:
+        """Whether what is known may be served in *seconds*, too."""
+        longest = {key: lifetimes[key].longest - seconds for key in keys}
+        return all(self._cache.get(key, max_age=age) for key, age in longest.items())
 
     def tell(
         self,
@@ -170,6 +196,8 @@ class Sharing:
         self, ask: Ask, keys: Collection[SecretKey], seconds: float, *, retry: bool
     ) -> Mapping[SecretKey, Reading]:
         """Ask the vault; where it can't be reached, leave a note."""
+        if seconds <= 0:
+            raise VaultUnavailableError("the vault has not answered another process in time")
         try:
             return ask(keys, seconds=seconds, retry=retry)
         except VaultUnavailableError as error:
@@ -182,7 +210,5 @@ class Sharing:
 
 
 def is_newer(reading: Reading, held: Reading) -> bool:
-    """Whether *reading* was read later than *held*, and does not go back to an older version."""
-    old, new = (r.answer.version if isinstance(r.answer, Secret) else 0 for r in (held, reading))
-    slack = SAME if old == new else 0.0  # a rotation right after a read counts, however soon
-    return reading.read_at > held.read_at + slack and not 0 < new < old
+    """Whether *reading* replaces *held*."""
+    return entries.is_newer(reading.answer, reading.read_at, than=held.answer, at=held.read_at)

@@ -23,7 +23,7 @@ from vaultconfig.references import Resolved, VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading, SecretCache, now
 from vaultconfig.vaults.flights import Flights
-from vaultconfig.vaults.sharing import SAME, Sharing, is_newer
+from vaultconfig.vaults.sharing import Sharing, is_newer
 
 if TYPE_CHECKING:
     from vaultconfig.client import Subscription, VaultClient
@@ -208,6 +208,7 @@ class Vault:
         *,
         deadline: float,
         newest: Mapping[SecretKey, int],
+        held: Mapping[SecretKey, Reading] | None = None,
         since: Mapping[SecretKey, float] | None = None,
         insists: bool = False,
     ) -> Readings:
@@ -218,8 +219,8 @@ class Vault:
             deadline: Seconds for all of it.
             newest: The newest version of each that the caller knows of, if any: an older one is
                 a `VaultUnavailableError`, until the vault has kept to it for a ttl.
-            since: What another process has read later than that, in seconds of the cache's clock,
-                is taken from the store.
+            held: What the caller has: of a newer version the store is believed.
+            since: Of the same version it is, if that was read later, by the cache's clock.
             insists: Whether to ask although the vault was away a moment ago.
 
         Raises:
@@ -232,10 +233,13 @@ class Vault:
             return self._taken(answers, {k: lifetimes[k] for k in keys}, asked_at, newest=newest)
 
         def is_enough(key: SecretKey, reading: Reading) -> bool:
-            is_older = isinstance(reading.answer, Secret) and reading.answer.version < newest.get(
-                key, 0
-            )
-            return not is_older and reading.read_at > (since or {}).get(key, math.inf) + SAME
+            answer, known = reading.answer, (held or {}).get(key)
+            if isinstance(answer, Secret) and answer.version < newest.get(key, 0):
+                return False
+            if known is not None and _version(answer) > _version(known.answer) > 0:
+                return is_newer(reading, known)
+            slack = 0.0 if self.store is None else self.store.slack
+            return reading.read_at > (since or {}).get(key, math.inf) + slack
 
         sharing = self._sharing()
         if sharing is None:
@@ -383,3 +387,7 @@ class Vault:
                 oldest,
                 "" if failure is None else f": {failure}",
             )
+
+
+def _version(answer: SecretOrError) -> int:
+    return answer.version if isinstance(answer, Secret) else 0
