@@ -105,7 +105,7 @@ def test_a_secret_that_is_not_there_is_an_answer(load: Load, clock: Clock) -> No
     "readings",
     [
         {},
-        api("k2", 1000.0),  # as old as what is held
+        api("k1", 1000.0, version=1),  # as old as what is held
         api("k2", 900.0),
         api("k0", 1001.0, version=0),
         {SecretKey("elsewhere"): stored(Secret("elsewhere", 1, {}), 1001.0)},
