@@ -12,9 +12,10 @@ from tests.live.rig import VERY_LONG, Ahead, eventually, heard
 from vaultconfig import Change, LiveSettings, VaultSettings
 from vaultconfig.client import subscriptions
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import VaultUnavailableError
 from vaultconfig.live.leading import Alone
 from vaultconfig.live.refresher import Seams
-from vaultconfig.live.watcher import ATTEMPT_EVERY
+from vaultconfig.live.watcher import ATTEMPT_EVERY, LOOK_AGAIN
 
 
 class Settings(VaultSettings):
@@ -109,6 +110,25 @@ def test_the_vault_forgets_the_subscription(
     vault.clear_faults()
     vault.put("db", {"port": 3})
     eventually(lambda: live.current.port == 3)
+
+
+def test_in_an_outage_only_the_refresh_asks(vault: DevServer, live: LiveSettings[Settings]) -> None:
+    """Polls that fail would double the requests; once the vault has answered they go on."""
+    subscribe(live, vault)
+    watcher = live._watcher
+    assert watcher is not None
+    vault.stop()
+    eventually(lambda: watcher._failures)
+    with pytest.raises(VaultUnavailableError):
+        live.refresh()
+    failures = watcher._failures
+    assert watcher._step() == LOOK_AGAIN
+    assert watcher._failures == failures
+    vault.start()
+    live.refresh()
+    vault.put("db", {"port": 2})
+    eventually(lambda: live.current.port == 2)
+    eventually(lambda: not watcher._failures)
 
 
 @pytest.mark.parametrize(

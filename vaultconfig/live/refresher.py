@@ -271,6 +271,11 @@ class Refresher(Generic[T]):
         """Whether the next step is going to read something."""
         return self.next_at() <= self._seams.clock()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the vault did not answer when it was asked last."""
+        return self._schedule.is_away
+
     def is_outdated(self) -> bool:
         """Whether a secret is older than its ttl."""
         return self._schedule.is_outdated(self._seams.clock())

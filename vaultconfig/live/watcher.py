@@ -98,6 +98,8 @@ class Watcher:
 
     def _step(self) -> float:
         """Subscribe, or wait for news; return how many seconds to wait before the next step."""
+        if self._failures and self._refresher.is_away:
+            return LOOK_AGAIN  # one of both is enough to find out when the vault is back
         try:
             if not self._takes_lead():
                 return LOOK_AGAIN

@@ -43,16 +43,17 @@ def peak_to_mean(seed: int) -> float:
 def asked_in_an_outage(seed: int) -> float:
     """Return how often a minute the busiest host asks a vault that is away for an hour.
 
-    Each host has a subscription of its own, whose polls back off by themselves.
+    Each host has a subscription of its own, whose polls back off until a refresh has failed, too.
     """
     random, away, busiest = Random(seed), VaultUnavailableError("away"), 0
     for _ in range(HOSTS):
         schedule, asked = started(random), 0
-        end = schedule.next_at() + HOUR
+        first = schedule.next_at()
+        end = first + HOUR
         while (now := schedule.next_at()) < end:
             asked += 1
             schedule.unavailable([_KEY], away, now)
         polled_at = accumulate(backoff(failures, random.random()) for failures in count(1))
-        asked += sum(1 for _ in takewhile(lambda at: at < HOUR, polled_at))
+        asked += sum(1 for _ in takewhile(first.__gt__, polled_at))
         busiest = max(busiest, asked)
     return busiest / (HOUR / 60)
