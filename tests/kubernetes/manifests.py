@@ -26,7 +26,7 @@ _PYTHON = (sys.executable, "-W", "error", "-m")
 PROGRAMS = {
     "vaultconfig": (*_PYTHON, "vaultconfig"),
     "uvicorn": (*_PYTHON, "uvicorn"),
-    "valkey-server": (str(_program()),),
+    "valkey-server": (str(_program("valkey")),),
 }
 
 
