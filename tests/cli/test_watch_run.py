@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
 from tests.cli.watching import Running, alive, put_and_wait, running, until
+from tests.store.hosts import new_key
 from vaultconfig.devserver import DevServer
 
 WATCH = ("run", "--watch", "app:Settings")
@@ -326,26 +327,30 @@ def test_files_that_are_open_are_handed_on(shop: Project, tmp_path: Path) -> Non
         assert file.read() == "kept\n"
 
 
-def test_credentials_and_store_stay_here(shop: Project) -> None:
+@pytest.mark.parametrize("variable", ["VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE"])
+def test_credentials_and_store_stay_here(shop: Project, tmp_path: Path, variable: str) -> None:
     """The program gets no credential of ours, no store, and no key."""
+    key, file = new_key(), tmp_path / "key"
+    file.write_text(key)
     ours = {
-        "VAULTCONFIG_STORE": "file:/x",
-        "VAULTCONFIG_STORE_KEY": CANARY,
-        "VAULTCONFIG_STORE_KEY_FILE": "/x",
+        "VAULTCONFIG_STORE": f"file:{tmp_path / 'store'}",
+        variable: key if variable == "VAULTCONFIG_STORE_KEY" else str(file),
         "VAULTCONFIG_DEV_TOKEN": CANARY,
         "vaultconfig_store_key": CANARY,
     }
+    given = ours | {"VAULTCONFIG_APPLICATION": "shop"}
     for options in ([], ["--watch"]):
-        ended = shop.run_apart("run", "app:Settings", *options, "--", "env", env=ours)
+        ended = shop.run_apart("run", "app:Settings", *options, "--", "env", env=given)
         names = {line.partition("=")[0] for line in ended.out.splitlines()}
         assert ended.code == 0
         assert not names & {*ours, "SCAIVAULT_TOKEN"}
         assert CANARY not in ended.out
+        assert key not in ended.out
         assert {"SCAIVAULT_URL", "PASSWORD"} <= names
         ended = shop.run_apart(
-            "run", "app:Settings", *options, "--keep-credentials", "--", "env", env=ours
+            "run", "app:Settings", *options, "--keep-credentials", "--", "env", env=given
         )
-        assert f"VAULTCONFIG_STORE_KEY={CANARY}" in ended.out.splitlines()
+        assert f"{variable}={ours[variable]}" in ended.out.splitlines()
 
 
 @pytest.mark.parametrize(
