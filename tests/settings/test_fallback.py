@@ -388,7 +388,7 @@ def test_the_deadline_of_development(
     deadlines: list[float] = []
     resolve = Vault.resolve
 
-    def told(self: Vault, references: Any, *, deadline: float) -> Any:
+    def told(self: Vault, references: Any, *, deadline: float, vault_first: bool) -> Any:
         deadlines.append(deadline)
         return resolve(self, references, deadline=0.05)
 
