@@ -19,7 +19,7 @@ from vaultconfig.errors import (
     VersionNotFoundError,
 )
 from vaultconfig.live.schedule import Schedule, backoff
-from vaultconfig.vaults.vault import Lifetime
+from vaultconfig.vaults.lifetime import Lifetime
 
 USUAL = Lifetime(ttl=300.0, max_stale=86_400.0)
 DOWN = VaultUnavailableError("down")

@@ -26,7 +26,7 @@ from vaultconfig.store.entries import News
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import Swap
 from vaultconfig.store.store import AWAY, LEASE, SOON
-from vaultconfig.vaults.vault import Lifetime
+from vaultconfig.vaults.lifetime import Lifetime
 
 TTL = 300.0
 DB = SecretKey("db")
@@ -286,7 +286,7 @@ class TestVerdicts:
         store.write({DB: News(_secret(), now, TTL, DAY)})
         for _ in range(2):
             store.write({DB: News(AccessDeniedError("db"), now - 1.0, TTL, DAY)})
-        assert store.read([DB], longest={DB: DAY})[DB].denials == 0
+        assert store.read({DB: DAY})[DB].denials == 0
 
     def test_a_rejected_token_changes_nothing_for_others(self, hosts: Hosts) -> None:
         """Three loads with a wrong token, then an outage, then the right one: it is up."""

@@ -64,8 +64,8 @@ from vaultconfig.secret import SecretKey
 from vaultconfig.source.asking import connection_for
 from vaultconfig.source.hints import hint
 from vaultconfig.source.situation import Situation
+from vaultconfig.vaults.lifetime import Lifetime
 from vaultconfig.vaults.shared import connect, resolve, vault_for
-from vaultconfig.vaults.vault import Lifetime
 
 _DEVELOP: Final = f"export {VARIABLE}=development"
 

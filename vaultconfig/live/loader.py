@@ -31,8 +31,9 @@ from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.source.meeting import Given, Loads
 from vaultconfig.source.upstream import made_of
 from vaultconfig.vaults.cache import Reading
+from vaultconfig.vaults.lifetime import Lifetime
 from vaultconfig.vaults.shared import vault_for
-from vaultconfig.vaults.vault import Lifetime, Vault
+from vaultconfig.vaults.vault import Vault
 
 T = TypeVar("T", bound=BaseSettings)
 

@@ -19,7 +19,7 @@ from vaultconfig.errors import (
     VersionNotFoundError,
 )
 from vaultconfig.secret import SecretKey
-from vaultconfig.vaults.vault import Lifetime
+from vaultconfig.vaults.lifetime import Lifetime
 
 State: TypeAlias = Literal["fresh", "stale", "invalid", "denied", "expired"]
 """The states, from good to bad."""
@@ -76,7 +76,7 @@ class _Entry:
     @property
     def expires_at(self) -> float:
         """When it is too old to be served: never within its ttl, even with ``max_stale=0``."""
-        return math.inf if self.is_absent else self.read_at + self._life
+        return math.inf if self.is_absent else self.read_at + self.lifetime.longest
 
     def answered(self, read_at: float, now: float, part: float) -> None:
         """Note what was read at *read_at*, maybe elsewhere; it is due after *part* of its ttl."""
@@ -98,11 +98,7 @@ class _Entry:
 
     @property
     def _last_chance(self) -> float:
-        return self.expires_at - min(_LAST_CHANCE, self._life / 10)
-
-    @property
-    def _life(self) -> float:
-        return max(self.lifetime.ttl, self.lifetime.max_stale)
+        return self.expires_at - min(_LAST_CHANCE, self.lifetime.longest / 10)
 
 
 class Schedule:

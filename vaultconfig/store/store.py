@@ -163,36 +163,33 @@ class Store:
         """Close connections; a later use opens new ones."""
         self._shelf.close()
 
-    def read(
-        self, keys: Collection[SecretKey], *, longest: Mapping[SecretKey, float]
-    ) -> dict[SecretKey, Entry]:
-        """Return what is stored of *keys*, as far as it can be used.
+    def read(self, longest: Mapping[SecretKey, float]) -> dict[SecretKey, Entry]:
+        """Return what is stored of some secrets, as far as it can be used.
 
         Args:
-            keys: What is wanted.
             longest: Seconds since it was read, for each; what is older can't be used.
         """
-        stands = self._standing(self._names(keys))
+        stands = self._standing(self._names(longest))
         if stands is None:
-            count_store_reads("away", len(keys))
+            count_store_reads("away", len(longest))
             return {}
         now = self.clock()
-        held, ignored = self._entries(keys, stands, lambda key: now - longest[key], now)
+        held, ignored = self._entries(longest, stands, lambda key: now - longest[key], now)
         count_store_reads("hit", len(held))
         count_store_reads("ignored", ignored.total())
-        count_store_reads("miss", max(0, len(keys) - len(held) - ignored.total()))
+        count_store_reads("miss", max(0, len(longest) - len(held) - ignored.total()))
         if ignored:
             reasons = "; ".join(f"{number} {reason}" for reason, number in ignored.items())
             if reasons != self._told:  # one load may look several times
                 say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
             self._told = reasons
-        elif len(held) < len(keys):
+        elif len(held) < len(longest):
             say(
                 logging.DEBUG,
                 "the store has %d of %d secrets of this application, environment, tenant, server"
                 " and key",
                 len(held),
-                len(keys),
+                len(longest),
             )
         return held
 

@@ -17,10 +17,10 @@ from vaultconfig.secret import SecretKey
 from vaultconfig.store import entries
 from vaultconfig.store.entries import News, Verdict
 from vaultconfig.vaults.cache import Reading, SecretCache
+from vaultconfig.vaults.lifetime import Lifetime
 
 if TYPE_CHECKING:
     from vaultconfig.store.store import Note, Store
-    from vaultconfig.vaults.vault import Lifetime
 
 IsEnough: TypeAlias = Callable[[SecretKey, Reading], bool]
 
@@ -126,7 +126,7 @@ class Sharing:
     def find(self, lifetimes: Mapping[SecretKey, Lifetime]) -> dict[SecretKey, Reading]:
         """Return what the store has; the newest of it and of what is known goes into the cache."""
         longest = {key: life.longest for key, life in lifetimes.items()}
-        stored = self.store.read(longest, longest=longest)
+        stored = self.store.read(longest)
         now = self._cache.clock()
         behind = now - self.store.clock()
         found: dict[SecretKey, Reading] = {}

@@ -11,7 +11,7 @@ from typing import Final
 from vaultconfig.errors import VaultUnavailableError
 from vaultconfig.live.schedule import Schedule, backoff
 from vaultconfig.secret import SecretKey
-from vaultconfig.vaults.vault import Lifetime
+from vaultconfig.vaults.lifetime import Lifetime
 
 HOSTS: Final = 200
 TTL, TTLS = 300.0, 6

@@ -10,7 +10,7 @@ from vaultconfig.cli.checking.findings import Problem, StoreFinding
 from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.secret import SecretKey
 from vaultconfig.store.shelf import ShelfError
-from vaultconfig.vaults.vault import Lifetime
+from vaultconfig.vaults.lifetime import Lifetime
 
 if TYPE_CHECKING:
     from vaultconfig.store.store import Store
@@ -32,8 +32,7 @@ def look_at_store(
         is_there = store.try_out(creates=directory is None)
         if directory is not None and not is_there and not _can_be_made(directory):
             raise ShelfError(f"{directory} can't be made or written to: give it to this user")
-        longest = {key: life.longest for key, life in lifetimes.items()}
-        has = len(store.read(longest, longest=longest))
+        has = len(store.read({key: life.longest for key, life in lifetimes.items()}))
     except ShelfError as error:
         told = f"{place} can't be used, and a start does without it: {error}"
         finding = StoreFinding(place, "unavailable", has=0, of=len(lifetimes))

@@ -40,8 +40,8 @@ from vaultconfig.loading.needs import Need
 from vaultconfig.loading.report import Report
 from vaultconfig.references import Resolved
 from vaultconfig.secret import SecretKey
+from vaultconfig.vaults.lifetime import Lifetime
 from vaultconfig.vaults.shared import vault_for
-from vaultconfig.vaults.vault import Lifetime
 
 READS_A_MINUTE: Final = 1000
 """What ScaiVault allows an identity, by its documentation."""
