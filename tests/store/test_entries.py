@@ -14,7 +14,7 @@ from vaultconfig.errors import SecretNotFoundError, VersionNotFoundError
 from vaultconfig.masking.values import is_masked, masked_json, unmask
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.store.entries import Entry, entry_in, text_of
-from vaultconfig.store.shelf import NotSealedError
+from vaultconfig.store.shelf import UnusableError
 
 KEY = SecretKey("app/db")
 NUMBERS = '{"n": 1.10, "big": 12345678901234567890123, "small": 1e-7, "list": [1.0, null, true]}'
@@ -87,14 +87,14 @@ def test_that_there_is_none_is_an_entry(error: Any, key: SecretKey) -> None:
 @pytest.mark.parametrize("key", [SecretKey("app/other"), SecretKey("app/db", 3)])
 def test_an_entry_is_that_of_one_secret(key: SecretKey) -> None:
     """Path and pin are inside."""
-    with pytest.raises(NotSealedError, match="not of this secret"):
+    with pytest.raises(UnusableError, match="not of this secret"):
         back(Entry(secret({}), 50.0), key)
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"null"])
 def test_what_is_no_entry_is_found_out(text: bytes) -> None:
     """Though it was sealed by us."""
-    with pytest.raises(NotSealedError):
+    with pytest.raises(UnusableError):
         entry_in(text, KEY, oldest=0.0, now=100.0)
 
 
@@ -103,7 +103,7 @@ def test_what_is_no_entry_is_found_out(text: bytes) -> None:
 )
 def test_an_entry_has_an_age(read_at: float, problem: str) -> None:
     """At the age limit it is too old; 5 s ahead are those of another host's clock."""
-    with pytest.raises(NotSealedError, match=problem):
+    with pytest.raises(UnusableError, match=problem):
         back(Entry(secret({}), read_at), oldest=10.0)
     assert back(Entry(secret({}), 10.1), oldest=10.0).read_at == 10.1
     assert back(Entry(secret({}), 105.0), oldest=10.0).read_at == 105.0

@@ -7,7 +7,7 @@ from pydantic import SecretBytes
 
 from tests.store.hosts import KEY, OTHER_KEY
 from vaultconfig.store.sealing import Seal
-from vaultconfig.store.shelf import LARGEST, NotSealedError
+from vaultconfig.store.shelf import LARGEST, UnusableError
 
 OWNER = ("shop", "production", "", "https://vault.example")
 SEAL = Seal(KEY, OWNER)
@@ -32,7 +32,7 @@ def test_another_owner_can_not_open_it(place: int) -> None:
     other = Seal(KEY, owner)
     assert other.name("secret", "app/db", None) != NAME
     assert other.scope != SEAL.scope
-    with pytest.raises(NotSealedError, match="another name or key"):
+    with pytest.raises(UnusableError, match="another name or key"):
         other.open(NAME, SEAL.close(NAME, b"canary"))
 
 
@@ -45,20 +45,20 @@ def test_another_key_can_not_open_it() -> None:
     """Its names are others, too."""
     other = Seal(OTHER_KEY, OWNER)
     assert other.name("secret", "app/db", None) != NAME
-    with pytest.raises(NotSealedError, match="another name or key"):
+    with pytest.raises(UnusableError, match="another name or key"):
         other.open(NAME, SEAL.close(NAME, b"canary"))
 
 
 def test_another_name_can_not_open_it() -> None:
     """Two entries that somebody has swapped are found out."""
-    with pytest.raises(NotSealedError, match="another name or key"):
+    with pytest.raises(UnusableError, match="another name or key"):
         SEAL.open(SEAL.name("secret", "app/db", 1), SEAL.close(NAME, b"canary"))
 
 
 @pytest.mark.parametrize("size", [0, 1, 12, 28])
 def test_what_is_truncated_is_found_out(size: int) -> None:
     """Down to nothing at all."""
-    with pytest.raises(NotSealedError, match="truncated"):
+    with pytest.raises(UnusableError, match="truncated"):
         SEAL.open(NAME, SEAL.close(NAME, b"canary")[:size])
 
 
@@ -67,15 +67,15 @@ def test_what_is_damaged_is_found_out(place: int) -> None:
     """A flipped bit of the nonce, the value or the tag."""
     sealed = bytearray(SEAL.close(NAME, b"canary"))
     sealed[place] ^= 1
-    with pytest.raises(NotSealedError, match="damaged"):
+    with pytest.raises(UnusableError, match="damaged"):
         SEAL.open(NAME, bytes(sealed))
 
 
 def test_another_format_and_huge_values_are_found_out() -> None:
     """Before anything is decrypted."""
-    with pytest.raises(NotSealedError, match="another format"):
+    with pytest.raises(UnusableError, match="another format"):
         SEAL.open(NAME, b"\x02" + SEAL.close(NAME, b"canary")[1:])
-    with pytest.raises(NotSealedError, match="larger"):
+    with pytest.raises(UnusableError, match="larger"):
         SEAL.open(NAME, b"\x01" * (LARGEST + 1))
 
 

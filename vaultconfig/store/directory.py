@@ -19,10 +19,9 @@ from typing import Final
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.log import say
-from vaultconfig.store.shelf import LARGEST, ShelfError, Swap
+from vaultconfig.store.shelf import FUTURE, LARGEST, ShelfError, Swap
 
 _HEADER: Final = struct.Struct("<2d")  # written at, ends at: seconds since the epoch
-_MOST_AHEAD: Final = 5.0  # seconds
 _LOOK_AGAIN: Final = 0.005
 _SWEEP_EVERY: Final = 3600.0
 _LOCK: Final = "lock"
@@ -199,13 +198,13 @@ class Directory:
             return False
         written, ends = _HEADER.unpack_from(content)
         now = self._clock()
-        if written - _MOST_AHEAD > now and not self._has_told:
+        if written - FUTURE > now and not self._has_told:
             self._has_told = True
             say(
                 logging.WARNING,
                 "files of the store are from the future, and ignored: check the clock",
             )
-        return bool(written - _MOST_AHEAD <= now < ends)
+        return bool(written - FUTURE <= now < ends)
 
     def _write(self, directory: int, contents: Mapping[str, bytes | None], keep: float) -> None:
         now = self._clock()

@@ -14,16 +14,13 @@ from vaultconfig.errors import (
 from vaultconfig.masking.values import DEEPEST, masked_json, unmask
 from vaultconfig.references import as_json
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.shelf import NotSealedError
+from vaultconfig.store.shelf import FUTURE, UnusableError
 
 Stored: TypeAlias = Secret | SecretNotFoundError | VersionNotFoundError
-"""A secret, or that there is none: both are answers."""
+"""A secret, or that there is none: both are answers. A request that was rejected is not one."""
 
 Verdict: TypeAlias = Stored | AccessDeniedError
 """What the vault itself says of a secret."""
-
-FUTURE: Final = 5.0
-"""Seconds that the clock of another host may be ahead of ours."""
 
 SAME: Final = 0.1
 """Seconds between two times that may be of one moment, by one clock that is read at either end."""
@@ -106,16 +103,16 @@ def entry_in(plain: bytes, key: SecretKey, *, oldest: float, now: float) -> Entr
         now: In Unix seconds.
 
     Raises:
-        NotSealedError: It is not of this secret, too old, or from the future.
+        UnusableError: It is not of this secret, too old, or from the future.
     """
     fields = masked_json(plain, levels=DEEPEST + 2)  # those around the data
     if not isinstance(fields, dict) or [*key] != [fields.get("path"), fields.get("pin")]:
-        raise NotSealedError("not of this secret")
+        raise UnusableError("not of this secret")
     read_at = float(fields["read_at"])
     if read_at > now + FUTURE:
-        raise NotSealedError("from the future: compare the clocks of the hosts")
+        raise UnusableError("from the future: compare the clocks of the hosts")
     if read_at <= oldest:
-        raise NotSealedError("older than max_stale")
+        raise UnusableError("older than max_stale")
     denials, older_since = unmask([fields["denials"], fields["older_since"]])
     return Entry(_answer_in(fields, key), read_at, denials, older_since)
 

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretBytes
 
-from vaultconfig.store.shelf import LARGEST, NotSealedError
+from vaultconfig.store.shelf import LARGEST, UnusableError
 
 _FORMAT: Final = b"\x01"
 _NONCE: Final = 12  # bytes
@@ -54,20 +54,20 @@ class Seal:
         """Decrypt what was sealed for *name*.
 
         Raises:
-            NotSealedError: It was not, or has been damaged.
+            UnusableError: It was not, or has been damaged.
         """
         if len(sealed) > LARGEST:
-            raise NotSealedError("larger than anything that is stored")
+            raise UnusableError("larger than anything that is stored")
         if len(sealed) < _SHORTEST:
-            raise NotSealedError("truncated")
+            raise UnusableError("truncated")
         if not sealed.startswith(_FORMAT):
-            raise NotSealedError("in another format")
+            raise UnusableError("in another format")
         nonce, rest = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
         try:
             return self._cipher.decrypt(nonce, rest, self._bound_to(name))
         except InvalidTag:
             pass
-        raise NotSealedError("damaged, or sealed under another name or key")
+        raise UnusableError("damaged, or sealed under another name or key")
 
     def _bound_to(self, name: str) -> bytes:
         return json.dumps([1, *self._owner, name]).encode()

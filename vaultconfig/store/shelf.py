@@ -13,6 +13,9 @@ from typing import Final, NamedTuple, Protocol
 PATIENCE: Final = 0.5
 """Seconds that any use of a shelf may take."""
 
+FUTURE: Final = 5.0
+"""Seconds that the clock of another host may be ahead of ours."""
+
 LARGEST: Final = 1 << 20
 """Bytes of the largest value that is kept."""
 
@@ -21,8 +24,8 @@ class ShelfError(Exception):
     """A shelf could not be read or written; its message says why, without a password."""
 
 
-class NotSealedError(Exception):
-    """Bytes are not what was sealed under a name; the message says in what way."""
+class UnusableError(Exception):
+    """What stands under a name can't be used; the message says why not."""
 
 
 class Swap(NamedTuple):

@@ -25,9 +25,17 @@ from vaultconfig.log import say
 from vaultconfig.masking.values import masked_json, unmask
 from vaultconfig.references import as_json
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.entries import FUTURE, SAME, Entry, News, entry_in, is_newer, text_of
+from vaultconfig.store.entries import SAME, Entry, News, entry_in, is_newer, text_of
 from vaultconfig.store.sealing import Seal
-from vaultconfig.store.shelf import LARGEST, PATIENCE, NotSealedError, Shelf, ShelfError, Swap
+from vaultconfig.store.shelf import (
+    FUTURE,
+    LARGEST,
+    PATIENCE,
+    Shelf,
+    ShelfError,
+    Swap,
+    UnusableError,
+)
 from vaultconfig.telemetry import count_store_reads
 from vaultconfig.threads import within
 
@@ -325,7 +333,7 @@ class Store:
         return None if raw is None else self._opened(kind, *parts, raw=raw)
 
     def _opened(self, kind: str, *parts: str, raw: bytes) -> dict[str, Any] | None:
-        with suppress(NotSealedError):
+        with suppress(UnusableError):
             fields = unmask(masked_json(self._first.open(self._first.name(kind, *parts), raw)))
             return fields if isinstance(fields, dict) else None
         return None
@@ -396,7 +404,7 @@ class Store:
                     continue
                 try:
                     entry = entry_in(seal.open(name, raw), key, oldest=oldest(key), now=now)
-                except NotSealedError as error:
+                except UnusableError as error:
                     ignored[str(error)] += 1
                     continue
                 best = held.get(key)
