@@ -205,11 +205,7 @@ class Refresher(Generic[T]):
                 if reading.read_at > self._lost_at.get(key, -math.inf)
             }
             newest = self._newest(found)
-            return {
-                key: reading
-                for key, reading in found.items()
-                if not isinstance(reading.answer, Secret) or reading.answer.version >= newest[key]
-            }
+            return {k: reading for k, reading in found.items() if not reading.goes_back(newest[k])}
 
         with self._one_at_a_time:
             if not self.is_ended:

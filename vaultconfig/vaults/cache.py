@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cachetools import TLRUCache
 
 from vaultconfig.errors import VaultConfigError
-from vaultconfig.secret import SecretKey, SecretOrError
+from vaultconfig.secret import Secret, SecretKey, SecretOrError
 
 now: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME)
@@ -36,6 +36,15 @@ class Reading(NamedTuple):
     read_at: float
     is_stored: bool = False
     outage: VaultConfigError | None = None
+
+    @property
+    def version(self) -> int:
+        """The version of the secret; 0 where there is none."""
+        return self.answer.version if isinstance(self.answer, Secret) else 0
+
+    def goes_back(self, newest: int) -> bool:
+        """Whether it is a secret of an older version than *newest*."""
+        return isinstance(self.answer, Secret) and self.answer.version < newest
 
 
 class _Entry(NamedTuple):

@@ -186,10 +186,10 @@ class Vault:
             return self._taken(answers, {k: lifetimes[k] for k in keys}, asked_at, newest=newest)
 
         def is_enough(key: SecretKey, reading: Reading) -> bool:
-            answer, known = reading.answer, (held or {}).get(key)
-            if isinstance(answer, Secret) and answer.version < newest.get(key, 0):
+            known = (held or {}).get(key)
+            if reading.goes_back(newest.get(key, 0)):
                 return False
-            if known is not None and _version(answer) > _version(known.answer) > 0:
+            if known is not None and reading.version > known.version > 0:
                 return is_newer(reading, known)
             slack = 0.0 if self.store is None else self.store.slack
             return reading.read_at > (since or {}).get(key, math.inf) + slack
@@ -340,7 +340,3 @@ class Vault:
                 oldest,
                 "" if failure is None else f": {failure}",
             )
-
-
-def _version(answer: SecretOrError) -> int:
-    return answer.version if isinstance(answer, Secret) else 0
