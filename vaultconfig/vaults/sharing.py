@@ -107,6 +107,7 @@ class Sharing:
                 is_served = not is_refresh and self._can_serve(keys, lifetimes)
                 seconds = min(SHORT, deadline) if is_served else deadline
                 left = seconds - (time.monotonic() - began)
+                # Where the store can't serve, half of the time is kept to ask for oneself.
                 patience = left if is_served else left - seconds / 2
                 with self.store.turn(keys, look) as is_ours:
                     if is_ours and not (keys := due()):  # the turn before has just ended
@@ -171,15 +172,16 @@ class Sharing:
         readings: Mapping[SecretKey, Reading],
         lifetimes: Mapping[SecretKey, Lifetime],
         *,
-        longest: float,
+        max_stale: float,
     ) -> None:
-        """Store what the vault has answered.
+        """Store what the vault has answered, which ends a bar, too.
 
         Args:
             readings: What it said.
             lifetimes: How long each may be served here.
-            longest: Seconds for which another process may serve it.
+            max_stale: Seconds for which another process may serve it.
         """
+        self.store.is_barred = False
         behind = self._cache.clock() - self.store.clock()
         news: dict[SecretKey, News] = {}
         for key, reading in readings.items():
@@ -187,7 +189,7 @@ class Sharing:
             if isinstance(answer, Verdict) or (
                 isinstance(answer, VaultUnavailableError) and key in self._older_since
             ):
-                keep = max(life.longest, longest)
+                keep = max(life.longest, max_stale)
                 news[key] = News(answer, reading.read_at - behind, ttl=life.ttl, keep=keep)
         if news:
             self.store.write(news)

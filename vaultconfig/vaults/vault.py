@@ -55,6 +55,7 @@ class Vault:
         self._connect = connect
         self._clients: dict[None, VaultClient] = {}  # one at the most
         self._older_since: dict[SecretKey, float] = {}  # when a version first went back
+        self._shared = None if store is None else Sharing(store, self.cache, self._older_since)
 
     def in_child(self) -> Vault:
         """Return the same vault for a forked child, in which nothing has been read yet.
@@ -182,6 +183,7 @@ class Vault:
 
         def ask(keys: Collection[SecretKey], *, seconds: float, retry: bool) -> Readings:
             asked_at = self.cache.clock()
+            # Not by `_read`: live settings close the client to end their refresh.
             answers = self._client().read_many(keys, deadline=seconds, retry=retry)
             return self._taken(answers, {k: lifetimes[k] for k in keys}, asked_at, newest=newest)
 
@@ -246,10 +248,7 @@ class Vault:
 
     def _sharing(self) -> Sharing | None:
         """Return the way to the store, where it may be used."""
-        store = self.store
-        if store is None or store.is_barred:
-            return None
-        return Sharing(store, self.cache, self._older_since)
+        return None if self._shared is None or self._shared.store.is_barred else self._shared
 
     def _read(
         self, keys: Collection[SecretKey], deadline: float, *, retry: bool
@@ -289,10 +288,8 @@ class Vault:
                 self.cache.put(key, reading, keep=keep)
             elif isinstance(answer, SecretError):
                 self.cache.forget(key)  # an outage must not bring back what was taken away
-        if self.store is not None:
-            self.store.is_barred = False
-            sharing = Sharing(self.store, self.cache, self._older_since)
-            sharing.tell(taken, lifetimes, longest=self.connection.max_stale)
+        if self._shared is not None:
+            self._shared.tell(taken, lifetimes, max_stale=self.connection.max_stale)
         return taken
 
     def _lag(
