@@ -36,7 +36,7 @@ def stored(
     """Return the store of a load with these variables over `GIVEN`; an empty one is not set."""
     environ = GIVEN | (environ or {})
     connection = read_connection({name: value for name, value in environ.items() if value})
-    return with_store(connection, Environment(environment), config).stored
+    return with_store(connection, Environment(environment), config).store_settings
 
 
 def keys(environ: dict[str, str]) -> list[bytes]:

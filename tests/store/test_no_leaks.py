@@ -181,13 +181,13 @@ def test_reprs(shown: Shown, tmp_path: Path) -> None:
     for given in (os.environ, environ):
         connection = with_store(read_connection(given), Environment(None), {})
         vault = vault_for(connection)
-        assert connection.stored is not None
+        assert connection.store_settings is not None
         assert vault.store is not None
-        for item in (connection, connection.stored, vault, vault.store):
+        for item in (connection, connection.store_settings, vault, vault.store):
             shown.add(type(item).__name__, f"{item!r} {item} {vars(item) if item is vault else ''}")
         shown.add("attributes", vars(vault.store))
         shown.add("its parts", [vars(part) for part in vault.store._seals])
-        shown.add("place", connection.stored.place)
+        shown.add("place", connection.store_settings.place)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(tmp_path)
             lifetimes = vault.lifetimes([])

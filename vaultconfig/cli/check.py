@@ -183,8 +183,8 @@ class _Checking:
         try:
             connection = with_store(self.connection, environment, config)
             store = vault_for(connection).store
-            if connection.stored is not None and store is not None:
-                finding, problem = look_at_store(connection.stored, store, self.lifetimes)
+            if connection.store_settings is not None and store is not None:
+                finding, problem = look_at_store(connection.store_settings, store, self.lifetimes)
                 self.problems += filter(None, [problem])
                 return finding
             if self.connection.store or config.get("vault_store"):

@@ -88,8 +88,8 @@ def clear(*, target: str | None) -> None:
         None, declared=config.get("vault_environment"), environ=os.environ
     )
     connection = with_store(connection, environment, config)
-    stored, found = connection.stored, vault_for(connection).store
-    if stored is None or found is None:
+    settings, found = connection.store_settings, vault_for(connection).store
+    if settings is None or found is None:
         raise ConfigurationError(
             f"no store is used in {environment}: choose another environment with -e NAME"
             if environment.is_development
@@ -103,8 +103,8 @@ def clear(*, target: str | None) -> None:
     if problem:
         raise VaultUnavailableError(f"the store could not be cleared: {problem}")
     click.echo(
-        f"{stored.place}: {count(number, 'entry', 'entries')} of {stored.application} in "
-        f"{stored.environment} removed",
+        f"{settings.place}: {count(number, 'entry', 'entries')} of {settings.application} in "
+        f"{settings.environment} removed",
         err=True,
     )
 

@@ -106,7 +106,7 @@ class Connection(BaseModel):
     store_key: SecretStr | None = Field(None, alias="VAULTCONFIG_STORE_KEY")
     store_key_file: Path | None = Field(None, alias="VAULTCONFIG_STORE_KEY_FILE")
     application: str | None = Field(None, alias="VAULTCONFIG_APPLICATION")
-    stored: StoreSettings | None = None  # what `with_store` makes of these four
+    store_settings: StoreSettings | None = None  # what `with_store` makes of these four
     _in_file: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property

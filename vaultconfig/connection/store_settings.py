@@ -96,8 +96,8 @@ def _with_store(
     # No environment counts as production, in every rule.
     where = environment or "production"
     keys = dict.fromkeys(_keys(connection))  # one that stands there twice is one
-    stored = StoreSettings(SecretStr(address), tuple(keys), name, where)
-    return connection.model_copy(update={"stored": stored})
+    settings = StoreSettings(SecretStr(address), tuple(keys), name, where)
+    return connection.model_copy(update={"store_settings": settings})
 
 
 def _checked(address: MaskedStr) -> MaskedStr:

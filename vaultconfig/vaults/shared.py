@@ -66,7 +66,7 @@ def connect(connection: Connection) -> VaultClient:
 
 def _store_for(connection: Connection) -> Store | None:
     """Return the store that *connection* names, if it does; nothing is opened yet."""
-    settings = connection.stored
+    settings = connection.store_settings
     if settings is None:
         return None
     missing: str | None = None
