@@ -21,6 +21,11 @@ from vaultconfig.errors import ConfigurationError
 from vaultconfig.log import say
 from vaultconfig.store.shelf import FUTURE, LARGEST, ShelfError, Swap
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 _HEADER: Final = struct.Struct("<2d")  # written at, ends at: seconds since the epoch
 _LOOK_AGAIN: Final = 0.005
 _SWEEP_EVERY: Final = 3600.0
@@ -58,13 +63,7 @@ class Directory:
     def __init__(
         self, path: str, *, patience: float = 0.4, clock: Callable[[], float] = time.time
     ) -> None:
-        try:
-            import fcntl  # noqa: F401 - which Windows does not have
-        except ImportError:
-            has_locks = False
-        else:
-            has_locks = True
-        if not has_locks:
+        if fcntl is None:
             raise ConfigurationError(
                 "a store in a directory needs a POSIX system: name a Redis server in"
                 " VAULTCONFIG_STORE, or unset it"
@@ -157,8 +156,6 @@ class Directory:
     @contextmanager
     def _locked(self, directory: int) -> Iterator[None]:
         """Hold the lock of *directory*; the system takes it from a process that is killed."""
-        import fcntl
-
         lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | _SAFELY, 0o600, dir_fd=directory)
         try:
             until = time.monotonic() + self._patience
