@@ -25,7 +25,7 @@ from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.store.entries import News
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import Swap
-from vaultconfig.store.store import AWAY, LEASE, SOON
+from vaultconfig.store.store import AWAY, SOON, TURN
 from vaultconfig.vaults.lifetime import Lifetime
 
 TTL = 300.0
@@ -129,7 +129,7 @@ class TestWhoAsks:
         for is_ours in (False, True):
             with store.turn([DB], store.look([DB])) as found:
                 assert found is is_ours
-            hosts.clock.advance(LEASE + 0.1)
+            hosts.clock.advance(TURN + 0.1)
         with store.turn([DB], store.look([DB])) as found:
             assert found
 

@@ -47,23 +47,20 @@ AWAY: Final = 30.0
 SOON: Final = 1.0
 """The same for one whose answer came too late."""
 
-LEASE: Final = 3.0
+TURN: Final = 3.0
 """Seconds for which a turn keeps others waiting, whatever becomes of its holder."""
 
-NOTE: Final = 5.0
-"""Seconds for which a failed request to the vault is reason enough not to send another."""
-
-MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
-
+# Seconds for which a failed request to the vault is reason enough not to send another.
+_NOTE: Final = 5.0
+_MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
+# Seconds that an entry is kept longer than it may serve, so that a reader can say that it is old.
+_LEGIBLE: Final = 86_400.0
 _CLEARED_WITHIN: Final = 90.0  # seconds; a server with many keys takes some
 _TOO_LARGE: Final = "a secret is not stored, because sealed it has %d bytes; the most is 1 MiB"
 _QUICK: Final = 0.1  # seconds
 _HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
 _TRIES: Final = 5  # to write beside others who write
 _PAUSE: Final = 0.02  # seconds between two of them, at most
-_LEGIBLE: Final = (
-    86_400.0  # seconds that an entry stands longer, so that a reader can say it is old
-)
 
 
 class Note(NamedTuple):
@@ -215,8 +212,8 @@ class Store:
                 old = held.get(key)
                 entry = _successor(old, each)
                 if entry is None:
-                    names = [name for name in self._names([key]) if stands[name] is not None]
-                    swaps |= {name: Swap(stands[name], None) for name in names}
+                    names = self._names([key])
+                    swaps |= {n: Swap(stands[n], None) for n in names if stands[n] is not None}
                 elif entry is not old:
                     name = self._first.name("secret", *key)
                     sealed = self._first.close(name, text_of(entry, key))
@@ -228,7 +225,7 @@ class Store:
                 swaps |= {mark: Swap(..., os.urandom(8)) for mark in self._marks}
             if stands[note] is not None:  # it has answered
                 swaps[note] = Swap(stands[note], None)
-            keep = max((each.keep for each in news.values()), default=0.0) + _LEGIBLE
+            keep = max(each.keep for each in news.values()) + _LEGIBLE
             if not swaps or self._swapped(swaps, keep=keep) is not False:
                 return
             time.sleep(_PAUSE * random())  # noqa: S311 - so that they do not meet again
@@ -250,8 +247,8 @@ class Store:
     def turn(self, keys: Collection[SecretKey], look: Look | None = None) -> Iterator[bool]:
         """Yield whether it is our turn to ask the vault for *keys*.
 
-        It ends by itself after a few seconds, so that a holder that is stopped keeps nobody waiting
-        for longer. A thread that has the turn already, and was interrupted by a signal, has it.
+        It ends by itself after a few seconds, so that others do not wait longer for a holder that
+        is stopped. A thread that has the turn already, and was interrupted by a signal, has it.
 
         Args:
             keys: A turn is for a set of secrets.
@@ -263,7 +260,7 @@ class Store:
             return
         token = os.urandom(8)
         over = self._over(name, look.turn if look else None)
-        is_ours = self._swapped({name: Swap(over, token)}, keep=LEASE)
+        is_ours = self._swapped({name: Swap(over, token)}, keep=TURN)
         if not is_ours:
             yield is_ours is None  # without a store there are no turns
             return
@@ -273,7 +270,7 @@ class Store:
         finally:
             self._turns.pop(name, None)
             # Even if nothing can be written any more: it only removes something.
-            self._swapped({name: Swap(token, None)}, keep=LEASE, trouble=self._away)
+            self._swapped({name: Swap(token, None)}, keep=TURN, trouble=self._away)
 
     def _over(self, name: str, turn: bytes | None) -> bytes | None:
         """Return *turn* if it has stood longer than one lasts, as if somebody had planted it."""
@@ -281,11 +278,11 @@ class Store:
         if turn != held:
             self._seen[name] = turn, self._steady()
             return None
-        return turn if self._steady() - since > LEASE else None
+        return turn if self._steady() - since > TURN else None
 
     def leave_note(self, reason: str, *, seconds: float) -> None:
         """Tell others that the vault could not be reached, and may not be asked for *seconds*."""
-        seconds, now = max(seconds, NOTE), self.clock()
+        seconds, now = max(seconds, _NOTE), self.clock()
         self.save("note", {"reason": reason, "at": now, "until": now + seconds}, keep=seconds)
 
     def note(self) -> Note | None:
@@ -324,7 +321,7 @@ class Store:
     def give_up_lead(self, paths: Collection[str], token: bytes) -> None:
         """Let others take the lead for *paths* at once, if we have it."""
         name = self._first.name("lead", *sorted(paths))
-        self._swapped({name: Swap(token, None)}, keep=LEASE)
+        self._swapped({name: Swap(token, None)}, keep=TURN)
 
     def load(self, kind: str, *parts: str) -> dict[str, Any] | None:
         """Return what was saved, if it is there."""
@@ -367,7 +364,7 @@ class Store:
         (stands,) = _in_time(lambda: self._shelf.read([mark]))
         if stands is not None or creates:
             for swap in (Swap(None, value), Swap(value, None)):
-                _in_time(partial(self._shelf.swap, {probe: swap}, keep=LEASE))
+                _in_time(partial(self._shelf.swap, {probe: swap}, keep=TURN))
         return stands is not None
 
     def clear(self) -> int:
@@ -490,7 +487,7 @@ def _successor(old: Entry | None, news: News) -> Entry | None:
     # An entry from the future counts for its version, but not for its time.
     is_late = old is not None and news.read_at < old.read_at <= news.read_at + FUTURE
     if isinstance(answer, AccessDeniedError):
-        if old is not None and (is_late or old.denials + 1 < MOST_DENIALS):
+        if old is not None and (is_late or old.denials + 1 < _MOST_DENIALS):
             return old if is_late else old._replace(denials=old.denials + 1)
         return None
     if isinstance(answer, VaultUnavailableError):
