@@ -150,7 +150,7 @@ def prepare() -> None:
 
 
 def _put_aside(instrument: Instrument, amount: float, *attributes: str) -> None:
-    # Where nobody has imported it, nobody can have set a provider: then it is not imported either.
+    # Where it has not been imported, no provider can have been set: it is not imported here either.
     if _API in sys.modules:
         _make_known()
         _counts.append(_Count(os.getpid(), instrument, amount, attributes))

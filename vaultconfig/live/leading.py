@@ -74,7 +74,7 @@ class Lead(Protocol):
 
 
 class Alone:
-    """The lead of a process that shares no store: nobody else wants it."""
+    """The lead of a process that shares no store: no other process wants it."""
 
     is_shared = is_lost = False
     poll = 30.0
@@ -133,9 +133,9 @@ class Shared:
         is_other = bool(self._paths) and paths != self._paths
         if is_other or self._store.is_barred:
             self.leave()
-        self._paths = paths
-        if is_other or self._store.is_barred:
+            self._paths = paths
             return False
+        self._paths = paths
         asked_at = self._steady()
         is_ours = self._store.lead(paths, self._token, seconds=LEASE)
         self._until = asked_at + LEASE if is_ours else -math.inf
@@ -156,9 +156,8 @@ class Shared:
         """Return what the last leader saved."""
         fields = self._store.load("progress", *sorted(self._paths))
         if fields is not None:
-            with suppress(
-                AttributeError, TypeError, ValueError
-            ):  # of another version of this library
+            # Another version of this library may have saved it.
+            with suppress(AttributeError, TypeError, ValueError):
                 progress = Progress(**fields)
                 announced = {p: (v, float(at)) for p, (v, at) in progress.announced.items()}
                 return progress._replace(announced=announced)

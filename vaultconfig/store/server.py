@@ -178,7 +178,7 @@ class Server:
         raise ShelfError(f"{self._name} {problem}")
 
     def _idle_connection(self) -> _Connection | None:
-        """Take a connection that another call has left, and that nobody has closed since."""
+        """Take a connection that another call has left, and that has not been closed since."""
         with suppress(IndexError):  # another thread has taken the last one
             while self._idle:
                 connection = self._idle.pop()

@@ -28,7 +28,7 @@ def look_at_store(
     """
     directory, place = settings.directory, settings.place
     try:
-        # A directory that is made here would belong to whoever checks, and not to the application.
+        # A directory that is made here would belong to the user who runs check.
         is_there = store.try_out(creates=directory is None)
         if directory is not None and not is_there and not _can_be_made(directory):
             raise ShelfError(f"{directory} can't be made or written to: give it to this user")
