@@ -7,6 +7,7 @@ program in its place, and what importing does, take a process of its own: `Proje
 
 from __future__ import annotations
 
+import base64
 import importlib
 import logging
 import os
@@ -26,6 +27,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.vaults.shared import close_vaults
 
 CANARY = "canary-71c4"
+KEY = base64.b64encode(b"k" * 32).decode()
 OURS = ("VAULTCONFIG_", "SCAIVAULT_", "SCAIKEY_")
 COMMAND = (sys.executable, "-W", "error", "-m", "vaultconfig")
 
@@ -157,6 +159,20 @@ def project(tmp_path: Path, vault: DevServer) -> Project:
     path = tmp_path / "project"
     path.mkdir()
     return Project(path, environ)
+
+
+@pytest.fixture
+def shop(project: Project, vault: DevServer) -> Project:
+    """A project with two references and a store in a directory, in which nothing is stored yet."""
+    user, absent = '"vault:db#user"', '"vault:nowhere?optional#x"'
+    project.declare(f"user: Annotated[str, {user}]", f'absent: Annotated[str, {absent}] = ""')
+    vault.put("db", {"user": f"{CANARY}-user"})
+    project.environ.update(
+        VAULTCONFIG_STORE=f"file:{project.path}/kept",
+        VAULTCONFIG_STORE_KEY=KEY,
+        VAULTCONFIG_APPLICATION="shop",
+    )
+    return project
 
 
 def only_lines(ended: Ended) -> list[str]:

@@ -11,24 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import CANARY, Project, only_lines
+from tests.cli.conftest import CANARY, KEY, Project, only_lines
 from tests.cli.test_check import USER, findings, kinds
-from tests.cli.test_store import KEY, OTHER, PASSWORD, load
+from tests.cli.test_store import OTHER, PASSWORD, load
 from tests.valkey import Valkey
 from vaultconfig.cli.checking.findings import StoreFinding
 from vaultconfig.devserver import DevServer
-
-
-@pytest.fixture
-def shop(project: Project, vault: DevServer) -> Project:
-    project.declare(USER, 'absent: Annotated[str, "vault:nowhere?optional#x"] = ""')
-    vault.put("db", {"user": f"{CANARY}-user"})
-    project.environ.update(
-        VAULTCONFIG_STORE=f"file:{project.path}/kept",
-        VAULTCONFIG_STORE_KEY=KEY,
-        VAULTCONFIG_APPLICATION="shop",
-    )
-    return project
 
 
 @pytest.fixture

@@ -8,28 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CANARY, Project, only_lines
+from tests.cli.conftest import CANARY, KEY, Project, only_lines
 from tests.cli.test_comfort import completed
 from tests.valkey import Valkey
 from vaultconfig.devserver import DevServer
 
-KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()
 USER = 'user: Annotated[str, "vault:db#user"]'
 PASSWORD = "pa55-w0rd-0f-r3d1s"
-
-
-@pytest.fixture
-def shop(project: Project, vault: DevServer) -> Project:
-    """A class that has been read once over a store in a directory."""
-    project.declare(USER, 'absent: Annotated[str, "vault:nowhere?optional#x"] = ""')
-    vault.put("db", {"user": f"{CANARY}-user"})
-    project.environ.update(
-        VAULTCONFIG_STORE=f"file:{project.path}/kept",
-        VAULTCONFIG_STORE_KEY=KEY,
-        VAULTCONFIG_APPLICATION="shop",
-    )
-    return project
 
 
 def load(project: Project, **env: str) -> str:

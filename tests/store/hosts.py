@@ -24,9 +24,17 @@ DAY = 86_400.0
 KEY, OTHER_KEY = SecretBytes(b"k" * 32), SecretBytes(b"o" * 32)
 
 
-def new_key() -> str:
-    """Return a key as an operator has it."""
-    return base64.b64encode(os.urandom(32)).decode()
+def environ_of(vault: DevServer, directory: Path) -> dict[str, str]:
+    """Return the environment of a process that has a store in *directory*, under a new key."""
+    return {
+        **os.environ,
+        "SCAIVAULT_URL": vault.url,
+        "SCAIVAULT_TOKEN": vault.token,
+        "VAULTCONFIG_ENVIRONMENT": "production",
+        "VAULTCONFIG_STORE": f"file:{directory}",
+        "VAULTCONFIG_STORE_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "VAULTCONFIG_APPLICATION": "shop",
+    }
 
 
 class Hosts:

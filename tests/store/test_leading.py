@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from tests.live.rig import LONG, eventually, reads
 from tests.store.fleet import Fleet, Process, all_see, fleet, leader, leaders, start
-from tests.store.hosts import Hosts, new_key
+from tests.store.hosts import Hosts, environ_of
 from tests.valkey import Valkey
 from vaultconfig.devserver import DevServer
 from vaultconfig.live import kept_fresh, watcher
@@ -25,15 +24,7 @@ from vaultconfig.vaults.sharing import is_newer
 def environ(vault: DevServer, tmp_path: Path) -> dict[str, str]:
     vault.put("app/api", {"key": "k1"})
     vault.put("app/db", {"port": 1})
-    return {
-        **os.environ,
-        "SCAIVAULT_URL": vault.url,
-        "SCAIVAULT_TOKEN": vault.token,
-        "VAULTCONFIG_ENVIRONMENT": "production",
-        "VAULTCONFIG_STORE": f"file:{tmp_path / 'store'}",
-        "VAULTCONFIG_STORE_KEY": new_key(),
-        "VAULTCONFIG_APPLICATION": "shop",
-    }
+    return environ_of(vault, tmp_path / "store")
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from vaultconfig.connection.connection import read_connection
 from vaultconfig.connection.environment import Environment
 from vaultconfig.connection.store_settings import with_store
 from vaultconfig.devserver import DevServer
+from vaultconfig.references import VaultRef
 from vaultconfig.vaults.shared import close_vaults, vault_for
 from vaultconfig.vaults.sharing import Sharing
 
@@ -174,7 +175,7 @@ def test_live_settings_in_an_outage(shown: Shown, vault: DevServer) -> None:
     live.close()
 
 
-def test_reprs(shown: Shown, tmp_path: Path) -> None:
+def test_reprs(shown: Shown) -> None:
     """Nothing that holds keys, the password or entries prints them."""
     anew(shown, "the first")
     environ = {**os.environ, "VAULTCONFIG_STORE": f"redis://u:{CLIENT_SECRET}@127.0.0.1:1/0"}
@@ -188,10 +189,10 @@ def test_reprs(shown: Shown, tmp_path: Path) -> None:
         shown.add("attributes", vars(vault.store))
         shown.add("its parts", [vars(part) for part in vault.store._seals])
         shown.add("place", connection.store_settings.place)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(tmp_path)
-            lifetimes = vault.lifetimes([])
-            shown.add("found", Sharing(vault.store, vault.cache, {}).find(lifetimes))
+        lifetimes = vault.lifetimes([VaultRef("vault:app#text")])
+        found = Sharing(vault.store, vault.cache, {}).find(lifetimes)
+        assert len(found) == (given is os.environ)
+        shown.add("found", found)
 
 
 MISTAKES: Mapping[str, Mapping[str, str]] = {

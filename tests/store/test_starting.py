@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from tests.live.rig import reads
-from tests.store.hosts import new_key
+from tests.store.hosts import environ_of
 from vaultconfig.devserver import DevServer
 
 NUMBER: Final = 16
@@ -46,15 +46,7 @@ class Started:
 def environ(vault: DevServer, tmp_path: Path) -> dict[str, str]:
     for n in range(SECRETS):
         vault.put(f"app/s{n}", {"key": f"value {n}"})
-    return {
-        **os.environ,
-        "SCAIVAULT_URL": vault.url,
-        "SCAIVAULT_TOKEN": vault.token,
-        "VAULTCONFIG_ENVIRONMENT": "production",
-        "VAULTCONFIG_STORE": f"file:{tmp_path / 'store'}",
-        "VAULTCONFIG_STORE_KEY": new_key(),
-        "VAULTCONFIG_APPLICATION": "shop",
-    }
+    return environ_of(vault, tmp_path / "store")
 
 
 @contextmanager
