@@ -24,7 +24,7 @@ from vaultconfig.secret import Secret, SecretKey, SecretOrError
 from vaultconfig.vaults.cache import Reading, SecretCache, now
 from vaultconfig.vaults.flights import Flights
 from vaultconfig.vaults.lifetime import Lifetime
-from vaultconfig.vaults.sharing import Sharing, is_newer
+from vaultconfig.vaults.sharing import IsEnough, Sharing, is_newer
 
 if TYPE_CHECKING:
     from vaultconfig.client import Subscription, VaultClient
@@ -131,7 +131,7 @@ class Vault:
                 missing, look_up=look_up, fetch=fetch, deadline=deadline
             )
             readings |= brought
-        self._add_stale(readings, lifetimes, copy.copy(failure))
+        self._add_stale(readings, lifetimes, copy.copy(failure), is_enough)
         # An outage that the cache makes up for is not a failure; a rejected token always is one.
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or readings.keys() != lifetimes.keys()
@@ -317,6 +317,7 @@ class Vault:
         readings: dict[SecretKey, Reading],
         lifetimes: Mapping[SecretKey, Lifetime],
         failure: VaultConfigError | None,
+        is_enough: IsEnough,
     ) -> None:
         """Serve what the vault can't give right now from the cache, if young enough."""
         now, oldest, served = self.cache.clock(), 0.0, 0
@@ -324,7 +325,7 @@ class Vault:
             outage = readings[key].answer if key in readings else failure
             if outage is None or isinstance(outage, VaultUnavailableError):
                 held = self.cache.get(key, max_age=life.max_stale)
-                if held is not None and life.is_kept_by(held, now):  # the store brought it
+                if held is not None and is_enough(key, held):  # the store brought it
                     readings[key] = held
                 elif held is not None:
                     readings[key] = held._replace(outage=outage)
