@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.fleet import Fleet, fleet
 from tests.store.rig import shelf_at
 from tests.valkey import PACKAGES, Kind, Valkey
 from vaultconfig.store.shelf import Shelf
@@ -53,3 +54,9 @@ def shelf(place: str) -> Iterator[Shelf]:
 @pytest.fixture
 def scope() -> str:
     return secrets.token_hex(8)
+
+
+@pytest.fixture
+def processes() -> Iterator[Fleet]:
+    with fleet() as made:
+        yield made

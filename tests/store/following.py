@@ -15,6 +15,9 @@ import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import vaultconfig.client
+import vaultconfig.source.asking
+import vaultconfig.store.directory  # noqa: F401 - all of them once, before the processes are there
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.live import kept_fresh, leading, watcher
@@ -28,12 +31,25 @@ class Settings(VaultSettings):
 
 live = LiveSettings(Settings)
 
+SECRETS = 30
+FIELDS: dict[str, Any] = {f"s{n}": Annotated[str, f"vault:app/s{n}#key"] for n in range(SECRETS)}
+FIELDS["absent"] = Annotated[str, "vault:app/absent?optional#key"]
+Many: Any = type("Many", (VaultSettings,), {"__annotations__": FIELDS, "absent": "default"})
+
 
 def hurry() -> None:
     """Let everything be over several times as fast."""
     leading.Shared.poll, leading.LEASE = 1.0, 2.0  # type: ignore[misc]
     watcher.LOOK_AGAIN = kept_fresh.LOOK = 0.2  # type: ignore[misc]
     watcher.ATTEMPT_EVERY = store.AWAY = 1.0  # type: ignore[misc]
+
+
+def load_many() -> int | str:
+    """Load as an application without live settings, and tell how many values there are."""
+    try:
+        return len({*Many().model_dump().values()})
+    except VaultConfigError as error:
+        return str(error)
 
 
 def refresh() -> str:
@@ -56,6 +72,7 @@ def is_outdated() -> bool:
 COMMANDS: dict[str, Callable[[], Any]] = {
     "start": lambda: (live.start(), live.current.key)[1],
     "load": lambda: live.load().key,
+    "load_many": load_many,
     "current": lambda: live.current.key,
     "refresh": refresh,
     "leads": leads,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.rig import LONG, eventually, reads
-from tests.store.fleet import Fleet, Process, all_see, fleet, leader, leaders, start
+from tests.store.fleet import Fleet, Process, all_see, leader, leaders, start
 from tests.store.hosts import Hosts, environ_of
 from tests.valkey import Valkey
 from vaultconfig.devserver import DevServer
@@ -25,12 +25,6 @@ def environ(vault: DevServer, tmp_path: Path) -> dict[str, str]:
     vault.put("app/api", {"key": "k1"})
     vault.put("app/db", {"port": 1})
     return environ_of(vault, tmp_path / "store")
-
-
-@pytest.fixture
-def processes() -> Iterator[Fleet]:
-    with fleet() as made:
-        yield made
 
 
 @pytest.fixture(params=["file", "valkey"])

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from tests.live.rig import reads
+from tests.live.rig import reads, sockets_of
+from tests.store.fleet import Fleet, Process
+from tests.store.following import SECRETS
 from tests.store.hosts import environ_of
 from vaultconfig.devserver import DevServer
 
 NUMBER: Final = 16
-SECRETS: Final = 30
-PROGRAM: Final = Path(__file__).with_name("starting.py")
-
-
-class Started:
-    """Processes that wait for a sign to load."""
-
-    def __init__(self, program: subprocess.Popen[str]) -> None:
-        self._program = program
-        assert program.stdout
-        self.pids: list[int] = json.loads(program.stdout.readline())
-
-    def go(self) -> None:
-        assert self._program.stdin
-        self._program.stdin.write("\n")
-        self._program.stdin.flush()
-
-    def lines(self, number: int = NUMBER) -> list[dict[str, Any]]:
-        """Return what so many of them have said."""
-        assert self._program.stdout
-        return [json.loads(self._program.stdout.readline()) for _ in range(number)]
 
 
 @pytest.fixture
@@ -49,74 +25,60 @@ def environ(vault: DevServer, tmp_path: Path) -> dict[str, str]:
     return environ_of(vault, tmp_path / "store")
 
 
-@contextmanager
-def started(environ: dict[str, str], **other: str) -> Iterator[Started]:
-    with subprocess.Popen(
-        [sys.executable, PROGRAM, str(NUMBER), str(SECRETS)],
-        env=environ | other,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as program:
-        yield Started(program)
+def load(made: Sequence[Process]) -> None:
+    """Have all of them load at once."""
+    for process in made:
+        process.tell("load_many")
 
 
-def are_up(lines: list[dict[str, Any]]) -> bool:
+def are_up(made: Sequence[Process]) -> bool:
     """Whether all have loaded all secrets, and the default of what is absent."""
-    assert [line["found"] for line in lines] == [SECRETS + 1] * len(lines)
-    return all(line["is_up"] for line in lines)
+    return [process.answer() for process in made] == [SECRETS + 1] * len(made)
 
 
-def test_one_batch(vault: DevServer, environ: dict[str, str]) -> None:
+def test_one_batch(vault: DevServer, processes: Fleet, environ: dict[str, str]) -> None:
     """One asks for all."""
-    with started(environ) as processes:
-        processes.go()
-        assert are_up(processes.lines())
+    made = processes.fork(NUMBER, environ)
+    load(made)
+    assert are_up(made)
     assert len(reads(vault)) == 1
 
 
-def test_a_vault_that_never_answers(vault: DevServer, environ: dict[str, str]) -> None:
+def test_a_vault_that_never_answers(
+    vault: DevServer, processes: Fleet, environ: dict[str, str]
+) -> None:
     """Their entries are past the ttl: one of them tries it for 2 s, for all; then all are up."""
-    with started(environ, VAULTCONFIG_TTL="0.05") as processes:
-        processes.go()
-        assert are_up(processes.lines())
+    made = processes.fork(NUMBER, environ | {"VAULTCONFIG_TTL": "0.001"})
+    made[0].tell("load_many")
+    assert are_up(made[:1])
     asked = len(reads(vault))
     vault.hold("/v1/secrets/**")
-    with started(environ, VAULTCONFIG_TTL="0.05") as processes:
-        processes.go()
-        assert are_up(processes.lines())
-    assert len(reads(vault)) <= asked + 2  # a busy machine may take longer than a note counts
+    load(made[1:])
+    assert are_up(made[1:])
+    assert (
+        asked < len(reads(vault)) <= asked + 2
+    )  # a busy machine may take longer than a note counts
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_the_one_that_asks_ends(
-    vault: DevServer, environ: dict[str, str], sign: signal.Signals
+    vault: DevServer, processes: Fleet, environ: dict[str, str], sign: signal.Signals
 ) -> None:
     """Killed or stopped while the vault keeps it waiting: the next one asks when its turn ends."""
     gate = vault.hold("/v1/secrets/**")
-    with started(environ) as processes:
-        processes.go()
-        gate.wait_until_asked()
-        holder = _process_at(vault.requests[-1].connection, processes.pids)
-        os.kill(holder, sign)
-        gate.release()
-        vault.release()
-        assert are_up(processes.lines(NUMBER - 1))
-        if sign is signal.SIGSTOP:
-            os.kill(holder, signal.SIGCONT)
+    made = processes.fork(NUMBER, environ)
+    load(made)
+    gate.wait_until_asked()
+    holder = _process_at(vault.requests[-1].connection, made)
+    holder.send(sign)
+    gate.release()
+    vault.release()
+    assert are_up([process for process in made if process is not holder])
     assert len(reads(vault)) <= 2
 
 
-def _process_at(port: int, pids: list[int]) -> int:
-    """Return which of *pids* has a TCP connection from *port*."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    local = f":{port:04X}"
-    inodes = {line.split()[9] for line in lines if line.split()[1].endswith(local)}
-    for pid in pids:
-        for fd in Path(f"/proc/{pid}/fd").iterdir():
-            target = ""
-            with suppress(FileNotFoundError):  # it has just been closed
-                target = os.readlink(fd)
-            if target.startswith("socket:") and target[8:-1] in inodes:
-                return pid
-    raise AssertionError("no process has this connection")
+def _process_at(port: int, made: Sequence[Process]) -> Process:
+    """Return which of them has a TCP connection from *port*."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}")}
+    return next(process for process in made if sockets & sockets_of(process.pid))
