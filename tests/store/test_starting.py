@@ -55,9 +55,8 @@ def test_a_vault_that_never_answers(
     vault.hold("/v1/secrets/**")
     load(made[1:])
     assert are_up(made[1:])
-    assert (
-        asked < len(reads(vault)) <= asked + 2
-    )  # a busy machine may take longer than a note counts
+    # A busy machine may take longer than a note counts.
+    assert asked < len(reads(vault)) <= asked + 2
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
