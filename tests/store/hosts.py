@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,12 @@ class Hosts:
 
 def read(host: Vault, *references: str, deadline: float = 5.0) -> dict[str, Any]:
     """Return what *host* reads: a value, or the type of an error, by reference."""
-    refs = [VaultRef(f"vault:{text}") for text in references]
+    refs = {text: VaultRef(f"vault:{text}") for text in references}
+    found = host.resolve(refs.values(), deadline=deadline)
     return {
-        text: found.value if isinstance(found, Resolved) else type(found)
-        for text, found in zip(references, _ordered(host, refs, deadline), strict=True)
+        text: answer.value if isinstance(answer := found[ref], Resolved) else type(answer)
+        for text, ref in refs.items()
     }
-
-
-def _ordered(host: Vault, refs: Collection[VaultRef], deadline: float) -> list[Any]:
-    found = host.resolve(refs, deadline=deadline)
-    return [found[ref] for ref in refs]
 
 
 def versions(readings: Mapping[Any, Any]) -> list[int]:

@@ -404,11 +404,10 @@ class Refresher(Generic[T]):
         """Return the newest version of each secret that was read or announced."""
         newest: dict[SecretKey, int] = {}
         for key in keys:
-            held = self.snapshot.readings[key].answer
             # What was deleted meanwhile begins again with version 1.
-            if isinstance(held, Secret) and not isinstance(self._schedule.error_of(key), NOT_FOUND):
-                newest[key] = held.version
-            newest[key] = max(newest.get(key, 0), self._announced.get(key, 0))
+            is_gone = isinstance(self._schedule.error_of(key), NOT_FOUND)
+            held = 0 if is_gone else self.snapshot.readings[key].version
+            newest[key] = max(held, self._announced.get(key, 0))
         return newest
 
     def _settle(self, readings: Mapping[SecretKey, Reading]) -> Taken:

@@ -300,8 +300,7 @@ class Vault:
         A vault that was restored from a backup goes back for good, so after a ttl it is believed.
         """
         held = self.cache.get(key, max_age=math.inf)
-        if held is not None and isinstance(held.answer, Secret):
-            newest = max(newest, held.answer.version)
+        newest = max(newest, 0 if held is None else held.version)
         if secret.version >= newest:
             self._older_since.pop(key, None)
             return None
