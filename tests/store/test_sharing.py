@@ -190,6 +190,15 @@ class TestOutage:
             read(hosts.host(), "db#key", deadline=0.3)
         assert "ignored: 1 older than max_stale" in caplog.text
 
+    def test_a_reason_that_comes_back_is_told_again(self, hosts: Hosts, caplog: Any) -> None:
+        """Looks that ignore the same entries tell it once; one that ignores nothing ends that."""
+        read(hosts.host(), "db#key")
+        hosts.clock.advance(20)
+        store = hosts.store()
+        for longest in (10.0, 10.0, DAY, DAY, 10.0, 10.0):
+            store.read({DB: longest})
+        assert caplog.text.count("ignored: 1 older than max_stale") == 2
+
     def test_the_reader_s_own_limit_counts(self, hosts: Hosts) -> None:
         """Whatever the one who stored it would have allowed."""
         read(hosts.host(), "db#key")
@@ -576,6 +585,25 @@ class TestNews:
         assert later != mark
         assert versions(news) == [2]
         assert (news[DB].is_stored, news[DB].read_at) == (True, hosts.clock())
+
+    def test_a_process_that_can_not_write_sees_news(self, hosts: Hosts) -> None:
+        """A store that it can only read says all the same what others have read."""
+        first, second = hosts.host(), hosts.host()
+        held = second.reread(LIFE, deadline=5.0, newest={})
+        mark, _ = second.news(held, LIFE, None)
+        (lock,) = hosts.directory.glob("*/lock")
+        lock.unlink()
+        lock.mkdir()
+        store = second.store
+        assert store is not None
+        store.leave_note("it was away", seconds=0.0)
+        assert (store.is_away, store.is_unreadable) == (True, False)
+        lock.rmdir()
+        hosts.vault.put("db", {"key": "two"})
+        hosts.clock.advance(10)
+        first.reread(LIFE, deadline=5.0, newest={})
+        assert versions(second.news(held, LIFE, mark)[1]) == [2]
+        assert store.is_away
 
     def test_a_refresh_takes_what_was_read_since(self, hosts: Hosts) -> None:
         """What is newer than what is held, or than the moment that it was asked."""

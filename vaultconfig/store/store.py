@@ -160,9 +160,14 @@ class Store:
         return child
 
     @property
+    def is_unreadable(self) -> bool:
+        """Whether it could not be read the last time that this was tried."""
+        return self._away.is_told
+
+    @property
     def is_away(self) -> bool:
         """Whether it could not be read or written the last time that this was tried."""
-        return self._away.is_told or self._unwritable.is_told
+        return self.is_unreadable or self._unwritable.is_told
 
     def close(self) -> None:
         """Close connections; a later use opens new ones."""
@@ -183,12 +188,11 @@ class Store:
         count_store_reads("hit", len(held))
         count_store_reads("ignored", ignored.total())
         count_store_reads("miss", max(0, len(longest) - len(held) - ignored.total()))
-        if ignored:
-            reasons = "; ".join(f"{number} {reason}" for reason, number in ignored.items())
-            if reasons != self._told:  # one load may look several times
-                say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
-            self._told = reasons
-        elif len(held) < len(longest):
+        reasons = "; ".join(f"{number} {reason}" for reason, number in ignored.items())
+        if reasons and reasons != self._told:  # one load may look several times
+            say(logging.WARNING, "entries of the store that are ignored: %s", reasons)
+        self._told = reasons  # a reason that comes back later is told again
+        if not ignored and len(held) < len(longest):
             say(
                 logging.DEBUG,
                 "the store has %d of %d secrets of this application, environment, tenant, server"

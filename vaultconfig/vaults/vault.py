@@ -226,7 +226,7 @@ class Vault:
         if sharing is None or latest in (None, mark):
             return mark, {}
         found = sharing.find(lifetimes)
-        if sharing.store.is_away:  # since it was asked for the mark
+        if sharing.store.is_unreadable:  # since it was asked for the mark
             return mark, {}
         return latest, {k: reading for k, reading in found.items() if is_newer(reading, held[k])}
 
