@@ -617,6 +617,21 @@ class TestNews:
         assert not second.reread(LIFE, deadline=5.0, newest={}, since=since)[DB].is_stored
         assert len(reads(hosts.vault)) == 3
 
+    def test_a_refresh_takes_what_it_got(self, hosts: Hosts) -> None:
+        """What the store has, although the vault is away that the rest would have to come from."""
+        first, second = hosts.host(), hosts.host()
+        hosts.vault.put("late", {"key": "late"})
+        lives = LIFE | {SecretKey("late"): Lifetime(TTL, DAY)}
+        held = second.reread(lives, deadline=5.0, newest={})
+        hosts.vault.put("db", {"key": "two"})
+        hosts.clock.advance(1)
+        first.reread(LIFE, deadline=5.0, newest={})
+        hosts.vault.stop()
+        since = {key: reading.read_at for key, reading in held.items()}
+        found = second.reread(lives, deadline=5.0, newest={}, held=held, since=since)
+        assert versions(found) == [2]
+        assert isinstance(found[SecretKey("late")].answer, VaultUnavailableError)
+
     def test_a_refresh_does_not_take_what_is_older_than_was_announced(self, hosts: Hosts) -> None:
         """By an event, which names the version."""
         first, second = hosts.host(), hosts.host()

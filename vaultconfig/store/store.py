@@ -274,7 +274,7 @@ class Store:
         finally:
             self._turns.pop(name, None)
             # Even if nothing can be written any more: it only removes something.
-            self._swapped({name: Swap(token, None)}, keep=TURN, trouble=self._away)
+            self._swapped({name: Swap(token, None)}, keep=TURN, anyway=True)
 
     def _over(self, name: str, turn: bytes | None) -> bytes | None:
         """Return *turn* if it has stood longer than one lasts, as if somebody had planted it."""
@@ -425,23 +425,29 @@ class Store:
         return self._used(read, self._away)
 
     def _swapped(
-        self, swaps: Mapping[str, Swap], *, keep: float, trouble: _Trouble | None = None
+        self, swaps: Mapping[str, Swap], *, keep: float, anyway: bool = False
     ) -> bool | None:
-        """Make *swaps*, and return whether they were made; None while nothing can be written."""
+        """Make *swaps*, and return whether they were made; None while nothing can be written.
+
+        Args:
+            swaps: By name.
+            keep: Seconds for which what they write stands.
+            anyway: Whether to try although nothing could be written a moment ago.
+        """
 
         def swap() -> bool:
             groups = [{name: swaps[name] for name in group} for group in _by_scope(swaps)]
             return all(self._shelf.swap(group, keep=keep) for group in groups)
 
-        return self._used(swap, trouble or self._unwritable)
+        return self._used(swap, self._unwritable, anyway=anyway)
 
-    def _used(self, use: Callable[[], R], trouble: _Trouble) -> R | None:
+    def _used(self, use: Callable[[], R], trouble: _Trouble, *, anyway: bool = False) -> R | None:
         """Return what *use* returns; None where that fails, and while it is not tried again."""
-        if self._steady() < max(self._away.until, trouble.until):
-            return None
         began = self._steady()
+        if began < max(self._away.until, 0.0 if anyway else trouble.until):
+            return None
 
-        def timely() -> R:
+        def noted() -> R:
             found = use()
             # Too late, it may be: then this process had to wait for a processor, or the store is
             # slow. It is there, and is looked at again soon.
@@ -450,9 +456,10 @@ class Store:
             return found
 
         started = time.monotonic()
+        # Several in a row that are slow may together take what a single one may.
+        patience = max(PATIENCE - self._slow, _QUICK)
         try:
-            # Several in a row that are slow may together take what a single one may.
-            found = _in_time(timely, max(PATIENCE - self._slow, _QUICK))
+            found = _in_time(noted, patience)
         except ShelfError as error:
             reason = str(error)
         else:
@@ -462,13 +469,14 @@ class Store:
                 say(logging.INFO, "the store can be %s again", trouble.verb)
             trouble.until, trouble.is_told = 0.0, False
             return found
-        level = logging.DEBUG if trouble.is_told else logging.WARNING
+        if time.monotonic() - started > _HANGS * patience:
+            trouble = self._away  # what hangs when it is written would hang when it is read, too
+        # One warning for an outage; a look every half a minute is nothing to tell.
+        level = logging.WARNING if not self.is_away else logging.INFO
+        level = logging.DEBUG if trouble.is_told else level
         text = "the store can't be %s%s; next try in %.0f s: %s"
         say(level, text, trouble.verb, trouble.consequence, AWAY, reason)
-        trouble.until, trouble.is_told = began + AWAY, True
-        if time.monotonic() - started > _HANGS * max(PATIENCE - self._slow, _QUICK):
-            self._away.until = trouble.until  # what hangs when it is written would hang again
-        self._slow = 0.0
+        trouble.until, trouble.is_told, self._slow = began + AWAY, True, 0.0
         return None
 
 
@@ -528,4 +536,5 @@ def _shelf_for(settings: StoreSettings) -> Shelf:
     import_undisturbed(("vaultconfig.store.server",))
     from vaultconfig.store.server import Server
 
-    return Server(settings.address.get_secret_value())
+    # It may answer later than a use waits, so that one that is only slow is known to be there.
+    return Server(settings.address.get_secret_value(), patience=4 * PATIENCE)

@@ -119,9 +119,13 @@ class Sharing:
                         break
                 time.sleep(min(pause * (0.5 + random()), max(patience, 0.0)))  # noqa: S311
                 pause = min(pause * 2, _LONGEST_PAUSE)
-        except VaultUnavailableError:
-            if due():  # the process whose turn it was may have got an answer by now
+        except VaultUnavailableError as error:
+            # The process whose turn it was may have got an answer by now.
+            missing, failure = due(), error.with_traceback(None)
+            if missing and not (is_refresh and readings):
                 raise
+            now = self._cache.clock()  # a refresh takes what it got
+            readings.update({key: Reading(failure, now) for key in missing})
         return readings
 
     def find(self, lifetimes: Mapping[SecretKey, Lifetime]) -> dict[SecretKey, Reading]:
