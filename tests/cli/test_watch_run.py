@@ -13,9 +13,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
+from tests.cli.conftest import CANARY, COMMAND, KEY, Project, only_lines
 from tests.cli.watching import Running, alive, put_and_wait, running, until
-from tests.store.hosts import new_key
 from vaultconfig.devserver import DevServer
 
 WATCH = ("run", "--watch", "app:Settings")
@@ -330,7 +329,7 @@ def test_files_that_are_open_are_handed_on(shop: Project, tmp_path: Path) -> Non
 @pytest.mark.parametrize("variable", ["VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE"])
 def test_credentials_and_store_stay_here(shop: Project, tmp_path: Path, variable: str) -> None:
     """The program gets no credential of ours, no store, and no key."""
-    key, file = new_key(), tmp_path / "key"
+    key, file = KEY, tmp_path / "key"
     file.write_text(key)
     ours = {
         "VAULTCONFIG_STORE": f"file:{tmp_path / 'store'}",
