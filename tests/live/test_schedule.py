@@ -414,6 +414,18 @@ def test_it_spreads_no_further_than_a_last_chance(max_stale: float, chance: floa
     assert made.state(chance) != "expired"
 
 
+def test_what_was_put_off_comes_back() -> None:
+    """Once there is a store again nothing is older than its ttl without a sign."""
+    made = schedule(chance=1.0)
+    made.spread(0.0)
+    assert made.next_at() == 900.0
+    made.spread(10.0, is_needed=False)
+    assert made.next_at() == 285.0
+    made.spread(10.0)
+    made.spread(500.0, is_needed=False)
+    assert (made.next_at(), made.due(500.0)) == (500.0, ["a"])
+
+
 def test_a_secret_that_comes_up_while_it_spreads_has_a_last_chance_too() -> None:
     """It expires from now on, though it did not while there was none."""
     made = schedule(chance=1.0, a=Lifetime(300.0, 400.0))

@@ -220,10 +220,7 @@ class Refresher(Generic[T]):
         if vault is None or store is None:
             return
         self._mark, news = vault.news(snapshot.readings, snapshot.lifetimes, self._mark)
-        if store.is_away:
-            self._schedule.spread(self._seams.clock())
-        else:
-            self._schedule.is_spread = False
+        self._schedule.spread(self._seams.clock(), is_needed=store.is_away)
         if news:
             self.take(news)
 

@@ -245,11 +245,14 @@ class Schedule:
         since = {key: entry.since for key, entry in self._followed(keys)}
         return {key: when for key, when in since.items() if when is not None}
 
-    def spread(self, now: float) -> None:
-        """Put off what waits for its ttl, each process to another time, while `is_spread`."""
-        if self.is_spread:
+    def spread(self, now: float, *, is_needed: bool = True) -> None:
+        """Put off what waits for its ttl, each process to another time, for as long as *is_needed*.
+
+        Then it is read as usual again; what should have been read meanwhile is due at once.
+        """
+        if self.is_spread == is_needed:
             return
-        self.is_spread = True
+        self.is_spread = is_needed
         part = self._part()
         for entry in self._entries.values():
             if not entry.failures and entry.since is None:
