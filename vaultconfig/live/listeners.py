@@ -111,7 +111,8 @@ class Listeners(Generic[T]):
             if outcome.change is not None:
                 self._tell_change(outcome.change)
         finally:  # only now: a child that is forked meanwhile begins with it
-            self._news.popleft()
+            if self._news and self._news[0] is outcome:  # else somebody has emptied it
+                self._news.popleft()
         return True
 
     def _tell_change(self, change: Change[T]) -> None:
