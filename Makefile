@@ -38,7 +38,7 @@ soak: $(VENV)/package
 pictures: $(VENV)/package
 	$(BIN)/python -m tests.pictures
 
-# The page docs/fault-matrix.md, from the table that tests/matrix holds.
+# The page docs/reference/fault-matrix.md, from the table that tests/matrix holds.
 matrix: $(VENV)/package
 	$(BIN)/python -m tests.matrix
 
@@ -56,7 +56,7 @@ bench: $(VENV)/package
 	$(BIN)/python -m tests.benchmarks
 
 # Hundreds of processes, which take six minutes and 4 GB; ARGS chooses among the runs, without any
-# the numbers in docs/fleet.md and its picture are written anew.
+# the numbers in docs/explanation/fleet.md and its picture are written anew.
 bench-fleet: $(VENV)/package
 	$(BIN)/python -m tests.benchmarks.fleet $(ARGS)
 

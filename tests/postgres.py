@@ -30,8 +30,8 @@ class Postgres:
         if os.geteuid() == 0:
             self._as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
             os.chown(self._directory, NOBODY, NOBODY)
-        self._programs = self._reachable(_package()) / "pginstall" / "bin"
-        self._password = secrets.token_urlsafe()
+        self.programs = self._reachable(_package()) / "pginstall" / "bin"
+        self.password = secrets.token_urlsafe()
         self.port = free_port()
         self._initialise()
         self._output = (self._directory / "log").open("wb")
@@ -54,9 +54,20 @@ class Postgres:
         composed = sql.SQL(statement).format(
             *map(sql.Identifier, names), **{k: sql.Literal(v) for k, v in values.items()}
         )
-        with self.connect("postgres", self._password) as connection:
+        with self.connect("postgres", self.password) as connection:
             cursor = connection.execute(composed)
             return cursor.fetchall() if cursor.description else []
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The administrator's, where ``psql`` and the drivers look for them."""
+        return {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGDATABASE": "postgres",
+            "PGUSER": "postgres",
+            "PGPASSWORD": self.password,
+        }
 
     @property
     def log(self) -> str:
@@ -89,19 +100,17 @@ class Postgres:
 
     def _initialise(self) -> None:
         word = self._directory / "password"
-        word.write_text(self._password)
+        word.write_text(self.password)
         word.chmod(0o644)  # in a directory that is closed to others
         how = ("-U", "postgres", "-A", "scram-sha-256", "--pwfile", word, "--no-sync")
-        self._run(
-            self._programs / "initdb", "-D", self._data, *how, "--locale=C", "--encoding=UTF8"
-        )
+        self._run(self.programs / "initdb", "-D", self._data, *how, "--locale=C", "--encoding=UTF8")
 
     def _start(self) -> subprocess.Popen[bytes]:
         options = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
         cheap = ("scram_iterations=1",)  # the tests log in thousands of times
         switches = [part for option in (*options, *cheap) for part in ("-c", option)]
         return subprocess.Popen(
-            [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *switches],
+            [self.programs / "postgres", "-D", self._data, "-p", str(self.port), *switches],
             cwd=self._directory,
             stdout=self._output,
             stderr=self._output,

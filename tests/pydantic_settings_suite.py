@@ -2,8 +2,8 @@
 
 They are in the source distribution of the installed version, which is fetched for each run. A test
 that passes with BaseSettings has to pass with VaultSettings in its place, except for what
-docs/settings.md lists as different. It exits with 1 where one fails for another reason, or where
-nothing shows a listed difference any more.
+docs/reference/settings.md lists as different. It exits with 1 where one fails for another reason,
+or where nothing shows a listed difference any more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[1] / "docs/reference/settings.md"
 IGNORED = "Keys that match no field are ignored"
 NO_INPUT = "Validation errors hold no input"
 ONLY_INPUTS = "these errors differ in inputs and contexts only"
@@ -40,7 +40,7 @@ EXPECTED = {
         "Messages name the base class"
     ),
 }
-"""What a failure looks like, its test's name before it, and what docs/settings.md calls it."""
+"""What a failure looks like, its test's name before it, and what the page calls it."""
 
 
 class Outcomes:

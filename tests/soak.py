@@ -1,7 +1,8 @@
 """A soak: one application for minutes, through rotations and faults. Run by ``make soak``.
 
 The vault is in this process, the application in another one, so that its memory is its own. It
-prints what it has seen, and exits with 1 where a promise of docs/live-settings.md was not kept.
+prints what it has seen, and exits with 1 where a promise of docs/reference/live-settings.md was
+not kept.
 """
 
 from __future__ import annotations

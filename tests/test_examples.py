@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_docs import ROOT, blocks_of
+from tests.docs.blocks import ROOT, blocks_of
 from vaultconfig.devserver import DevServer
 
 EXAMPLES = ROOT / "examples"

@@ -122,8 +122,8 @@ def test_a_server(shop: Project, valkey: Valkey) -> None:
 
 
 def test_the_permissions_on_the_page(shop: Project, tmp_path: Path) -> None:
-    """What docs/store.md grants is enough, and without any one of them it is not."""
-    page = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
+    """What docs/how-to/store.md grants is enough, and without any one of them it is not."""
+    page = (Path(__file__).parents[2] / "docs/how-to/store.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^ACL SETUSER .*", page, re.MULTILINE)
     command = line.replace("PASSWORD", PASSWORD).split()
     cases: list[tuple[list[str], str, bool, int | None]] = [

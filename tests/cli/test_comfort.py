@@ -11,7 +11,7 @@ from tests.cli.conftest import Project
 from vaultconfig.cli import _COMMANDS
 from vaultconfig.render.dialects import FORMATS
 
-PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/command-line.md"
 
 
 def completed(project: Project, *words: str) -> list[str]:

@@ -16,7 +16,7 @@ from vaultconfig.connection.connection import DEADLINE, OWN_VARIABLES
 VERSIONS = [f"1.{minor}" for minor in range(29, 38)]  # sidecars are on by default from 1.29 on
 PODS = dict(pods())
 EACH = [pytest.param(c, id=f"{n}-{c['name']}") for n, pod in PODS.items() for c in containers(pod)]
-LONGEST_CLOSE = 1.0  # seconds, as docs/live-settings.md promises
+LONGEST_CLOSE = 1.0  # seconds, as docs/reference/live-settings.md promises
 
 
 def validated(thing: Object, version: str) -> str:
@@ -118,8 +118,8 @@ def used_keys(pod: Object, container: Object) -> Iterator[tuple[str, str]]:
 
 
 def test_the_page_makes_every_secret() -> None:
-    """Each Secret and key that a container reads is made by a command in docs/kubernetes.md."""
-    page = (EXAMPLES.parents[1] / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    """Each Secret and key that a container reads is made by a command on the page."""
+    page = (EXAMPLES.parents[1] / "docs/how-to/kubernetes.md").read_text(encoding="utf-8")
     commands = re.findall(r"create secret generic (\S+) (.*)", page)
     made = {
         (name, key) for name, rest in commands for key in re.findall(r"--from-file=(\S+)=", rest)

@@ -14,11 +14,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.cli.watching import Running, until
+from tests.docs.blocks import blocks_of
 from tests.kubernetes.conftest import PASSWORD, Run, Schedule
 from tests.kubernetes.manifests import EXAMPLES, Node
 from tests.kubernetes.test_containers import probe
 from tests.live.rig import LONG
-from tests.test_docs import blocks_of
 from vaultconfig.devserver import DevServer
 from vaultconfig.store.server import Server
 from vaultconfig.store.shelf import Swap
@@ -64,7 +64,7 @@ def store(schedule: Schedule, run: Run) -> Store:
 
 def test_the_commands_of_the_page(schedule: Schedule, run: Run, tmp_path: Path) -> None:
     """The password and the ACL file that they make fit each other."""
-    page = EXAMPLES.parents[1] / "docs" / "kubernetes.md"
+    page = EXAMPLES.parents[1] / "docs/how-to/kubernetes.md"
     (block,) = (block for block in blocks_of(page) if "users.acl" in block.text)
     lines = [
         line for line in block.text.splitlines() if not line.startswith(("kubectl", "vaultconfig"))

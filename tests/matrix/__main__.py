@@ -1,4 +1,4 @@
-"""Writes docs/fault-matrix.md from the table of cells. Run by ``make matrix``."""
+"""Writes docs/reference/fault-matrix.md from the table of cells. Run by ``make matrix``."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = ROOT / "docs" / "fault-matrix.md"
+PAGE: Final = ROOT / "docs/reference/fault-matrix.md"
 NONE: Final = "– "
 """How a cell begins that makes no sense; its reason follows."""
 
@@ -36,9 +36,9 @@ combinations make no sense: they have a dash, and the reason once.
 
 - **start in production**: `Settings()` or `LiveSettings.start()`, with a `.env` that does not
   count there.
-- **start with a store**: the same, where [the store](store.md) holds what another process read more
-  than a ttl ago.
-- **start in development**: the same, with a `.env` that [stands in for the vault](development.md).
+- **start with a store**: the same, where [the store](../how-to/store.md) holds what another
+  process read more than a ttl ago.
+- **start in development**: the same, with a `.env` that [stands in for the vault](../how-to/development.md).
 - **running**: a refresh of [live settings](live-settings.md) comes due, and there are new values.
   No read waits for it. The next try is the first of a backoff, which grows to two minutes.
 - **render over a file**: `vaultconfig render` over a `.env` that has other lines, too;

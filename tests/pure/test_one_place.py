@@ -36,7 +36,7 @@ from vaultconfig.render import dialects, dotenv
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(vaultconfig.__file__).parent
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 NAME = re.compile(r"(?<![\w.])(?:SCAIVAULT|SCAIKEY|VAULTCONFIG)_[A-Z_]*[A-Z]\b")
 OF_DJANGO = "VAULTCONFIG_DATABASES"  # a name in settings.py, no variable
 
@@ -63,7 +63,7 @@ def test_each_setting_of_the_connection(field: str) -> None:
     assert (variable in CREDENTIALS) is (field not in NO_CREDENTIAL)
     assert (variable in PRIVATE_VARIABLES) is (variable in {*CREDENTIALS, *OF_THE_STORE})
     assert (variable in SET_CREDENTIALS) is (variable in CREDENTIALS)
-    row = rows("docs/connection.md")[variable]
+    row = rows("docs/reference/connection.md")[variable]
     default = Connection.model_fields[field].default
     if isinstance(default, str):
         assert f"`{default}`" in row
@@ -72,14 +72,14 @@ def test_each_setting_of_the_connection(field: str) -> None:
 
 def test_what_the_page_of_run_takes_out() -> None:
     """The page names each credential that a program does not inherit."""
-    page = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in page for name in PRIVATE_VARIABLES)
     assert set(CREDENTIALS) < set(PRIVATE_VARIABLES)
 
 
 def test_the_deadlines_on_the_page() -> None:
     """The page has both deadlines."""
-    row = rows("docs/connection.md")["VAULTCONFIG_DEADLINE"]
+    row = rows("docs/reference/connection.md")["VAULTCONFIG_DEADLINE"]
     assert f"{DEADLINE:.0f} s; {DEVELOPMENT_DEADLINE:.0f} s in development" in row
 
 
@@ -154,7 +154,7 @@ def test_the_rules_of_paths() -> None:
 
 def test_the_formats() -> None:
     """The command line, the renderer and the page about them have the same formats."""
-    page = (ROOT / "docs/dialects.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/dialects.md").read_text(encoding="utf-8")
     assert list(dialects.FORMATS) == re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     documents = [made for name in dialects.FORMATS if (made := dialects.dialect(name)) != dotenv]
     data = [f"`{made.name}`" for made in documents if not getattr(made, "environment", True)]
@@ -164,7 +164,7 @@ def test_the_formats() -> None:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_option_of_a_reference(name: str) -> None:
     """It has a row on the page, and `VaultRef` has a keyword for it, which is not overlooked."""
-    page = (ROOT / "docs/references.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/references.md").read_text(encoding="utf-8")
     assert list(OPTIONS) == re.findall(r"^\| `(\w+)(?:=[A-Z]+)?` \|", page, re.MULTILINE)
     value = 60 if OPTIONS[name].parse else True
     given: Any = {name: value}

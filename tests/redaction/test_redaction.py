@@ -300,7 +300,7 @@ def test_a_line_that_cant_be_formatted_is_masked(
 
 
 def test_dict_config(live: LiveSettings[Settings], capsys: pytest.CaptureFixture[str]) -> None:
-    """As docs/logging.md shows it: around a formatter that stands before it."""
+    """As docs/how-to/logging.md shows it: around a formatter that stands before it."""
     sys.modules["an_application"] = module = type(sys)("an_application")
     module.live = live  # type: ignore[attr-defined]
     config = {

@@ -1,4 +1,4 @@
-"""The tables of docs/references.md, row by row."""
+"""The tables of docs/reference/references.md, row by row."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from vaultconfig.errors import InvalidReferenceError
 from vaultconfig.references import parse
 
-PAGE = Path(__file__).parents[2] / "docs" / "references.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/references.md"
 ERRORS = re.findall(r"^\| `(.+)` \| (\d+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
 
 

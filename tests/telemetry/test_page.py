@@ -9,7 +9,7 @@ from typing import get_args
 from vaultconfig.client.protocol import Operation
 from vaultconfig.telemetry import INSTRUMENTS, MOST_COUNTS
 
-PAGE = Path(__file__).parents[2] / "docs" / "live-settings.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/live-settings.md"
 
 
 def test_the_table() -> None:

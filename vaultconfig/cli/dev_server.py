@@ -22,6 +22,7 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
     type=click.IntRange(0, 65535),
     default=8200,
     show_default=True,
+    envvar="VAULTCONFIG_DEV_PORT",
     help="Port to listen on; 0 is a free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

@@ -1,7 +1,7 @@
 """What a reference says: ``vault:path?options#field``, and templates of references. Pure.
 
-The only place that knows the grammar, which docs/references.md explains to users. It parses,
-prints, fills in placeholders and picks fields out of secrets; it fetches nothing.
+The only place that knows the grammar, which docs/reference/references.md explains to users. It
+parses, prints, fills in placeholders and picks fields out of secrets; it fetches nothing.
 """
 
 from vaultconfig.references.near_misses import meant_by

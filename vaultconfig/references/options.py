@@ -1,7 +1,7 @@
 """The options of a reference: their values as text and as Python values. Pure.
 
 An option stands in `OPTIONS`, as an attribute and argument of `vaultconfig.VaultRef`, and in the
-table of docs/references.md; a test compares the three.
+table of docs/reference/references.md; a test compares the three.
 """
 
 from __future__ import annotations

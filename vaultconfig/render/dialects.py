@@ -2,7 +2,8 @@
 
 A dialect turns values into the text of a file, and proves, by reading it back by the dialect's
 own rules, that the values are in it; what it cannot hold is an error that names the key. A new one
-is a row of `_DOCUMENTS`, its functions in a module beside this one, and a row of docs/dialects.md.
+is a row of `_DOCUMENTS`, its functions in a module beside this one, and a row of
+docs/reference/dialects.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``.env`` files as python-dotenv and pydantic-settings read them. Pure.
 
-Updates an existing text key by key and leaves every other byte alone. docs/dialects.md has the
-rules. Both readers expand ``${…}`` even inside single quotes, so that is written so that it
+Updates an existing text key by key and leaves every other byte alone. docs/reference/dialects.md
+has the rules. Both readers expand ``${…}`` even inside single quotes, so that is written so that it
 expands to itself, whatever is set; and what is written runs nothing when a shell sources it.
 """
 

@@ -1,7 +1,7 @@
 """Measures a fleet, and prints a table; it takes six minutes.
 
-Words choose among the runs. Without any, what came of them is written into docs/fleet.md, its
-picture, and docs/fleet.json.
+Words choose among the runs. Without any, what came of them is written into
+docs/explanation/fleet.md, its picture, and docs/explanation/fleet.json.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from tests.benchmarks.fleet.picture import alt_of
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
-PAGE, NUMBERS, PICTURE = DOCS / "fleet.md", DOCS / "fleet.json", DOCS / "pictures" / "fleet.svg"
+PAGE, NUMBERS = DOCS / "explanation/fleet.md", DOCS / "explanation/fleet.json"
+PICTURE = DOCS / "pictures/fleet.svg"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 Numbers: TypeAlias = Mapping[str, Any]
@@ -95,5 +96,5 @@ def page_with(numbers: Numbers, page: str) -> str:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     head = f"Measured on {numbers['date']} on {numbers['machine']}, which all processes shared:"
-    picture = f"![{alt_of(numbers['courses'])}](pictures/{PICTURE.name})"
+    picture = f"![{alt_of(numbers['courses'])}](../pictures/{PICTURE.name})"
     return "\n\n".join([f"{before}{BEGIN}", head, table_of(numbers), picture, f"{END}{after}"])

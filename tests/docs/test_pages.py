@@ -1,0 +1,85 @@
+"""Every block of code in the README and in docs/ is run, or at least read.
+
+CONTRIBUTING.md says what a page can ask for.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import DOCS, PAGES, PAPERS, ROOT, blocks_of, links_of, name_of, slugs_of
+from tests.docs.running import run
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_examples_of_a_page_work(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a page shows can be pasted, from its top to its end."""
+    commands, directory = tmp_path / "commands", tmp_path / "page"
+    commands.mkdir()
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    run(page, directory, commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    """A block with another header would not run, and a builder of sites swallows what follows."""
+    unread = [f"{block}: {block.header!r}" for block in blocks_of(page) if not block.language]
+    assert unread == [], 'a block begins with a language, and title="FILE" if it is to be saved'
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_program_of_a_page_runs(page: Path) -> None:
+    """A file that a page has its reader save is named by something that runs further on."""
+    blocks = list(blocks_of(page))
+    unused = [
+        f"{block}: {block.file}"
+        for number, block in enumerate(blocks)
+        if block.file
+        and block.language == "python"
+        and not any(
+            re.search(rf"\b{re.escape(Path(block.file).stem)}\b", later.text)
+            for later in blocks[number + 1 :]
+            if later.language in ("console", "python")
+        )
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("page", PAPERS, ids=name_of)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """A link to another page of ours names a file that is there, and a heading that it has."""
+    broken = []
+    for line, link in links_of(page):
+        path, _, anchor = link.partition("#")
+        target = page if not path else (page.parent / path).resolve()
+        if not target.exists() or (
+            anchor and target.suffix == ".md" and anchor not in slugs_of(target)
+        ):
+            broken.append(f"{name_of(page)}:{line}: {link}")
+    assert broken == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """A page that is in no menu is found by nobody."""
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)]
+    assert [page for page in pages if f": {page}\n" not in menu] == []
+
+
+def test_the_map_of_the_modules_is_whole() -> None:
+    """docs/design.md says of every module what it is for."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (ROOT / "vaultconfig").iterdir() if path.stem[0] not in "_."}
+    assert {name for name in modules - {"py"} if f"`{name}`" not in text} == set()
+
+
+def test_no_page_installs_somebody_elses_package() -> None:
+    """The distribution is `scaivault-config`; its import name belongs to others on the index."""
+    for page in PAPERS:
+        assert not re.search(r"install\s+(-\S+\s+)*['\"]?vaultconfig", page.read_text("utf-8"))
