@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix check coverage bench bench-fleet house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix docs check coverage bench bench-fleet house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -42,6 +42,11 @@ pictures: $(VENV)/package
 matrix: $(VENV)/package
 	$(BIN)/python -m tests.matrix
 
+# The documentation site, into site/.
+docs: $(VENV)-docs/dependencies
+	$(VENV)-docs/bin/zensical build --strict
+	$(VENV)-docs/bin/python -m tests.docs.site site
+
 check: $(VENV)/package
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,7 +74,7 @@ format:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-3.* build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-3.* build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -80,6 +85,11 @@ $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 
 $(VENV)/package: $(VENV)/dependencies $(SOURCES)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+	touch $@
+
+$(VENV)-docs/dependencies: .ci/docs.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r .ci/docs.txt
 	touch $@
 
 $(VENV)-oldest/package: pyproject.toml .ci/oldest.txt $(SOURCES)

@@ -38,7 +38,8 @@ combinations make no sense: they have a dash, and the reason once.
   count there.
 - **start with a store**: the same, where [the store](../how-to/store.md) holds what another
   process read more than a ttl ago.
-- **start in development**: the same, with a `.env` that [stands in for the vault](../how-to/development.md).
+- **start in development**: the same, with a `.env` that
+  [stands in for the vault](../how-to/development.md).
 - **running**: a refresh of [live settings](live-settings.md) comes due, and there are new values.
   No read waits for it. The next try is the first of a backoff, which grows to two minutes.
 - **render over a file**: `vaultconfig render` over a `.env` that has other lines, too;
