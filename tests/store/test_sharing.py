@@ -22,10 +22,11 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store.access import AWAY, SOON
 from vaultconfig.store.entries import News
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import Swap
-from vaultconfig.store.store import AWAY, SOON, TURN
+from vaultconfig.store.store import TURN
 from vaultconfig.vaults.lifetime import Lifetime
 
 TTL = 300.0
@@ -124,7 +125,7 @@ class TestWhoAsks:
     def test_a_turn_that_somebody_has_planted_ends(self, hosts: Hosts) -> None:
         """It has no end of its own; whoever has waited longer than a turn lasts takes it."""
         store = hosts.store()
-        assert store._shelf.swap({store._turn([DB]): Swap(None, b"planted")}, keep=DAY)
+        assert store._access.shelf.swap({store._turn([DB]): Swap(None, b"planted")}, keep=DAY)
         for is_ours in (False, True):
             with store.turn([DB], store.look([DB])) as found:
                 assert found is is_ours
@@ -251,7 +252,7 @@ class TestOutage:
         (file,) = hosts.files()
         note = file.read_bytes()[16:]
         hosts.clock.advance(5.0)
-        assert store._shelf.swap({store._first.name("note"): Swap(..., note)}, keep=DAY)
+        assert store._access.shelf.swap({store._first.name("note"): Swap(..., note)}, keep=DAY)
         assert store.note() is None
         hosts.clock.now -= 11.0  # it would be from the future
         assert store.note() is None
@@ -680,12 +681,12 @@ class TestAway:
             is_read.set()
             return [None] * len(names)
 
-        store._shelf.read = late  # type: ignore[method-assign]
+        store._access.shelf.read = late  # type: ignore[method-assign]
         assert store.mark() is None
-        assert store._away.until == hosts.clock() + AWAY
+        assert store._access._away.until == hosts.clock() + AWAY
         gate.set()
         is_read.wait(60)
-        eventually(lambda: store._away.until == hosts.clock() + SOON)
+        eventually(lambda: store._access._away.until == hosts.clock() + SOON)
         hosts.clock.advance(SOON)
         assert store.mark() == b""
         assert not store.is_away
@@ -698,7 +699,7 @@ class TestAway:
             threading.Event().wait(0.35)
             return [None] * len(names)
 
-        store._shelf.read = slow  # type: ignore[method-assign]
+        store._access.shelf.read = slow  # type: ignore[method-assign]
         assert store.mark() == b""
         assert store.mark() is None
         assert store.is_away
@@ -707,7 +708,7 @@ class TestAway:
         """After half a second, whatever it is kept on."""
         store = hosts.store()
         gate = threading.Event()
-        store._shelf.read = lambda names: gate.wait(60)  # type: ignore[method-assign]
+        store._access.shelf.read = lambda names: gate.wait(60)  # type: ignore[method-assign]
         assert without_waiting(store.mark) is None
         assert "it did not answer within 0.5 s" in caplog.text
         gate.set()
@@ -718,7 +719,7 @@ class TestAway:
         hosts.clock.advance(TTL)
         host = hosts.host()
         assert host.store is not None
-        shelf = host.store._shelf
+        shelf = host.store._access.shelf
 
         def full(swaps: Any, *, keep: float) -> bool:
             from vaultconfig.store.shelf import ShelfError
@@ -759,4 +760,5 @@ def test_a_swap_is_made_whole(hosts: Hosts) -> None:
     before = store.mark()
     read(hosts.host(), "db#key")
     eventually(lambda: store.mark() != before)
-    assert store._shelf.swap({store._first.name("mark"): Swap(b"x", b"y")}, keep=1.0) is False
+    mark = store._first.name("mark")
+    assert store._access.shelf.swap({mark: Swap(b"x", b"y")}, keep=1.0) is False

@@ -25,6 +25,8 @@ Verdict: TypeAlias = Stored | AccessDeniedError
 SAME: Final = 0.1
 """Seconds between two times that may be of one moment, by one clock that is read at either end."""
 
+_MOST_DENIALS: Final = 2  # in a row; one may be a policy that is being edited
+
 
 class Entry(NamedTuple):
     """An answer, and when it was given.
@@ -68,6 +70,27 @@ def is_newer(answer: object, read_at: float, *, than: object, at: float) -> bool
     if isinstance(answer, Secret) and isinstance(than, Secret) and answer.version != than.version:
         return answer.version > than.version and later > -FUTURE
     return later > SAME
+
+
+def successor(old: Entry | None, news: News) -> Entry | None:
+    """Return what is to be stored: *old* itself where *news* change nothing, None for nothing."""
+    answer = news.answer
+    # An entry from the future counts for its version, but not for its time.
+    is_late = old is not None and news.read_at < old.read_at <= news.read_at + FUTURE
+    if isinstance(answer, AccessDeniedError):
+        if old is not None and (is_late or old.denials + 1 < _MOST_DENIALS):
+            return old if is_late else old._replace(denials=old.denials + 1)
+        return None
+    if isinstance(answer, VaultUnavailableError):
+        return old and old._replace(older_since=old.older_since or news.read_at)
+    if old is not None:
+        if not (isinstance(answer, Secret) and isinstance(old.answer, Secret)):
+            return old if is_late else Entry(answer, news.read_at)
+        goes_back = answer.version < old.answer.version
+        is_meant = old.older_since is not None and news.read_at - old.older_since >= news.ttl
+        if (goes_back and not is_meant) or (is_late and answer.version == old.answer.version):
+            return old
+    return Entry(answer, news.read_at)
 
 
 def text_of(entry: Entry, key: SecretKey) -> bytes:

@@ -1,0 +1,161 @@
+"""The use of a shelf: each within half a second, and none for a while after one that failed.
+
+What can't be read is not there, and what can't be written is not kept. An outage has one line in
+the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
+
+from vaultconfig.log import say
+from vaultconfig.store.shelf import PATIENCE, Shelf, ShelfError, Swap
+from vaultconfig.threads import within
+
+R = TypeVar("R")
+
+AWAY: Final = 30.0
+"""Seconds for which a store that did not answer is not asked again."""
+
+SOON: Final = 1.0
+"""The same for one whose answer came too late."""
+
+_QUICK: Final = 0.1  # seconds
+_HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
+
+
+class _Trouble:
+    """A way to use a store that has failed, and is not tried again before a time.
+
+    Attributes:
+        verb: What can't be done.
+        consequence: Of that.
+        until: In seconds of the steady clock; 0 while all is well.
+        is_told: Whether the log has it.
+    """
+
+    def __init__(self, verb: str, consequence: str) -> None:
+        self.verb = verb
+        self.consequence = consequence
+        self.until = 0.0
+        self.is_told = False
+
+
+class Access:
+    """The one way to what a store is kept on. Thread-safe.
+
+    Args:
+        shelf: What it is kept on. Whoever uses it directly takes `in_time`, and what it raises.
+        steady: Seconds that only grow.
+    """
+
+    def __init__(self, shelf: Shelf, steady: Callable[[], float]) -> None:
+        self.shelf = shelf
+        self._steady = steady
+        self._away = _Trouble(
+            "used", ", so the vault is asked directly, and rotations show after up to 3 ttls"
+        )
+        self._unwritable = _Trouble("written", "")
+        self._slow = 0.0  # seconds that the last uses took, if each of them was slow
+
+    def in_child(self, shelf: Shelf) -> Access:
+        """Return the same over *shelf*, that of a forked child."""
+        child = object.__new__(Access)
+        child.__dict__.update(self.__dict__, shelf=shelf)
+        return child
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it could not be read the last time that this was tried."""
+        return self._away.is_told
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it could not be read or written the last time that this was tried."""
+        return self.is_unreadable or self._unwritable.is_told
+
+    def read(self, names: Collection[str]) -> dict[str, bytes | None] | None:
+        """Return what stands under *names*; None while the store is away."""
+
+        def read_all() -> dict[str, bytes | None]:
+            groups = [(group, self.shelf.read(group)) for group in _by_scope(names)]
+            return {n: raw for group, raws in groups for n, raw in zip(group, raws, strict=True)}
+
+        return self._used(read_all, self._away)
+
+    def swap(self, swaps: Mapping[str, Swap], *, keep: float, anyway: bool = False) -> bool | None:
+        """Make *swaps*, and return whether they were made; None while nothing can be written.
+
+        Args:
+            swaps: By name.
+            keep: Seconds for which what they write stands.
+            anyway: Whether to try although nothing could be written a moment ago.
+        """
+
+        def swap_all() -> bool:
+            groups = [{name: swaps[name] for name in group} for group in _by_scope(swaps)]
+            return all(self.shelf.swap(group, keep=keep) for group in groups)
+
+        return self._used(swap_all, self._unwritable, anyway=anyway)
+
+    def _used(self, use: Callable[[], R], trouble: _Trouble, *, anyway: bool = False) -> R | None:
+        """Return what *use* returns; None where that fails, and while it is not tried again."""
+        began = self._steady()
+        if began < max(self._away.until, 0.0 if anyway else trouble.until):
+            return None
+
+        def noted() -> R:
+            found = use()
+            # Too late, it may be: then this process had to wait for a processor, or the store is
+            # slow. It is there, and is looked at again soon.
+            for each in (trouble, self._away):
+                each.until = min(each.until, began + SOON)
+            return found
+
+        started = time.monotonic()
+        # Several in a row that are slow may together take what a single one may.
+        patience = max(PATIENCE - self._slow, _QUICK)
+        try:
+            found = in_time(noted, patience)
+        except ShelfError as error:
+            reason = str(error)
+        else:
+            took = time.monotonic() - started
+            self._slow = self._slow + took if took > _QUICK else 0.0
+            if trouble.is_told:
+                say(logging.INFO, "the store can be %s again", trouble.verb)
+            trouble.until, trouble.is_told = 0.0, False
+            return found
+        if time.monotonic() - started > _HANGS * patience:
+            trouble = self._away  # what hangs when it is written would hang when it is read, too
+        # One warning for an outage; a look every half a minute is nothing to tell.
+        level = logging.WARNING if not self.is_away else logging.INFO
+        level = logging.DEBUG if trouble.is_told else level
+        text = "the store can't be %s%s; next try in %.0f s: %s"
+        say(level, text, trouble.verb, trouble.consequence, AWAY, reason)
+        trouble.until, trouble.is_told, self._slow = began + AWAY, True, 0.0
+        return None
+
+
+def in_time(use: Callable[[], R], seconds: float = PATIENCE) -> R:
+    """Return what *use* returns.
+
+    Raises:
+        ShelfError: It failed, or did not end in time.
+    """
+    try:
+        return within(seconds, use)
+    except (TimeoutError, RuntimeError) as error:
+        reason = str(error) or f"it did not answer within {seconds:g} s"
+    raise ShelfError(reason)
+
+
+def _by_scope(names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the names of each scope; there are several only while a key is rotated."""
+    scopes: dict[str, list[str]] = {}
+    for name in names:
+        scopes.setdefault(name.partition("/")[0], []).append(name)
+    yield from scopes.values()
