@@ -140,7 +140,7 @@ def _kept_running(block: Block, text: str, commands: Path) -> Iterator[None]:
     printed = ""
     try:
         until = time.monotonic() + PATIENCE
-        while not _is_shown(printed, f"{shown}\n…"):
+        while not _is_shown(printed, f"{shown}…"):
             assert process.poll() is None, f"{block} has ended: {printed}"
             assert time.monotonic() < until, f"{block}: {printed}"
             time.sleep(0.02)
