@@ -37,14 +37,14 @@ def test_every_block_says_what_it_is(page: Path) -> None:
 def test_every_program_of_a_page_runs(page: Path) -> None:
     """A file that a page has its reader save is named by something that runs further on."""
     blocks = list(blocks_of(page))
-    readers = {"conftest": "pytest"}
+    found_by = {"conftest": "pytest", "settings": "manage", "tests": "manage"}
     unused = [
         f"{block}: {block.file}"
         for number, block in enumerate(blocks)
         if block.file
         and block.language == "python"
         and not any(
-            re.search(rf"\b{re.escape(readers.get(stem, stem))}\b", later.text)
+            re.search(rf"\b({re.escape(stem)}|{found_by.get(stem, stem)})\b", later.text)
             for stem in [Path(block.file).stem]
             for later in blocks[number + 1 :]
             if later.language in ("console", "python")
