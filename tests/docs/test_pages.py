@@ -47,7 +47,7 @@ def test_every_program_of_a_page_runs(page: Path) -> None:
             re.search(rf"\b({re.escape(stem)}|{found_by.get(stem, stem)})\b", later.text)
             for stem in [Path(block.file).stem]
             for later in blocks[number + 1 :]
-            if later.language in ("console", "python")
+            if later.language in ("console", "python", "toml")
         )
     ]
     assert unused == []
