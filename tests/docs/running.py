@@ -179,6 +179,9 @@ def _clean_environment(commands: Path) -> Iterator[None]:
     path = f"{commands}{os.pathsep}{Path(sys.executable).parent}"
     os.environ["PATH"] = f"{path}{os.pathsep}{os.environ['PATH']}"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    # A reader has no other plugins, and ours here are slow to import.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["PYTEST_ADDOPTS"] = "-p vaultconfig.testing"
     try:
         yield
     finally:
