@@ -28,7 +28,7 @@ def test_a_site_in_order(site: Path) -> None:
 @pytest.mark.parametrize(
     ("added", "fault"),
     [
-        ("<p>```python app.py</p>", "did not understand: ```python app.py"),
+        ("<p>\n```python app.py</p>", "did not understand: ```python app.py"),
         ("<p>\n=== tab</p>", "did not understand: === tab"),
         ('<script src="https://a.example/x.js"></script>', "fetches https://a.example/x.js"),
         ('<link rel="stylesheet" href="//a.example/x.css">', "fetches //a.example/x.css"),
