@@ -20,6 +20,7 @@ HEADER: Final = re.compile(r'(?P<language>[a-z]+)(?: title="(?P<file>[^"]+)")?')
 """What a block may begin with; a builder of sites reads anything else as text."""
 
 KEEPS_RUNNING: Final = "<!-- keeps running -->"
+ON_A_TERMINAL: Final = "<!-- on a terminal -->"
 NEEDS: Final = re.compile(r"^<!-- needs: ([\w, ]+) -->$", re.MULTILINE)
 
 
@@ -38,6 +39,7 @@ class Block:
         language: Its first word; empty where the header is none that a builder reads.
         file: Where it is to be saved, if it says so.
         keeps_running: Its last command goes on until the page ends.
+        on_a_terminal: Its commands print to a terminal, as a reader's do.
         text: What is in it.
     """
 
@@ -47,6 +49,7 @@ class Block:
     language: str
     file: str | None
     keeps_running: bool
+    on_a_terminal: bool
     text: str
 
     def __str__(self) -> str:
@@ -71,6 +74,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
             language=header["language"] if header else "",
             file=header["file"] if header else None,
             keeps_running=before.rstrip().endswith(KEEPS_RUNNING),
+            on_a_terminal=before.rstrip().endswith(ON_A_TERMINAL),
             text=textwrap.dedent(found[3]),
         )
 

@@ -13,11 +13,12 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+import pexpect
 import yaml
 
 from tests.docs.blocks import Block, blocks_of, needs_of
@@ -26,6 +27,9 @@ from vaultconfig.devserver import DevServer
 
 PATIENCE: Final = 60.0
 """Seconds for a command, which a busy machine needs."""
+
+COLUMNS: Final = 100
+"""Of the terminal on which a block is run that asks for one."""
 
 PORTS: Final = ("8000", "8200")
 """Those that pages use; free ones take their place, since several pages run at once."""
@@ -69,6 +73,7 @@ def run(page: Path, directory: Path, commands: Path) -> None:
         stack.enter_context(_clean_environment(commands))
         for need in needs_of(page):
             os.environ |= stack.enter_context(NEEDS[need]())
+        terminals = stack.enter_context(closing(Terminals(commands)))
         module = sys.modules["page"] = ModuleType("page")
         ports = {port: str(free_port()) for port in PORTS}
         os.environ["VAULTCONFIG_DEV_PORT"] = ports["8200"]
@@ -81,7 +86,7 @@ def run(page: Path, directory: Path, commands: Path) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
             elif block.keeps_running:
-                stack.enter_context(_kept_running(block, text, commands))
+                terminals.show(block, text)
             elif block.language == "console":
                 _run_console(block, text, commands / "environment")
             elif block.language == "python":
@@ -99,18 +104,11 @@ def _run_console(block: Block, text: str, left: Path) -> None:
     What they leave, the directory and the variables, is what the next block finds.
     """
     script, shown = _parts(text)
-    # The first line runs at the end, however the commands end.
-    done = subprocess.run(
-        ["/bin/sh", "-e", "-c", f"trap 'env -0 >{shlex.quote(str(left))}' EXIT\n{script}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, f"{block}: {done.stdout}"
-    assert _is_shown(done.stdout, shown), f"{block}: {done.stdout}"
+    # readline, which pytest loads, gives each child a COLUMNS. The trap runs however they end.
+    script = f"unset COLUMNS LINES\ntrap 'env -0 >{shlex.quote(str(left))}' EXIT\n{script}"
+    printed, code = (_on_a_terminal if block.on_a_terminal else _piped)(script)
+    assert code == 0, f"{block}: {printed}"
+    assert _is_shown(printed, shown), f"{block}: {printed}"
     variables = dict(
         each.split("=", 1)
         for each in left.read_text("utf-8", "surrogateescape").split("\0")
@@ -121,36 +119,81 @@ def _run_console(block: Block, text: str, left: Path) -> None:
     os.chdir(variables["PWD"])
 
 
-@contextmanager
-def _kept_running(block: Block, text: str, commands: Path) -> Iterator[None]:
-    """Run the commands in a terminal of their own, from where all is printed that is shown.
+def _piped(script: str) -> tuple[str, int]:
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    return done.stdout, done.returncode
 
-    Ctrl-C ends them. They have to run until then.
-    """
-    script, shown = _parts(text)
-    output = commands / f"line {block.line}"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            ["/bin/sh", "-e", "-c", script],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    printed = ""
-    try:
-        until = time.monotonic() + PATIENCE
-        while not _is_shown(printed, f"{shown}…"):
+
+def _on_a_terminal(script: str) -> tuple[str, int]:
+    printed, code = pexpect.run(
+        shlex.join(["/bin/sh", "-e", "-c", script]),
+        timeout=PATIENCE,
+        withexitstatus=True,
+        encoding="utf-8",
+        dimensions=(50, COLUMNS),
+    )
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", printed).replace("\r\n", "\n"), code
+
+
+class Terminals:
+    """Those beside the page, each known by the last command that was typed there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._running: dict[str, tuple[Block, subprocess.Popen[bytes], Path]] = {}
+
+    def show(self, block: Block, text: str) -> None:
+        """Run the commands in a new terminal, or look at the one where they go on already.
+
+        Ends when everything is printed that is shown. ``^C`` as the last line is pressed there.
+        """
+        script, shown = _parts(text)
+        command = script.splitlines()[-1]
+        if command not in self._running:
+            output = self._directory / f"line {block.line}"
+            with output.open("wb") as file:
+                process = subprocess.Popen(
+                    ["/bin/sh", "-e", "-c", script],
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            self._running[command] = block, process, output
+        _, process, output = self._running[command]
+        shown, ctrl_c, _ = shown.partition("^C")
+        printed, until = "", time.monotonic() + PATIENCE
+        while not (_is_shown(printed, shown) or _is_shown(printed, f"{shown.rstrip()}\n…")):
             assert process.poll() is None, f"{block} has ended: {printed}"
             assert time.monotonic() < until, f"{block}: {printed}"
             time.sleep(0.02)
             printed = output.read_text("utf-8")
-        yield
-        assert process.poll() is None, f"{block} has ended: {output.read_text('utf-8')}"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
-        process.wait(PATIENCE)
+        if ctrl_c:
+            del self._running[command]
+            _press_ctrl_c(process)
+
+    def close(self) -> None:
+        """Press Ctrl-C in each; they have to run until then."""
+        ended = []
+        for block, process, output in self._running.values():
+            if process.poll() is None:
+                _press_ctrl_c(process)
+            else:
+                ended.append(f"{block} has ended: {output.read_text('utf-8')}")
+        assert ended == []
+
+
+def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(PATIENCE)
 
 
 def _parts(text: str) -> tuple[str, str]:
