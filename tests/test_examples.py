@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.docs.blocks import ROOT, blocks_of
+from tests.docs.blocks import ROOT
 from vaultconfig.devserver import DevServer
 
 EXAMPLES = ROOT / "examples"
 QUICKSTART = "environments/production/salesforce/api-credentials"
-COMMAND = (sys.executable, "-W", "error", "-c", "from vaultconfig.cli import main; main()")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -66,33 +61,3 @@ def test_the_quickstart_from_its_env_file(tmp_path: Path) -> None:
     told = python(EXAMPLES / "quickstart.py", tmp_path, VAULTCONFIG_ENVIRONMENT="development")
     assert "salesforce.client_secret: .env" in told
     assert "your-sandbox-secret" not in told
-
-
-@pytest.fixture
-def readme(tmp_path: Path) -> Path:
-    """A directory with the files that the README has one save, but for the last, its `.env`."""
-    for block in blocks_of(ROOT / "README.md"):
-        if block.file and block.file != ".env":
-            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
-    return tmp_path
-
-
-@pytest.fixture
-def exports(readme: Path) -> Iterator[dict[str, str]]:
-    """What the README's dev server says to paste, while it runs."""
-    command = [*COMMAND, "dev-server", "--seed", "secrets.toml", "--port", "0"]
-    with subprocess.Popen(
-        command, cwd=readme, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        lines = list(iter(server.stdout.readline, "Ctrl-C ends it.\n"))
-        pasted = [shlex.split(line)[1] for line in lines if line.startswith("export ")]
-        yield dict(variable.split("=", 1) for variable in pasted)
-        server.terminate()
-
-
-def test_the_first_minute_of_the_readme(readme: Path, exports: dict[str, str]) -> None:
-    """Its seed, its dev server and its class give the value that it says."""
-    shown = next(block for block in blocks_of(ROOT / "README.md") if block.language == "console")
-    told = python("app.py", readme, **exports)
-    assert f"$ python app.py\n{told}" == shown.text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.docs.blocks import ROOT, blocks_of
+
 BIN = Path(sys.executable).parent
 # `make check` has mypy with pydantic's plugin look at the same uses.
 CHECKERS = {
@@ -55,7 +55,8 @@ def test_what_a_user_writes(checker: str, tmp_path: Path) -> None:
 
     Both in one run: most of the time goes into reading pydantic.
     """
-    (program,) = re.findall(r"```python app.py\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    blocks = blocks_of(ROOT / "README.md")
+    (program,) = (block.text for block in blocks if block.file == "app.py")
     (tmp_path / "app.py").write_text(program)
     shutil.copy(ROOT / "tests" / "typing_uses.py", tmp_path)
     check(checker, tmp_path)

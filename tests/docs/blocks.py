@@ -81,7 +81,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 def links_of(page: Path) -> Iterator[tuple[int, str]]:
     """Yield the line and the target of each link to something of ours."""
-    for line, text in _prose_of(page):
+    for line, text in prose_of(page):
         for link in re.findall(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)", text):
             if not re.match(r"[a-z]+:", link):
                 yield line, link
@@ -89,7 +89,7 @@ def links_of(page: Path) -> Iterator[tuple[int, str]]:
 
 def slugs_of(page: Path) -> set[str]:
     """Return what follows a ``#`` in links to the headings of *page*."""
-    headings = (re.match(r"#{1,6} +(.*)", text) for _, text in _prose_of(page))
+    headings = (re.match(r"#{1,6} +(.*)", text) for _, text in prose_of(page))
     return {
         re.sub(
             r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", found[1]).strip().lower()
@@ -99,7 +99,7 @@ def slugs_of(page: Path) -> set[str]:
     }
 
 
-def _prose_of(page: Path) -> Iterator[tuple[int, str]]:
+def prose_of(page: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines outside of blocks, numbered from 1."""
     content = page.read_text(encoding="utf-8")
     prose = FENCE.sub(lambda found: "\n" * found[0].count("\n"), content)

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import DOCS, PAGES, PAPERS, ROOT, blocks_of, links_of, name_of, slugs_of
+from tests.docs.blocks import (
+    DOCS,
+    PAGES,
+    PAPERS,
+    ROOT,
+    blocks_of,
+    links_of,
+    name_of,
+    prose_of,
+    slugs_of,
+)
 from tests.docs.running import run
 
 
@@ -72,6 +82,22 @@ def test_every_page_is_in_the_navigation() -> None:
     menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)]
     assert [page for page in pages if f": {page}\n" not in menu] == []
+
+
+@pytest.mark.parametrize(
+    ("home", "row"),
+    [
+        ("docs/reference/settings.md", r"[|\d].*\bprocess environment\b"),  # precedence
+        ("docs/reference/connection.md", r"\| `(SCAIVAULT|SCAIKEY|VAULTCONFIG)_\w+`(, `\w+`)* \|"),
+        ("docs/explanation/security.md", r"\|.*`\*{10}`"),  # what prints what
+        ("docs/how-to/dev-server.md", r"\| `--(port|seed|state|token)\b"),
+    ],
+)
+def test_a_fact_is_told_on_one_page(home: str, row: str) -> None:
+    """The row of a list or table that tells it stands nowhere else: other pages link there."""
+    assert {
+        name_of(page) for page in PAGES for _, text in prose_of(page) if re.match(row, text)
+    } == {home}
 
 
 def test_the_map_of_the_modules_is_whole() -> None:
