@@ -206,7 +206,7 @@ def svg_of(session: Session, screen: Screen) -> str:
             f"<title>{escape(session.title)}</title>",
             f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>',
             f'<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14"'
-            f' fill="{FOREGROUND}" xml:space="preserve">',
+            f' fill="{FOREGROUND}">',
             *(_line(cells, MARGIN + (row + 0.75) * LINE) for row, cells in enumerate(screen)),
             "</g>",
             "</svg>",
@@ -219,7 +219,8 @@ def _line(cells: list[Cell], y: float) -> str:
     """Return a line as text; each run of one colour has its place, whatever the font's width."""
     spans, column = [], 0
     for colour, run in groupby(cells, key=lambda cell: cell.colour):
-        text = "".join(cell.text for cell in run)
+        # Browsers differ in what makes them keep other spaces.
+        text = "".join(cell.text for cell in run).replace(" ", "\N{NO-BREAK SPACE}")
         place = f'x="{MARGIN + column * CHAR:.1f}" textLength="{len(text) * CHAR:.1f}"'
         fill = "" if colour is None else f' fill="{PALETTE[colour]}"'
         spans.append(f"<tspan {place}{fill}>{escape(text)}</tspan>")

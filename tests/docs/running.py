@@ -188,7 +188,7 @@ class Terminals:
                 _press_ctrl_c(process)
             else:
                 ended.append(f"{block} has ended: {output.read_text('utf-8')}")
-        assert ended == []
+        assert not ended, "\n".join(ended)
 
 
 def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
