@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix docs check coverage bench bench-fleet house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix api docs check coverage bench bench-fleet house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -41,6 +41,10 @@ pictures: $(VENV)/package
 # The page docs/reference/fault-matrix.md, from the table that tests/matrix holds.
 matrix: $(VENV)/package
 	$(BIN)/python -m tests.matrix
+
+# The page docs/reference/api.md, from the signatures and docstrings.
+api: $(VENV)/dependencies
+	$(BIN)/python -m tests.docs.api
 
 # The documentation site, into site/.
 docs: $(VENV)-docs/dependencies

@@ -45,16 +45,14 @@ def lifespan(live: LiveSettings[Any], own: Lifespan[App] | None = None) -> Lifes
     passed on. Of several applications that share *live* the last to end closes it. For several
     settings, give the lifespan of one as the other's *own*.
 
+    Once it runs it raises what `LiveSettings.start` raises, and the application does not start.
+
     Args:
         live: Not started yet, or closed.
         own: The application's own lifespan.
 
     Raises:
         ConfigurationError: *live* is something else.
-
-    Raises (once it runs):
-        VaultConfigError: The settings can't be loaded, so the application does not start.
-        pydantic.ValidationError: The values do not fit, likewise.
     """
     check_live(live, "lifespan()", "Starlette(lifespan=lifespan(live))")
 

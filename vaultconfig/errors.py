@@ -1,5 +1,6 @@
 """Every exception that vaultconfig raises. A message never holds a secret's value.
 
+```text
 VaultConfigError
 ├── ConfigurationError
 │   ├── InvalidReferenceError
@@ -15,6 +16,7 @@ VaultConfigError
 ├── ResponseError
 ├── UnresolvedSettingsError (an ExceptionGroup)
 └── SettingsExpiredError
+```
 """
 
 from __future__ import annotations
@@ -24,6 +26,25 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
+
+__all__ = [
+    "AccessDeniedError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "FieldNotFoundError",
+    "InvalidReferenceError",
+    "MissingExtraError",
+    "RateLimitedError",
+    "ResponseError",
+    "SecretError",
+    "SecretNotFoundError",
+    "SettingFailure",
+    "SettingsExpiredError",
+    "UnresolvedSettingsError",
+    "VaultConfigError",
+    "VaultUnavailableError",
+    "VersionNotFoundError",
+]
 
 
 class VaultConfigError(Exception):
@@ -104,7 +125,11 @@ class SecretNotFoundError(SecretError):
 
 
 class VersionNotFoundError(SecretError):
-    """The secret exists, but not (or no longer) in this version."""
+    """The secret exists, but not (or no longer) in this version.
+
+    Attributes:
+        version: The one that was asked for.
+    """
 
     def __init__(self, path: str, version: int, *, request_id: str | None = None) -> None:
         super().__init__(
@@ -172,7 +197,11 @@ class AccessDeniedError(SecretError):
 
 
 class AuthenticationError(VaultConfigError):
-    """The vault rejects the credentials, or denies the request as a whole."""
+    """The vault rejects the credentials, or denies the request as a whole.
+
+    Attributes:
+        code: The vault's error code, or None where it gave none.
+    """
 
     def __init__(
         self, message: str, *, code: str | None = None, request_id: str | None = None
@@ -258,7 +287,7 @@ class UnresolvedSettingsError(VaultConfigError, ExceptionGroup[VaultConfigError]
         return self
 
     def __init__(self, failures: Iterable[SettingFailure], *, hint: str | None = None) -> None:
-        """Do nothing: all is set by ``__new__``, as exception groups have it."""
+        pass  # all is set by ``__new__``, as exception groups have it
 
     def __str__(self) -> str:
         hint = [] if self.hint is None else [self.hint]

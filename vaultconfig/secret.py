@@ -24,7 +24,7 @@ class Secret:
     Attributes:
         path: Without a leading slash.
         version: Counted from 1; ScaiVault's only change token.
-        data: A JSON object. Its values print as asterisks in a ``repr`` (see ``masking``).
+        data: A JSON object. Its values print as asterisks in a ``repr``.
         secret_type: A hint: ``kv``, ``json``, ``certificate``, ``ssh_key`` or ``api_key``.
         metadata: Description and tags, where the vault sent them.
         expires_at: When the secret ends, where the vault said so.

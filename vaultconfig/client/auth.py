@@ -66,7 +66,14 @@ class StaticToken(httpx.Auth):
 
 
 class TokenFile(httpx.Auth):
-    """A file that holds a token, and is read for each request, since other programs rotate it."""
+    """A file that holds a token, and is read for each request, since other programs rotate it.
+
+    Args:
+        path: The file, of 64 KiB at most; line ends behind the token don't count.
+
+    Attributes:
+        name: What errors call the token.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)

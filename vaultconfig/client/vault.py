@@ -92,6 +92,10 @@ class VaultClient:
     def whoami(self) -> Identity:
         """Return the identity and scopes of the token.
 
+        Returns:
+            An object with ``identity_id``, ``identity_type``, ``tenant_id``, ``partner_id``,
+            ``scopes`` and ``token_expires_at``; None where the vault does not say it.
+
         Raises:
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
@@ -102,18 +106,26 @@ class VaultClient:
     def health(self) -> VaultHealth:
         """Return whether the vault says that it is ready; needs no credentials.
 
+        Returns:
+            An object with ``ready`` and ``server_time``, the vault's clock.
+
         Raises:
             VaultUnavailableError: No answer before the deadline.
+            ResponseError: The answer breaks the protocol.
         """
         return self._call(protocol.HEALTH_REQUEST, protocol.health_in)
 
     def read(self, path: str, version: int | None = None) -> Secret:
         """Read the secret at *path*, the newest version or the one named.
 
+        Args:
+            path: Without a leading slash.
+            version: From 1; None is the newest.
+
         Raises:
             SecretNotFoundError: There is no such secret.
             VersionNotFoundError: There is one, but not (any more) in this version.
-            AccessDeniedError: We may not read it.
+            AccessDeniedError: The token may not read it.
             SecretError: The vault rejects the request, or *path* is not a secret's path.
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
@@ -175,8 +187,11 @@ class VaultClient:
             max_versions: How many the vault keeps.
             expires_in: Such as ``90d``.
 
+        Returns:
+            An object with ``path``, ``version`` and ``created``: whether the secret is new.
+
         Raises:
-            AccessDeniedError: We may not write there.
+            AccessDeniedError: The token may not write there.
             SecretError: The vault rejects the request, or *path* is not a secret's path.
             ConfigurationError: JSON cannot represent a value in *data*.
             AuthenticationError: The vault rejects the credentials.
@@ -197,6 +212,12 @@ class VaultClient:
 
     def list(self, prefix: str = "") -> Iterator[SecretSummary]:
         """Iterate over the secrets below *prefix*, a page at a time, each with its own deadline.
+
+        Args:
+            prefix: What the paths begin with; empty for everything that the token may list.
+
+        Returns:
+            Objects with ``path``, ``version``, ``secret_type``, ``updated_at`` and ``tags``.
 
         Raises:
             AuthenticationError: The vault rejects the credentials, or denies the listing.
@@ -220,10 +241,11 @@ class VaultClient:
 
         Raises:
             SecretNotFoundError: There is no such secret.
-            AccessDeniedError: We may not delete it.
+            AccessDeniedError: The token may not delete it.
             SecretError: The vault rejects the request, or *path* is not a secret's path.
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
+            ResponseError: The answer breaks the protocol.
         """
         _check_path(path)
         self._call(protocol.delete_request(path), functools.partial(protocol.deleted_in, path=path))
@@ -237,6 +259,9 @@ class VaultClient:
         Args:
             paths: Globs: ``**`` is any number of levels, ``*`` one, ``?`` one character.
             name: For people, in listings.
+
+        Returns:
+            An object with ``poll``, ``ack``, ``delete`` and ``close``; a context manager, too.
 
         Raises:
             AccessDeniedError: The token does not have ``subscriptions:write``.

@@ -28,7 +28,9 @@ class LoggedRequest:
     """A request that came in, as the log keeps it: names and paths, no values.
 
     Attributes:
+        method: The HTTP method.
         path: The URL's path.
+        query: The URL's parameters.
         secrets: The secret paths it is about: the URL's, or a batch's in its order.
         event_ids: The events that it acknowledges.
         header_names: In lower case.

@@ -22,14 +22,7 @@ Texts = Annotated[tuple[str, ...], Field(strict=False)]  # a list will do
 
 
 class Rights(Body, extra="forbid"):
-    """What an identity is, and what it may do.
-
-    Attributes:
-        scopes: What it may do at all; ``admin`` stands for every scope.
-        read: Globs of the paths that it may read.
-        write: Globs of the paths that it may write and delete.
-        other_tenants: Those that it may name in ``X-Tenant-ID`` beside its own.
-    """
+    """What an identity is, and what it may do; its fields are explained at `Identity`."""
 
     identity_type: str = "service_account"
     tenant_id: str = DEFAULT_TENANT
@@ -41,7 +34,18 @@ class Rights(Body, extra="forbid"):
 
 
 class Identity(Rights):
-    """A person or service that the vault knows; see `Rights`."""
+    """A person or service that the dev server knows; made by `DevServer.add_token`.
+
+    Attributes:
+        identity_id: Its name in the audit log; a fresh one by default.
+        identity_type: ``service_account`` by default.
+        tenant_id: The tenant whose secrets it sees; ``dev`` by default.
+        partner_id: The partner that it belongs to, if any.
+        scopes: What it may do at all; ``admin`` stands for every scope. All but that by default.
+        read: Globs of the paths that it may read; all by default.
+        write: Globs of the paths that it may write and delete; all by default.
+        other_tenants: Those that it may name in ``X-Tenant-ID`` beside its own.
+    """
 
     identity_id: str = Field(default_factory=lambda: f"dev-{secrets.token_hex(4)}")
 

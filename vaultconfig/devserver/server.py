@@ -33,6 +33,7 @@ class DevServer:
     which it is back on the same port with its contents.
 
     Args:
+        host: Where it listens, for this machine alone by default.
         port: 0 for a free one.
         token: The administrator's, which allows everything; a fresh one by default.
         state: A file that keeps the contents over restarts; in memory only by default.
@@ -131,7 +132,15 @@ class DevServer:
         metadata: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> int:
-        """Write a secret, and return its version; *options* are those of the HTTP operation.
+        """Write a secret, and return its version.
+
+        Args:
+            path: Without a leading slash.
+            data: A JSON object.
+            tenant: The tenant that sees it.
+            secret_type: A hint, as for `VaultClient.write`.
+            metadata: ``description`` and ``tags``.
+            options: Those of the HTTP operation: ``max_versions``, ``expires_in``, …
 
         Raises:
             ConfigurationError: It is not a path, or not a JSON object.

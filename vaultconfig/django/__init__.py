@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vaultconfig.live import LiveSettings
 
     live: LiveSettings[Any]
+    """Those that `load` has loaded. Reading it raises ImproperlyConfigured where it has not yet."""
 
 __all__ = ["live", "load", "vault_refreshed"]
 

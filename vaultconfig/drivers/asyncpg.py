@@ -10,6 +10,8 @@ import asyncpg  # type: ignore[import-untyped]
 from vaultconfig.drivers.login import Login
 from vaultconfig.live import LiveSettings
 
+__all__ = ["connector"]
+
 
 def connector(
     live: LiveSettings[Any], *, password: str, user: str | None = None

@@ -10,6 +10,8 @@ from psycopg.rows import TupleRow
 from vaultconfig.drivers.login import Login
 from vaultconfig.live import LiveSettings
 
+__all__ = ["following"]
+
 C = TypeVar("C", bound=Connection[Any] | AsyncConnection[Any])
 
 

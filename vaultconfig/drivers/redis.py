@@ -11,6 +11,8 @@ from vaultconfig.drivers.login import Login
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.live import LiveSettings
 
+__all__ = ["Credentials"]
+
 
 class Credentials(CredentialProvider):
     """Gives each new connection what the vault has.

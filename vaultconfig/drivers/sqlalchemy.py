@@ -12,6 +12,8 @@ from vaultconfig.drivers.login import Login, Values
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.live import LiveSettings
 
+__all__ = ["follow"]
+
 
 def follow(
     engine: Engine | AsyncEngine,

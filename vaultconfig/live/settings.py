@@ -51,6 +51,9 @@ class LiveSettings(KeptFresh[T]):
         settings_cls: The settings class.
         seams: What tests replace.
         arguments: Keywords for ``settings_cls()``, the same each time.
+
+    Raises:
+        ConfigurationError: It is no class, or has no field that a keyword names.
     """
 
     def __init__(
@@ -384,6 +387,9 @@ class LiveSettings(KeptFresh[T]):
             call: Such as a function that connects with the password of `current`.
             on: The exceptions of a rejected login: a type, several, or a function that is given
                 the exception and returns whether it is one.
+
+        Raises:
+            Exception: What *call* raised last.
         """
 
         def retried(call: Callable[P, Any]) -> Callable[P, Any]:

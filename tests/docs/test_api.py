@@ -1,0 +1,35 @@
+"""The page of the API is that of the code: its names, signatures and docstrings."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import vaultconfig.drivers
+from tests.docs.api import MODULES, PAGE, page
+
+
+def test_the_page_is_that_of_the_code(caplog: pytest.LogCaptureFixture) -> None:
+    """``make api`` would change nothing, and each docstring names arguments that there are."""
+    assert PAGE.read_text(encoding="utf-8") == page(), "run make api"
+    assert caplog.text == ""
+
+
+def test_it_has_exactly_the_public_names() -> None:
+    """A name is on the page if its module exports it when it runs, and only then."""
+    headings = re.findall(r"^#{2,3} ([\w.]+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    modules = [name for name in headings if name in MODULES]
+    assert modules == list(MODULES)
+    exported = [name for module in modules for name in import_module(module).__all__]
+    names = [name.rpartition(".")[2] for name in headings if name not in MODULES]
+    assert sorted(names) == sorted(exported)
+
+
+def test_every_driver_is_on_it() -> None:
+    """A driver that is added joins the page."""
+    files = Path(vaultconfig.drivers.__path__[0]).glob("[a-z]*.py")
+    drivers = {f"vaultconfig.drivers.{file.stem}" for file in files} - {"vaultconfig.drivers.login"}
+    assert drivers == {name for name in MODULES if name.startswith("vaultconfig.drivers.")}
