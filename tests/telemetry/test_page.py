@@ -6,10 +6,15 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import yaml
+
+from tests.docs.blocks import blocks_of
+from vaultconfig.client.codes import CODES
 from vaultconfig.client.protocol import Operation
+from vaultconfig.live.schedule import State
 from vaultconfig.telemetry import INSTRUMENTS, MOST_COUNTS
 
-PAGE = Path(__file__).parents[2] / "docs/reference/live-settings.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/telemetry.md"
 
 
 def test_the_table() -> None:
@@ -30,3 +35,19 @@ def test_the_words() -> None:
     (listed,) = re.findall(r"^- `operation` is ([^.]+)\.", page, re.MULTILINE)
     assert re.findall(r"`(\w+)`", listed) == [*get_args(Operation), "token"]
     assert f"newest {MOST_COUNTS:,} each time" in page
+
+
+def test_the_alerts() -> None:
+    """They name metrics that there are, as Prometheus calls them, and states and codes likewise."""
+    endings = {"counter": "_total", "gauge": "", "histogram": "_count"}
+    names = {
+        each.name.replace(".", "_") + "_seconds" * (each.unit == "s") + endings[each.kind]
+        for each in INSTRUMENTS
+    }
+    (block,) = (block for block in blocks_of(PAGE) if block.language == "yaml")
+    for rule in yaml.safe_load(block.text)["groups"][0]["rules"]:
+        (name,) = re.findall(r"vaultconfig_\w+", rule["expr"])
+        assert name in names
+        for attribute, values in re.findall(r'(\w+)=~?"([\w|]+)"', rule["expr"]):
+            known = {"state": get_args(State), "code": CODES}[attribute]
+            assert set(values.split("|")) <= set(known)
