@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tests.client.scripted import TOKEN, Reply, envelope, secret
 from vaultconfig import errors
 from vaultconfig.client import StaticToken, codes, failures
+from vaultconfig.client.attempts import FIRST_WAIT, LONGEST_WAIT
 from vaultconfig.client.codes import Retry
 from vaultconfig.client.wire import failure_of
 from vaultconfig.devserver.answers import STATUS
@@ -62,6 +65,33 @@ def test_each_code_of_the_dev_server():
     assert set(STATUS) <= set(codes.CODES), "add it to CODES in vaultconfig/client/codes.py"
     more = {"subscription_not_found", "not_found", "misdirected_request"}
     assert set(codes.CODES) == documented | more, "add it to DOCUMENTED above"
+
+
+PAGE = Path(__file__).parents[2] / "docs/reference/connection.md"
+ASKS_AGAIN = {
+    Retry.NEVER: "never",
+    Retry.ONCE: "once",
+    Retry.BACKOFF: f"after a random wait of up to {FIRST_WAIT} s, "
+    f"which doubles up to {LONGEST_WAIT:.0f} s",
+}
+
+
+def test_the_table_of_the_page():
+    """For each documented code it has the error, and whether the client asks again."""
+    page = PAGE.read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (`[a-z]+_.+?) \| `(\w+Error)` \| (.+) \|$", page, re.MULTILINE)
+    rows = {code: row for said, *row in lines for code in re.findall(r"`([a-z_]+)`", said)}
+    assert {code: error for code, (error, _) in rows.items()} == {
+        code: kind.__name__ for _, code, kind, _ in DOCUMENTED
+    }
+    for code, (_, again) in rows.items():
+        is_asked_to = codes.CODES[code].kind is codes.Kind.RATE_LIMITED
+        start = "after the time" if is_asked_to else ASKS_AGAIN[codes.CODES[code].retry]
+        assert again.startswith(start), code
+    for status, meaning in codes.BY_STATUS.items():
+        if meaning.retry is not Retry.NEVER:
+            (code,) = (code for code, each in codes.CODES.items() if each is meaning)
+            assert re.search(rf"^\| `{code}` \([\d, ]*\b{status}\b", page, re.MULTILINE), status
 
 
 CODES = [
