@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,9 +31,13 @@ INTRODUCTION: Final = """\
 
 <!-- Made from tests/matrix/cells.toml by `make matrix`; change it there. -->
 
-What a user gets, for {faults} faults in {situations} situations. Each of the {cells} cells is a
-test that puts a real server, file or process in that condition (`tests/matrix`). {nones}
-combinations make no sense: they have a dash, and the reason once.
+In short: while the vault is away or answers wrongly, a running application goes on with the last
+good settings, and `render` leaves the file as it was. A start fails within 10 s, and says why,
+unless a store or, in development, `.env` serves. What is denied or missing is an error at once.
+
+Each fault has a row: {groups}.
+
+The columns are the situations:
 
 - **start in production**: `Settings()` or `LiveSettings.start()`, with a `.env` that does not
   count there.
@@ -50,12 +55,17 @@ default deadline, 2 s that of development, and of the one attempt where the stor
 everything; `VAULTCONFIG_DEADLINE` sets another. A fault that passes earlier ends the wait. Errors
 are those of `vaultconfig.errors`. The error, development's warning and `health().last_error` name
 the fault; none of them holds a value.
+
+These are {faults} faults in {situations} situations. Each of the {cells} cells is a test that puts
+a real server, file or process in that condition (`tests/matrix`). {nones} combinations make no
+sense: they have a dash, and the reason once.
 """
 
 
 def page() -> str:
     """Return the page."""
     introduction = INTRODUCTION.format(
+        groups=" ·\n".join(f"[{group}](#{_slug_of(group)})" for group in TABLE),
         faults=len(ROWS),
         situations=len(next(iter(ROWS.values()))),
         cells=len(CELLS),
@@ -78,6 +88,10 @@ def _tables() -> Iterator[str]:
                 told |= {cell} if cell.startswith(NONE) else set()
             yield _line(fault, *cells)
         yield ""
+
+
+def _slug_of(heading: str) -> str:
+    return re.sub(r"[^\w ]", "", heading).lower().replace(" ", "-")
 
 
 def _line(*cells: str) -> str:
