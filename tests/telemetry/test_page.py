@@ -23,8 +23,8 @@ def test_the_table() -> None:
     rows = re.findall(r"^\| `(vaultconfig\.[\w.]+)` \|(.+)\|$", page, re.MULTILINE)
     assert [name for name, _ in rows] == [each.name for each in INSTRUMENTS]
     for (_, rest), each in zip(rows, INSTRUMENTS, strict=True):
-        kind, unit, attributes, meaning = (cell.strip() for cell in rest.split("|"))
-        assert (kind, unit) == (each.kind, f"`{each.unit}`")
+        kind, attributes, meaning = (cell.strip() for cell in rest.split("|"))
+        assert kind == f"{each.kind}, `{each.unit}`"
         assert attributes == ", ".join(f"`{name}`" for name in each.attributes)
         assert meaning.startswith(each.description)
 
