@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 
 import vaultconfig.drivers
 from tests.docs.api import MODULES, PAGE, page
+from tests.docs.blocks import PAGES, blocks_of, name_of
+
+EXPORTED = {module: import_module(module).__all__ for module in MODULES}
 
 
 def test_the_page_is_that_of_the_code(caplog: pytest.LogCaptureFixture) -> None:
@@ -23,7 +27,7 @@ def test_it_has_exactly_the_public_names() -> None:
     headings = re.findall(r"^#{2,3} ([\w.]+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     modules = [name for name in headings if name in MODULES]
     assert modules == list(MODULES)
-    exported = [name for module in modules for name in import_module(module).__all__]
+    exported = [name for names in EXPORTED.values() for name in names]
     names = [name.rpartition(".")[2] for name in headings if name not in MODULES]
     assert sorted(names) == sorted(exported)
 
@@ -33,3 +37,20 @@ def test_every_driver_is_on_it() -> None:
     files = Path(vaultconfig.drivers.__path__[0]).glob("[a-z]*.py")
     drivers = {f"vaultconfig.drivers.{file.stem}" for file in files} - {"vaultconfig.drivers.login"}
     assert drivers == {name for name in MODULES if name.startswith("vaultconfig.drivers.")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_imports_public_names(page: Path) -> None:
+    """What a page has its reader import is on the page of the API."""
+    private = []
+    for block in blocks_of(page):
+        nodes = ast.walk(ast.parse(block.text)) if block.language == "python" else ()
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                ours = [each.name for each in node.names if each.name.startswith("vaultconfig")]
+                private += [f"{block}: {name}" for name in ours if name not in MODULES]
+            elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("vaultconfig"):
+                exported = EXPORTED.get(str(node.module), ())
+                names = [each.name for each in node.names if each.name not in exported]
+                private += [f"{block}: {node.module}.{name}" for name in names]
+    assert private == []
