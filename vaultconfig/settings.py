@@ -69,9 +69,8 @@ class VaultConfigDict(SettingsConfigDict, total=False):
 class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its options differ
     """Settings whose annotated fields are filled from the vault, all in one round trip.
 
-    A field says where its value is: ``Annotated[SecretStr, "vault:path#field"]``. Precedence,
-    first wins: command line, arguments, environment, vault, `.env`, secrets directory and any
-    other source, defaults.
+    A field says where its value is: ``Annotated[SecretStr, "vault:path#field"]``. Which source
+    wins is told in docs/reference/settings.md, under Precedence.
 
     ``repr`` and ``str`` mask what came from the vault.
 
