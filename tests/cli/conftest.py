@@ -69,7 +69,7 @@ class Project:
 
     def run(self, *args: str, env: Mapping[str, str] | None = None, text: bytes = b"") -> Ended:
         """Run the command in this process, with *text* as its standard input."""
-        with self._as_in_a_process(env):
+        with self.as_in_a_process(env):
             done = CliRunner().invoke(
                 vaultconfig,
                 args,
@@ -108,7 +108,7 @@ class Project:
         return {name: value for name, value in environ.items() if value}
 
     @contextmanager
-    def _as_in_a_process(self, env: Mapping[str, str] | None) -> Iterator[None]:
+    def as_in_a_process(self, env: Mapping[str, str] | None) -> Iterator[None]:
         """Let this process look like a fresh one in the project, and then as it was."""
         environ, modules, path = dict(os.environ), set(sys.modules), list(sys.path)
         with pytest.MonkeyPatch.context() as patch:

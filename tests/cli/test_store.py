@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,10 @@ PASSWORD = "pa55-w0rd-0f-r3d1s"
 
 
 def load(project: Project, **env: str) -> str:
-    """Run a program that loads the settings, as an application does, and return what it got."""
-    program = "import os; print(os.environ['USER'])"
-    ended = project.run_apart("run", "app:Settings", "--", "python", "-c", program, env=env)
-    assert ended.code == 0, ended.err
-    return ended.out.strip()
+    """Load the settings, as an application does, and return what it got."""
+    with project.as_in_a_process(env):
+        sys.path.insert(0, str(project.path))
+        return str(import_module("app").Settings().user)
 
 
 def entries(project: Project) -> list[Path]:
@@ -173,7 +174,7 @@ def test_completion(project: Project) -> None:
 
 
 def test_what_each_command_asks(shop: Project, vault: DevServer) -> None:
-    """`run` takes what is stored; the commands that tell what the vault has ask the vault."""
+    """A load takes what is stored; the commands that tell what the vault has ask the vault."""
     assert load(shop) == f"{CANARY}-user"
     vault.put("db", {"user": "rotated"})
     asked = len(vault.requests)
@@ -208,10 +209,18 @@ def test_render_while_the_vault_is_away(shop: Project, vault: DevServer) -> None
     assert shop.run("check", "app:Settings", env=env).code == 6
 
 
-def test_what_run_leaves_out(shop: Project) -> None:
-    """A program does not inherit the store's address, nor its keys; its name of the application."""
+def test_what_run_leaves_out(shop: Project, vault: DevServer) -> None:
+    """A program does not inherit the store's address, nor its keys; its name of the application.
+
+    The values that `run` gives it are those that are stored.
+    """
+    load(shop)
+    vault.put("db", {"user": "rotated"})
     (shop.path / "key").write_text(KEY)
-    program = "import os; print(*sorted(n for n in os.environ if n.startswith('VAULTCONFIG_')))"
+    program = (
+        "import os; assert os.environ['USER'].startswith('canary');"
+        "print(*sorted(n for n in os.environ if n.startswith('VAULTCONFIG_')))"
+    )
     line = ("run", "app:Settings", "--", "python", "-c", program)
     env = {"VAULTCONFIG_STORE_KEY": "", "VAULTCONFIG_STORE_KEY_FILE": "key"}
     for more in ({}, env):
