@@ -1,7 +1,7 @@
 # Everything here needs a Python (3.11 or newer), make and the package registries, no more.
 PYTHON ?= python3
 VENV ?= .venv
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 5
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout. Bytecode is kept in any case:
@@ -9,7 +9,7 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons soak pictures matrix api docs check coverage bench bench-fleet house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons package soak pictures matrix api docs check coverage bench bench-fleet house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -17,10 +17,16 @@ demo: $(VENV)/package
 test: $(VENV)/package
 	$(RUN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
-# What meets other libraries, against the oldest versions of them that we allow.
+# What meets other libraries, against the oldest versions of them that we allow. Left out is what
+# meets Python and the operating system, or a library that is none of our dependencies.
+MEETS_LIBRARIES = $(addprefix tests/,settings pure client render live cli django fastapi telemetry \
+	store/test_server.py store/test_sealing.py)
+MEETS_OTHERS = $(addprefix --ignore=tests/,settings/test_forks.py client/test_signals.py \
+	$(addprefix live/test_,processes.py signals.py greenlets.py gunicorn.py celery.py) \
+	$(addprefix cli/test_,terminal.py watch_run.py watch_render.py watch_leaks.py))
 test-oldest: $(VENV)-oldest/package
-	PYTHONSAFEPATH=1 $(VENV)-oldest/bin/python -m pytest \
-		tests/settings tests/pure tests/client tests/render $(ARGS)
+	$(subst $(BIN),$(VENV)-oldest/bin,$(RUN))/python -m pytest -n $(TEST_PROCESSES) --dist worksteal \
+		$(MEETS_LIBRARIES) $(MEETS_OTHERS) $(ARGS)
 
 # pydantic-settings' own tests, on VaultSettings.
 test-pydantic-settings: $(VENV)/package
@@ -29,6 +35,12 @@ test-pydantic-settings: $(VENV)/package
 # What needs nothing special, on every Python from 3.11 to 3.14 that is found.
 test-pythons:
 	.ci/pythons $(ARGS)
+
+# Wheel and source distribution, into dist/, and the tests of just these files.
+package: $(VENV)/package
+	rm -rf dist
+	$(BIN)/hatchling build -d dist
+	DIST=dist $(RUN)/python -m pytest tests/packaging $(ARGS)
 
 # Live settings through rotations and faults, for ten minutes.
 soak: $(VENV)/package
@@ -96,10 +108,16 @@ $(VENV)-docs/dependencies: .ci/docs.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r .ci/docs.txt
 	touch $@
 
-$(VENV)-oldest/package: pyproject.toml .ci/oldest.txt $(SOURCES)
-	$(PYTHON) -m venv --clear $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check -c .ci/oldest.txt \
-		pytest hypothesis trustme '.[dev-server]'
+# Only the oldest versions are installed there. Everything else is taken from $(VENV), which is behind it.
+$(VENV)-oldest/dependencies: $(VENV)/dependencies .ci/oldest.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(BIN)/python -c 'from sysconfig import get_path; print(get_path("purelib"))' \
+		> $$($(@D)/bin/python -c 'from sysconfig import get_path; print(get_path("purelib"))')/newest.pth
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -c .ci/oldest.txt -r .ci/oldest.txt '.[all]'
+	touch $@
+
+$(VENV)-oldest/package: $(VENV)-oldest/dependencies $(SOURCES)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 	touch $@
 
 $(VENV)-3.%/dependencies: pyproject.toml .ci/constraints.txt
