@@ -8,14 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from importlib.util import find_spec
 from typing import Any, TypeAlias
+
+from vaultconfig import asgi
+from vaultconfig.errors import (
+    ConfigurationError,
+    MissingExtraError,
+    SettingsExpiredError,
+    VaultConfigError,
+)
+from vaultconfig.live import LiveSettings, check_live
+
+if find_spec("fastapi") is None:
+    raise MissingExtraError("vaultconfig.fastapi", missing=["fastapi"], extra="fastapi")
 
 from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.responses import JSONResponse
-
-from vaultconfig import asgi
-from vaultconfig.errors import ConfigurationError, SettingsExpiredError, VaultConfigError
-from vaultconfig.live import LiveSettings, check_live
 
 __all__ = ["health_router", "lifespan"]
 

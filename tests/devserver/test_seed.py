@@ -243,7 +243,7 @@ def test_yaml_without_its_library(
 ) -> None:
     """A seed in YAML says what to install if that is missing."""
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(ConfigurationError, match="install pyyaml for a seed in YAML"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'scaivault-config\[yaml\]', or"):
         server.seed(write(tmp_path, "s.yaml", ""))
 
 

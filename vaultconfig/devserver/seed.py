@@ -30,7 +30,7 @@ from vaultconfig.devserver.answers import ApiError
 from vaultconfig.devserver.bodies import Body, Draft
 from vaultconfig.devserver.identities import Identity, OAuthClient
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, MissingExtraError
 
 _Table: TypeAlias = Mapping[str, Mapping[str, Any]]
 
@@ -94,7 +94,8 @@ def _parse_yaml(text: str) -> Any:
     try:
         import yaml
     except ModuleNotFoundError:
-        raise _Mistake("install pyyaml for a seed in YAML, or write it in TOML") from None
+        missing = MissingExtraError("a seed in YAML", missing=["yaml"], extra="yaml")
+        raise _Mistake(f"{missing}, or write it in TOML") from None
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 -- as PyYAML has it

@@ -5,7 +5,13 @@ Importing it touches neither Django's settings nor its applications, so settings
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from vaultconfig.errors import MissingExtraError
+
+if find_spec("django") is None:
+    raise MissingExtraError("vaultconfig.django", missing=["django"], extra="django")
 
 from vaultconfig.django.loading import current_live, load
 from vaultconfig.django.signals import vault_refreshed

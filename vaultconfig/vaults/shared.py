@@ -75,7 +75,8 @@ def _store_for(connection: Connection) -> Store | None:
     except ModuleNotFoundError as error:
         missing = error.name
     if missing is not None:
-        raise MissingExtraError("a store", missing=[missing], extra="store")
+        extra = "store" if settings.directory else "redis"  # which brings what "store" does
+        raise MissingExtraError("a store", missing=[missing], extra=extra)
     from vaultconfig.store.store import Store  # loads cryptography
 
     return Store(settings, server=connection.url, tenant=connection.tenant)
