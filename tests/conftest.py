@@ -1,9 +1,11 @@
 """Makes our own pytest fixtures known where the package is not installed; sets up Hypothesis.
 
-It also has the slowest tests run first, so that at the end no process works while the others wait.
+It also has each process begin with some of the slowest tests, so that at the end none works alone.
 """
 
 from __future__ import annotations
+
+import os
 
 import hypothesis
 import pytest
@@ -21,9 +23,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(vaultconfig.testing, "vaultconfig")
 
 
-# Some of these take half a minute of one process. Alphabetically most of them come last.
-SLOWEST = ("test_type_checkers.py", "test_rotation_under_load.py", "test_endurance.py", "/docs/")
+# Single tests in these take up to half a minute.
+SLOWEST = (
+    *("/docs/", "test_type_checkers.py", "test_rotation_under_load.py", "test_forks.py"),
+    *("test_shared_sources.py", "kubernetes/test_store.py", "test_processes.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not any(name in item.nodeid for name in SLOWEST))
+    slow = [item for item in items if any(name in item.nodeid for name in SLOWEST)]
+    others = [item for item in items if not any(name in item.nodeid for name in SLOWEST)]
+    # Each process begins with an equal part of all tests, in this order.
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ends = [len(others) * part // count for part in range(count + 1)]
+    parts = [slow[part::count] + others[ends[part] : ends[part + 1]] for part in range(count)]
+    items[:] = [item for part in parts for item in part]
