@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 # Single tests in these take up to half a minute.
 SLOWEST = (
     *("/docs/", "test_type_checkers.py", "test_rotation_under_load.py", "test_forks.py"),
-    *("test_shared_sources.py", "kubernetes/test_store.py", "test_processes.py"),
+    *("kubernetes/test_store.py", "test_processes.py"),
 )
 
 

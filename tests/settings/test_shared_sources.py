@@ -73,7 +73,7 @@ def calls_in(load: Callable[[], object]) -> int:
     return calls
 
 
-def test_five_thousand_loads_with_sources_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_loads_with_sources_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last load does the same work as the first, in the same memory."""
     monkeypatch.setenv("ITEMS", "vault:app#items")
     cli = CliSettingsSource[Any](Settings, cli_parse_args=["--host", "from the command line"])
@@ -91,7 +91,7 @@ def test_five_thousand_loads_with_sources_made_once(monkeypatch: pytest.MonkeyPa
     for _ in range(100):
         load()
     first, held_first = calls_in(load), held()
-    for _ in range(4900):
+    for _ in range(900):
         load()
     assert calls_in(load) == first
     assert held() - held_first < 100
@@ -100,7 +100,7 @@ def test_five_thousand_loads_with_sources_made_once(monkeypatch: pytest.MonkeyPa
         "items": ["x", "y"],
         "host": "from the command line",
     }
-    assert once.calls == 5003
+    assert once.calls == 1003
     assert {"cli": set(vars(cli)), "once": set(vars(once)) - {"calls"}} == before
 
 
