@@ -113,7 +113,8 @@ $(VENV)-oldest/dependencies: $(VENV)/dependencies .ci/oldest.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(BIN)/python -c 'from sysconfig import get_path; print(get_path("purelib"))' \
 		> $$($(@D)/bin/python -c 'from sysconfig import get_path; print(get_path("purelib"))')/newest.pth
-	$(@D)/bin/pip install --quiet --disable-pip-version-check -c .ci/oldest.txt -r .ci/oldest.txt '.[all]'
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c .ci/oldest.txt -r .ci/oldest.txt '.[all]'
 	touch $@
 
 $(VENV)-oldest/package: $(VENV)-oldest/dependencies $(SOURCES)
