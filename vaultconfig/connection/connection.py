@@ -145,7 +145,7 @@ def read_connection(
     # `in` first: to miss a variable costs os.environ.get() two exceptions.
     present = (name for name in CONNECTION_VARIABLES if name in environ)
     given = {name: text for name in present if (text := environ[name])}
-    stored = _stored_variables(env_file, encoding)
+    stored = _stored_variables(env_file, encoding) if env_file else {}
     # Masked, since both stand in the frames of a traceback; as tuples, for the cache.
     return _connection(*(tuple(_absolute(mask(texts)).items()) for texts in (given, stored)))
 

@@ -148,7 +148,8 @@ class LiveSettings(KeptFresh[T]):
             ConfigurationError: They have not been loaded: call `start`.
             SettingsExpiredError: They are older than ``max_stale`` allows.
         """
-        if self._clock() < self._readable_until:
+        clock = self._clock  # called as `self._clock()`, Python would look for a method each time
+        if clock() < self._readable_until:
             return self._settings  # type: ignore[return-value]  # set before it can be read
         return self._current()
 

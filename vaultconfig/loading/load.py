@@ -87,6 +87,7 @@ class Load:
                 if not merge.is_over:
                     continue
                 merge.finish()
-            order = {field.name: n for n, field in enumerate(fields_of(self.model))}
-            report.failures.sort(key=lambda f: order.get(f.field.partition(".")[0], len(order)))
+            if report.failures:
+                order = {field.name: n for n, field in enumerate(fields_of(self.model))}
+                report.failures.sort(key=lambda f: order.get(f.field.partition(".")[0], len(order)))
             return report

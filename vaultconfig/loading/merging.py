@@ -109,7 +109,7 @@ class Merge:
         self._resolves_values = resolves_values
         self._unmentioned_models: list[type] = []  # that the walk is inside of
         self._landed = 0  # values that the vault gave
-        self._open: list[tuple[Need, dict[Any, Any]]] = []
+        self._open: list[tuple[Need, dict[Any, Any], str | int]] = []
         self.unanswered: dict[VaultRef, None] = {}
         self.needed: list[str] = []
         self.is_over = True
@@ -158,35 +158,32 @@ class Merge:
         if field.declared is None or field.key is None or field.models or self._unmentioned_models:
             return False
         need = of_annotation(name, field, self._fill_placeholders)
-        if isinstance(need.wanted, VaultConfigError):
+        if isinstance(need.wanted, VaultConfigError) or not self._waits(need):
             return False
-        if not self._waits(need):
-            return False
-        self._open.append((need, data))
+        self._open.append((need, data, field.key))
         return True
 
     def _waits(self, need: Need) -> bool:
         """Whether an answer to *need* is missing; note so."""
-        new = [reference for reference in need.references if reference not in self._report.answers]
-        if new:
-            self.unanswered |= dict.fromkeys(new)
+        answers, waits = self._report.answers, False
+        for reference in need.references:
+            if reference not in answers:
+                self.unanswered[reference], waits = None, True
+        if waits:
             self.needed.append(need.name)
-        return bool(new)
+        return waits
 
     def finish(self) -> None:
         """Put what the vault has answered where it was left open."""
-        for need, data in self._open:
-            filled = self._answered(need, _ANNOTATION)
-            field = need.field
-            if field is None or field.key is None:
-                continue
-            if isinstance(filled, Piece) and not isinstance(filled.data, dict):
-                data[field.key] = self._leaf(field, filled, need.name)
-            else:  # all that there may be to say of it
-                self._report.outcomes.pop()
-                _, value = self._value(field, (), need.name)
-                if value is not ABSENT:
-                    data[field.key] = value
+        report = self._report
+        for need, data, key in self._open:
+            value = fill(need, report.answers, self._read_text)
+            if is_masked(value):  # a text or a number, which is all of the value
+                report.origins[need.name] = report.take(need, value)
+            else:
+                _, value = self._value(need.field, (), need.name)
+            if value is not ABSENT:
+                data[key] = value
 
     def _with_holder(self, piece: Piece, key: Any, prefix: str) -> Piece:
         """Return *piece* with what a reference under *key*, which has fields inside, stands for."""
@@ -353,10 +350,8 @@ class Merge:
         if isinstance(value, VaultConfigError):
             self._report.outcomes.append((need, value))
             return value
-        self._report.outcomes.append((need, None))
         self._landed += 1
-        self._report.filled.append((need, value))
-        return piece._replace(data=value, origin=self._report.origin_of(need))
+        return piece._replace(data=value, origin=self._report.take(need, value))
 
     def _hides_the_rest(self, need: Need) -> bool:
         """Whether nothing below *need* matters, whatever the vault is going to say."""

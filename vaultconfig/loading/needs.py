@@ -60,7 +60,10 @@ class Need(NamedTuple):
 
 def of_annotation(name: str, field: ModelField, fill: FillPlaceholders) -> Need:
     """Return the need of a field whose annotation carries a reference."""
-    return Need(name, field, *_without_placeholders(field.declared, fill))
+    declared = field.declared
+    if isinstance(declared, VaultRef) and not declared.placeholders:  # as nearly all are
+        return Need(name, field, declared, (declared,))
+    return Need(name, field, *_without_placeholders(declared, fill))
 
 
 def of_value(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
@@ -29,8 +28,10 @@ def not_too_deep(function: Callable[Parameters, Result]) -> Callable[Parameters,
 
     @wraps(function)
     def called(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        with suppress(RecursionError):
+        try:
             return function(*args, **kwargs)
+        except RecursionError:
+            pass
         raise ConfigurationError(
             "a value is nested too deeply, or a source of the class calls itself without end"
         )

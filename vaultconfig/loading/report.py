@@ -77,11 +77,20 @@ class Report:
         answered = [answer.value for answer in answers if isinstance(answer, Resolved)]
         return [*self.handed_on, *(value for _, value in self.filled), *answered]
 
+    def take(self, need: Need, value: Any) -> Provenance:
+        """Note *value*, which the vault has filled *need* with, and return where it came from."""
+        self.outcomes.append((need, None))
+        self.filled.append((need, value))
+        return self.origin_of(need)
+
     def origin_of(self, need: Need) -> Provenance:
         """Return where the value of *need*, which has been answered, came from."""
-        answers = (self.answers[reference] for reference in need.references)
-        secrets = (answer.secret for answer in answers if isinstance(answer, Resolved))
-        return Provenance(VAULT, tuple(dict.fromkeys((s.path, s.version) for s in secrets)))
+        secrets: dict[tuple[str, int], None] = {}
+        for reference in need.references:
+            answer = self.answers[reference]
+            if isinstance(answer, Resolved):
+                secrets[answer.secret.path, answer.secret.version] = None
+        return Provenance(VAULT, tuple(secrets))
 
     def secrets_at(self, place: Place) -> set[SecretKey]:
         """Return what the value at *place*, or else around it, is made of; an error may name it."""

@@ -128,6 +128,9 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
     Raises:
         RecursionError: It is nested more deeply, which whatever follows would break on.
     """
+    masked = _MASKED.get(type(value))
+    if masked is not None:  # most values are scalars
+        return masked(value)
     if isinstance(value, (dict, list)) and levels == 0:
         raise RecursionError("nested too deeply")
     if isinstance(value, dict):
@@ -137,8 +140,7 @@ def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
         }
     if isinstance(value, list):
         return [mask(item, keys=keys, levels=levels - 1) for item in value]
-    masked = _MASKED.get(type(value))
-    return value if masked is None else masked(value)
+    return value
 
 
 def masked_json(body: bytes, *, levels: int = DEEPEST) -> Any:

@@ -97,7 +97,7 @@ def _tokens(field: str | None) -> Sequence[str]:
 
 
 def _child(node: object, token: str) -> object:
-    if isinstance(node, Mapping):
+    if isinstance(node, (dict, Mapping)):  # a dict first: to ask `Mapping` takes ten times longer
         return node.get(token, _MISSING)
     if isinstance(node, list) and _INDEX.fullmatch(token) and int(token) < len(node):
         return node[int(token)]

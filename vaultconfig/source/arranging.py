@@ -100,14 +100,19 @@ def arranged(
     if _vault_environment is None and theirs is not None and theirs.environment:
         # It decides on `.env`.
         return arranged(settings_cls, _vault_environment=theirs.environment, **options)
-    ours = theirs or VaultSettingsSource(settings_cls)
     others = [s for s in sources if not isinstance(s, (VaultSettingsSource, DefaultSettingsSource))]
     defaults = [s for s in sources if isinstance(s, DefaultSettingsSource)]
     readers = [source for source in others if isinstance(source, DotEnvSettingsSource)]
     # The first counts most, and of its files the last.
     files = [file for reader in reversed(readers) for file in _files_read(reader)]
     encoding = next(filter(None, (reader.env_file_encoding for reader in readers)), None)
-    ours = ours.in_place_of_none(_vault_environment, files or env_file or (), encoding)
+    env_files = files or env_file or ()
+    if theirs is not None:
+        ours = theirs.in_place_of_none(_vault_environment, env_files, encoding)
+    else:
+        ours = VaultSettingsSource(
+            settings_cls, environment=_vault_environment, env_file=env_files, encoding=encoding
+        )
     return (*others, ours, *defaults), init_kwargs
 
 

@@ -96,9 +96,11 @@ def gather(
 
 
 def _layer_name(source: PydanticBaseSettingsSource) -> str:
+    if type(source) in _EXACTLY:
+        return _EXACTLY[type(source)]
     for kind, name in _ALSO_DERIVED:
         if isinstance(source, kind):
             return name
     if isinstance(source, EnvSettingsSource) and reads_environment(type(source)):
         return ENVIRONMENT
-    return _EXACTLY.get(type(source)) or name_of(source)
+    return name_of(source)

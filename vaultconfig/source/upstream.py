@@ -93,7 +93,7 @@ def call_all(
     for source in sources:
         if isinstance(source, PydanticBaseSettingsSource):
             _tell(source, state, states)
-            data = _view_of(source, resolves=resolves)()
+            data = _data_of(source, resolves=resolves)
         else:
             data = source()
         given.append((source, data))
@@ -110,16 +110,21 @@ def name_of(source: object) -> str:
     return str(getattr(source, "__name__", type(source).__name__))
 
 
-def _view_of(source: PydanticBaseSettingsSource, *, resolves: bool) -> PydanticBaseSettingsSource:
-    is_empty = type(source) is DotEnvSettingsSource and not source.env_vars
-    if type(source) is EnvSettingsSource or is_empty:  # with keys it asks all fields for the extra
-        source = _passing_over_absent(cast("EnvSettingsSource", source))
-    if not resolves or type(source) in (InitSettingsSource, DefaultSettingsSource):
-        return source  # they decode nothing
-    # One search through all variables, among them the lists of a command line.
+def _data_of(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str, Any]:
+    """Return what *source* gives."""
     variables = getattr(source, "env_vars", None)
-    may_refer = variables is None or "vault:" in repr([*variables.values()])
-    return _taking_references(source) if may_refer else source
+    if type(source) is DotEnvSettingsSource and not variables:
+        return {}  # it finds out, too, but field by field
+    if type(source) is EnvSettingsSource:  # that of a `.env` asks all fields for the extra
+        fields = _fields_given_by(source)
+        if not fields:
+            return {}
+        source = _taking_fields(source, fields)
+    decodes = type(source) not in (InitSettingsSource, DefaultSettingsSource)
+    # One search through all variables, among them the lists of a command line.
+    if resolves and decodes and (variables is None or "vault:" in repr([*variables.values()])):
+        source = _taking_references(source)
+    return source()
 
 
 def _tell(source: PydanticBaseSettingsSource, state: dict[str, Any], states: States) -> None:
@@ -236,31 +241,34 @@ class _TakingReferences(PydanticBaseSettingsSource):
         return super()._coerce_env_val_strict(field, value)  # type: ignore[misc]  # of variables
 
 
-def _passing_over_absent(source: EnvSettingsSource) -> EnvSettingsSource:
-    """Return *source*, but that it passes over single values whose variables are not set.
+def _fields_given_by(source: EnvSettingsSource) -> Mapping[str, FieldInfo]:
+    """Return the fields of the class but for single values whose variables are not set.
 
-    It finds out that they give nothing, too, but takes 20 µs for each: with most values in the
+    *source* finds out that they are not, too, but takes 20 µs for each: with most values in the
     vault, that is most of the time of a load.
     """
-    cls, variables = source.settings_cls, source.env_vars
+    cls, infos = source.settings_cls, source.settings_cls.model_fields
     if not cls.__pydantic_complete__:
-        return source
-    of_class = _names_kept.setdefault(cls, {})
+        return infos
+    of_class = _looked_for.setdefault(cls, {})
     spelling = (source.case_sensitive, source.env_prefix, source.env_prefix_target)
-    names = of_class.get(spelling)
-    if names is None:
-        names = of_class[spelling] = {
-            field.name: tuple(name for name, _ in names_in(source, field.name, field.info))
-            for field in fields_of(cls)
-            if field.takes_text_as_it_is
-        }
-    fields = {
-        name: info
-        for name, info in cls.model_fields.items()
-        if name not in names or not variables.keys().isdisjoint(names[name])
-    }
+    fields = of_class.get(spelling)
+    if fields is None:
+        fields = {None: set()}
+        for field in fields_of(cls):
+            names = names_in(source, field.name, field.info)
+            for name in (name for name, _ in names) if field.takes_text_as_it_is else [None]:
+                fields.setdefault(name, set()).add(field.name)
+        of_class[spelling] = fields  # complete, since another thread may read it at once
+    set_here = fields.keys() & source.env_vars.keys()
+    given = fields[None].union(*(fields[name] for name in set_here))
+    return {name: info for name, info in infos.items() if name in given} if given else {}
+
+
+def _taking_fields(source: EnvSettingsSource, fields: Mapping[str, FieldInfo]) -> EnvSettingsSource:
+    """Return *source*, but that it knows some *fields* only."""
     view = copy.copy(source)
-    view.settings_cls = cast("type[BaseSettings]", _WithFewerFields(cls, fields))
+    view.settings_cls = cast("type[BaseSettings]", _WithFewerFields(source.settings_cls, fields))
     return view
 
 
@@ -276,10 +284,11 @@ class _WithFewerFields:
 
 
 _Spelling: TypeAlias = tuple[bool, str, str]
-_names_kept: WeakKeyDictionary[type[BaseSettings], dict[_Spelling, dict[str, tuple[str, ...]]]] = (
-    WeakKeyDictionary()
-)
-"""The variables of each single value, by how a source spells them."""
+_Fields: TypeAlias = dict[str | None, set[str]]
+_looked_for: WeakKeyDictionary[type[BaseSettings], dict[_Spelling, _Fields]] = WeakKeyDictionary()
+"""The names of single values by the variable that gives them, and of all other fields under None;
+that by how a source spells variables.
+"""
 
 
 class WithoutVariables(EnvSettingsSource):

@@ -41,8 +41,9 @@ def vault_for(connection: Connection, *, clock: Callable[[], float] = now) -> Va
     vault = _vaults.get(connection)
     if vault is None:
         store = _store_for(connection)
-        vault = Vault(connection, connect=connect, clock=clock, store=store)
-    return _vaults.setdefault(connection, vault)
+        made = Vault(connection, connect=connect, clock=clock, store=store)
+        vault = _vaults.setdefault(connection, made)
+    return vault
 
 
 def connect(connection: Connection) -> VaultClient:

@@ -153,7 +153,7 @@ class Vault:
         lifetimes: dict[SecretKey, Lifetime] = {}
         for ref in references:
             key, asked = ref.key, usual.with_options_of(ref)
-            lifetimes[key] = asked.shorter(lifetimes.get(key, asked))
+            lifetimes[key] = asked.shorter(lifetimes[key]) if key in lifetimes else asked
         return lifetimes
 
     def reread(
