@@ -45,6 +45,7 @@ def can_fork() -> bool:
 
 
 def main() -> None:
+    os.environ["VAULTCONFIG_DEADLINE"] = "600"  # seconds: it stops at each function
     Warm()  # so that no thread is inside of an import while the process forks
     reached: SimpleQueue[CodeType | None] = SimpleQueue()
     go_on: SimpleQueue[None] = SimpleQueue()
@@ -59,9 +60,11 @@ def main() -> None:
 
     def load() -> None:
         sys.settrace(stop)
-        Settings()
-        sys.settrace(None)
-        reached.put(None)
+        try:
+            Settings()
+        finally:
+            sys.settrace(None)
+            reached.put(None)
 
     thread = threading.Thread(target=load, daemon=True)
     thread.start()
