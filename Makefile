@@ -7,9 +7,10 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout. Bytecode is kept in any case:
 # without it pytest rewrites some 400 modules anew in each of its processes, for 10 s.
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
+PEERS = 'dynaconf[vault]' hvac justconf pydantic-settings-vault pydantic2-settings-vault vltconfig
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons package soak pictures matrix api docs check coverage bench bench-fleet house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons package soak pictures matrix api docs check coverage bench bench-fleet bench-peers house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -73,13 +74,18 @@ coverage: $(VENV)/package
 	$(RUN)/coverage run -m pytest $(ARGS)
 	$(RUN)/coverage report
 
+# The three benchmarks print their tables and write docs/explanation/benchmarks.* anew; with words in
+# ARGS they make only the measurements whose names hold one of these, and write nothing.
 bench: $(VENV)/package
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-# Hundreds of processes, which take six minutes and 4 GB; ARGS chooses among the runs, without any
-# the numbers in docs/explanation/fleet.md and its picture are written anew.
+# Hundreds of processes, which take six minutes and 4 GB.
 bench-fleet: $(VENV)/package
 	$(BIN)/python -m tests.benchmarks.fleet $(ARGS)
+
+# Beside other libraries, which are in an environment of their own, for some ten minutes.
+bench-peers: $(VENV)-peers/dependencies
+	$(VENV)-peers/bin/python -m tests.benchmarks.peers $(ARGS)
 
 # How the house looks before and after; revisions of git in ARGS, "." for the working tree.
 house: $(VENV)/dependencies
@@ -90,7 +96,7 @@ format:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-3.* build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-peers $(VENV)-3.* build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -119,6 +125,14 @@ $(VENV)-oldest/dependencies: $(VENV)/dependencies .ci/oldest.txt
 
 $(VENV)-oldest/package: $(VENV)-oldest/dependencies $(SOURCES)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
+	touch $@
+
+# Ours runs from here. Each other one by itself: the benchmark names one that can't be installed.
+$(VENV)-peers/dependencies: pyproject.toml .ci/peers.txt
+	$(PYTHON) -m venv --clear $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check -c .ci/peers.txt .
+	for peer in $(PEERS); do $(VENV)-peers/bin/pip install \
+		--quiet --disable-pip-version-check -c .ci/peers.txt "$$peer" || true; done
 	touch $@
 
 $(VENV)-3.%/dependencies: pyproject.toml .ci/constraints.txt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -14,14 +13,9 @@ Action: TypeAlias = Callable[[], object]
 Clock: TypeAlias = Callable[[], float]
 
 wall: Clock = time.perf_counter
+"""Waiting counts, too."""
 cpu: Clock = time.thread_time
-"""Of this thread: what others do on the same machine counts less than on the wall."""
-
-
-def cpu_of_children() -> float:
-    """Return the seconds that the processes started from here have computed."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # os.times() counts in steps of 10 ms
-    return used.ru_utime + used.ru_stime
+"""For what waits for nothing and is over in less than a time slice, which others would disturb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +24,7 @@ class Result:
 
     Attributes:
         name: What was measured, and against what.
-        target: The most that the measure may be.
+        target: The most that the measure may be; None where it only tells.
         measures: One for each pair of runs; none where it could not be measured.
         ours: Seconds of the fastest run, or what *counted* says.
         theirs: The same for what it is compared with; None where it is compared with nothing.
@@ -39,7 +33,7 @@ class Result:
     """
 
     name: str
-    target: float
+    target: float | None
     measures: Sequence[float]
     ours: float | None = None
     theirs: float | None = None
@@ -49,7 +43,7 @@ class Result:
 
 def compare(
     name: str,
-    target: float,
+    target: float | None,
     *,
     ours: Action,
     theirs: Action,
@@ -62,7 +56,9 @@ def compare(
     return result(name, target, mine, others)
 
 
-def result(name: str, target: float, ours: Sequence[float], theirs: Sequence[float]) -> Result:
+def result(
+    name: str, target: float | None, ours: Sequence[float], theirs: Sequence[float]
+) -> Result:
     """Return the ratio of runs that were made side by side."""
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return Result(name, target, ratios, min(ours), min(theirs))

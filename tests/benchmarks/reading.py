@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.benchmarks.measuring import Result, cpu, pairs, result
-from tests.benchmarks.subjects import vault_class, vault_with
+from tests.benchmarks.subjects import path_of, vault_class, vault_with
 from vaultconfig import LiveSettings
 
 READS = 20_000
+READERS = 32
+ANSWER = 1.0  # seconds
 
 
 @functools.cache
@@ -46,3 +51,43 @@ def ratio() -> Result:
 def time_of_a_read() -> Result:
     ours, _ = _reads()
     return Result("live.current.field", 1.0, [each * 1e6 for each in ours], min(ours), unit="µs")
+
+
+@functools.cache
+def _slow_vault() -> tuple[list[float], int]:
+    """Return the longest read of each of 32 readers, in seconds, and how often the vault was asked.
+
+    The secret expires while the only refresh waits for the vault; they read until it is there.
+    """
+    cls: type[Any] = vault_class(1, paths=1)
+    with vault_with(1, paths=1, subscriptions=False) as vault:
+        os.environ["VAULTCONFIG_TTL"] = "1"
+        with LiveSettings(cls) as live, ThreadPoolExecutor(READERS) as pool:
+            was = live.current.field0
+            vault.put(path_of(0), {"key0": "rotated"})
+            vault.fault(delay=ANSWER)
+
+            def longest_read() -> float:
+                longest, found = 0.0, was
+                while found == was:
+                    time.sleep(0.005)  # a server's threads do something else, too
+                    began = time.perf_counter()
+                    found = live.current.field0
+                    longest = max(longest, time.perf_counter() - began)
+                return longest
+
+            readers = [pool.submit(longest_read) for _ in range(READERS)]
+            longest = [reader.result() for reader in readers]
+    reads = [r for r in vault.requests if r.path.startswith("/v1/secrets")]
+    return longest, len(reads) - 1  # without the one at the start
+
+
+def waiting() -> Result:
+    longest, _ = _slow_vault()
+    name = f"{READERS} readers while the vault takes {ANSWER:g} s : the longest read"
+    return Result(name, 0.0, [round(each * 1e3) for each in longest], unit="ms")
+
+
+def requests() -> Result:
+    _, asked = _slow_vault()
+    return Result("the same : requests", 1.0, [asked], unit="")

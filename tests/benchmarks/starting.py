@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks.measuring import Result, compare, cpu_of_children
+from tests.benchmarks.measuring import Result, compare
 from tests.benchmarks.subjects import path_of, vault_with
 
 FIELDS, PATHS = 200, 100
@@ -57,7 +57,7 @@ def by_hand_too() -> Iterator[None]:
 
 
 def cold_process() -> Result:
-    """Both with the same libraries, in processor time."""
+    """Both with the same libraries."""
     with by_hand_too():
         return compare(
             f"a whole cold process, {FIELDS} fields : by hand with pydantic-settings and httpx",
@@ -65,7 +65,6 @@ def cold_process() -> Result:
             ours=process("import ours"),
             theirs=process("import by_hand"),
             turns=9,
-            clock=cpu_of_children,
         )
 
 

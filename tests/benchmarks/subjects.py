@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tests.benchmarks.server import Loopback
 from vaultconfig import VaultSettings
 from vaultconfig.devserver import DevServer
 from vaultconfig.vaults.shared import close_vaults
@@ -40,20 +41,34 @@ def variables(fields: int) -> dict[str, str]:
     return {f"BENCH_FIELD{n}": f"value-{n}" for n in range(fields)}
 
 
+def secrets_of(fields: int, *, paths: int) -> dict[str, dict[str, str]]:
+    """Return what `vault_class` asks for."""
+    return {
+        path_of(place): {f"key{n}": f"value-{n}" for n in range(place, fields, paths)}
+        for place in range(paths)
+    }
+
+
 @contextmanager
 def vault_with(fields: int, *, paths: int, **options: Any) -> Iterator[DevServer]:
     """Run a vault that holds what `vault_class` asks for, and point at it."""
-    before = dict(os.environ)
     with DevServer(**options) as vault:
-        for place in range(paths):
-            keys = range(place, fields, paths)
-            vault.put(path_of(place), {f"key{n}": f"value-{n}" for n in keys})
-        os.environ |= {"SCAIVAULT_URL": vault.url, "SCAIVAULT_TOKEN": vault.token}
-        os.environ |= {"NO_PROXY": "127.0.0.1", "VAULTCONFIG_ENVIRONMENT": "production"}
-        close_vaults()
-        try:
+        for path, data in secrets_of(fields, paths=paths).items():
+            vault.put(path, data)
+        with pointed_at(vault):
             yield vault
-        finally:
-            close_vaults()
-            os.environ.clear()
-            os.environ |= before
+
+
+@contextmanager
+def pointed_at(vault: DevServer | Loopback) -> Iterator[None]:
+    """Have the environment of an application that asks *vault*."""
+    before = dict(os.environ)
+    os.environ |= {"SCAIVAULT_URL": vault.url, "SCAIVAULT_TOKEN": vault.token}
+    os.environ |= {"NO_PROXY": "127.0.0.1", "VAULTCONFIG_ENVIRONMENT": "production"}
+    close_vaults()
+    try:
+        yield
+    finally:
+        close_vaults()
+        os.environ.clear()
+        os.environ |= before

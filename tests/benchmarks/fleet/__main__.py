@@ -1,24 +1,18 @@
 """Measures a fleet, and prints a table; it takes six minutes.
 
-Words choose among the runs. Without any, what came of them is written into
-docs/explanation/fleet.md, its picture, and docs/explanation/fleet.json.
+Words choose among the runs. Without any, what came of them is published: see `report`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Collection
-from datetime import date
 from functools import partial
 from typing import Any, Final
 
 from tests.benchmarks.fleet import phases, simulated
 from tests.benchmarks.fleet.phases import Measured
-from tests.benchmarks.fleet.picture import svg_of
-from tests.benchmarks.fleet.report import COLUMNS, NUMBERS, PAGE, PICTURE, lines_of, page_with
+from tests.benchmarks.report import COLUMNS, TABLES, publish, situation
 
 SEEDS: Final = range(25)
 
@@ -37,8 +31,7 @@ RUNS: Final[dict[str, Callable[[], Measured]]] = {
 def measured(chosen: Collection[str]) -> dict[str, Any]:
     """Make the runs whose name has one of the words *chosen*; all if there are none."""
     numbers: dict[str, Any] = {
-        "date": date.today().isoformat(),
-        "machine": f"{os.cpu_count()} cores with Python {platform.python_version()}",
+        **situation("redis", "gunicorn"),
         **{column: {} for column in COLUMNS},
         "courses": {},
     }
@@ -56,11 +49,10 @@ def measured(chosen: Collection[str]) -> dict[str, Any]:
 
 def main(chosen: Collection[str]) -> None:
     numbers = measured(chosen)
-    sys.stdout.write("\n".join([*lines_of(numbers), ""]))
+    for table in TABLES["fleet"](numbers):
+        sys.stdout.write(table.terminal() + "\n")
     if not chosen:
-        NUMBERS.write_text(json.dumps(numbers, separators=(",", ":")) + "\n", encoding="utf-8")
-        PICTURE.write_text(svg_of(numbers["courses"]), encoding="utf-8")
-        PAGE.write_text(page_with(numbers, PAGE.read_text("utf-8")), encoding="utf-8")
+        publish("fleet", numbers)
 
 
 if __name__ == "__main__":

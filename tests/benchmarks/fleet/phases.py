@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from tests.benchmarks.fleet.fleet import Fleet
 from tests.benchmarks.fleet.hosts import SECRETS
-from tests.benchmarks.fleet.picture import ROTATIONS
 from tests.benchmarks.fleet.stores import Store, shared
+from tests.benchmarks.pictures import ROTATIONS
 from tests.benchmarks.subjects import path_of, vault_with
 from tests.live.rig import sockets_of
 from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer
