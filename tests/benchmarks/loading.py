@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.benchmarks.measuring import Result, compare, pairs, result
+from tests.benchmarks.measuring import Result, compare, cpu, pairs, result
 from tests.benchmarks.server import Loopback
 from tests.benchmarks.subjects import (
     path_of,
@@ -149,7 +149,7 @@ def _many(fields: int) -> _Runs:
             live.load()  # `start` but for its threads
 
         actions = (cls, theirs, lambda: provenance(settings), start)
-        return _Runs(*pairs(*actions, turns=3))
+        return _Runs(*pairs(*actions, turns=3, clock=cpu))
 
 
 def many_fields() -> Result:
