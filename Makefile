@@ -10,7 +10,7 @@ RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
 PEERS = 'dynaconf[vault]' hvac justconf pydantic-settings-vault pydantic2-settings-vault vltconfig
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
-.PHONY: demo test test-oldest test-pydantic-settings test-pythons package soak pictures matrix api docs check coverage bench bench-fleet bench-peers house format clean
+.PHONY: demo test test-oldest test-pydantic-settings test-pythons package soak pictures matrix api docs check coverage mutants bench bench-fleet bench-peers house format clean
 
 demo: $(VENV)/package
 	$(RUN)/vaultconfig demo
@@ -73,6 +73,10 @@ check: $(VENV)/package
 coverage: $(VENV)/package
 	$(RUN)/coverage run -m pytest $(ARGS)
 	$(RUN)/coverage report
+
+# Small changes of the code, each of which a test has to notice; ARGS chooses among them.
+mutants: $(VENV)/package
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 # The three benchmarks print their tables and write docs/explanation/benchmarks.* anew; with words in
 # ARGS they make only the measurements whose names hold one of these, and write nothing.

@@ -28,7 +28,13 @@ EDITS = st.sampled_from(
         ("vault/app#k", "vault:app#k"),
         ("vaultapp/db#k", "vault:app/db#k"),
         ("vaults:app#k", "vault:app#k"),
+        ("vaultapp/a/b/c/d/e/f/g/h/i", "vault:app/a/b/c/d/e/f/g/h/i"),
+        ("vaultx/a/b/c/d/e/f/g/h/i/j", "vault:a/b/c/d/e/f/g/h/i/j"),  # with an x, 11 levels
+        ("vaulta/b#k", "vault:a/b#k"),
+        ("vault;a/b#k", "vault:a/b#k"),
+        ("vault-:a/b#k", "vault:a/b#k"),
         ("app/db#password", "vault:app/db#password"),
+        ("app/db#k1", "vault:app/db#k1"),
         ("app/{environment}/db?ttl=5m#password", "vault:app/{environment}/db?ttl=5m#password"),
     ],
 )
@@ -49,7 +55,7 @@ def test_every_edit(head: str, mark: str) -> None:
     [
         *["default: 5 s", "value: 1 to 5", "acme/shop#42", "see docs/config#database"],
         *["default:5/s", "value:1/5", "fault", "vault", "valut:app", "Vault:", "", "v", "#", "/"],
-        *["vuatl:a#b", "vau:a#b", "vvvault:a#b", "valut: app#key", "valut:app#key\n"],
+        *["vuatl:a#b", "vabct:a#b", "vau:a#b", "vvvault:a#b", "valut: app#key", "valut:app#key\n"],
         *[
             "app#password",
             "App/db#password",

@@ -1,12 +1,15 @@
 """Fields of a secret's data, and the text of their values."""
 
+import json
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from vaultconfig.errors import FieldNotFoundError
+from vaultconfig.errors import FieldNotFoundError, SecretNotFoundError
 from vaultconfig.masking.values import mask
-from vaultconfig.references import as_text, pick
+from vaultconfig.references import Resolved, VaultRef, as_json, as_text, pick, picked
 from vaultconfig.secret import Secret
 
 DATA = {
@@ -83,9 +86,10 @@ def test_a_missing_field_is_an_error_with_what_there_is(field: str, available: l
     assert caught.value.available == tuple(available)
 
 
-def test_an_error_shows_no_value() -> None:
-    """A traceback with the locals of every frame holds keys only."""
-    secret = Secret("a/b", 1, mask({"user": "canary", "db": {"port": "canary"}}))
+@pytest.mark.parametrize("guard", [mask, dict])
+def test_an_error_shows_no_value(guard: Callable[[object], Any]) -> None:
+    """A traceback with the locals of every frame holds keys only, even if no value is masked."""
+    secret = Secret("a/b", 1, guard({"user": "canary", "db": {"port": "canary"}}))
     with pytest.raises(FieldNotFoundError) as caught:
         pick(secret, "/db/port/deeper")
     report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
@@ -124,3 +128,38 @@ def test_the_text_of_a_masked_value_is_plain() -> None:
         text = as_text(mask(value))
         assert type(text) is str
         assert repr(text) == repr(str(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, 1.5, True, None, "é\n"], "b": {}}, '{"a":[1,1.5,true,null,"é\\n"],"b":{}}'),
+        ([], "[]"),
+        (None, "null"),
+        ("1", '"1"'),
+        ('"', '"\\""'),
+        ({"é": False}, '{"é":false}'),
+    ],
+)
+def test_anything_has_a_json_text(value: object, text: str) -> None:
+    """It is compact, keeps letters as they are, and means the same."""
+    assert as_json(value) == as_json(mask(value)) == text
+    assert json.loads(text) == value
+
+
+def test_what_is_picked_knows_its_secret() -> None:
+    """A reference gets its value and the secret that it is from, and shows the latter only."""
+    found = picked(SECRET, VaultRef("vault:a/b#user"))
+    assert found == Resolved("alice", SECRET)
+    assert repr(found) == f"Resolved({SECRET!r})"
+
+
+def test_each_setting_has_an_error_of_its_own() -> None:
+    """References that share an answer do not share the notes of its error, nor a traceback."""
+    error = SecretNotFoundError("a/b")
+    copied = picked(error, VaultRef("vault:a/b#user"))
+    assert type(copied) is SecretNotFoundError
+    assert copied is not error
+    missing = picked(SECRET, VaultRef("vault:a/b#pass"))
+    assert isinstance(missing, FieldNotFoundError)
+    assert missing.__traceback__ is None

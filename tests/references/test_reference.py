@@ -101,6 +101,8 @@ CONTROL = "a field without control characters"
         ("vault:{{a}}", 7, NAME),
         (f"vault:{'a/' * 10}b", 27, "a path of at most 10 levels"),
         (f"vault:{'a' * 513}", 519, "a path of at most 512 characters"),
+        (f"vault:{'a' * 514}", 519, "a path of at most 512 characters"),
+        (f"vault:{'a' * 512} b", 519, CHARACTER),
         ("vault:a?", 9, ANY),
         ("vault:a?#b", 9, ANY),
         ("vault:a?optional&", 18, ANY),
@@ -128,6 +130,7 @@ CONTROL = "a field without control characters"
         ("vault:a?ttl=-1", 13, TTL),
         ("vault:a?ttl=1e3", 13, TTL),
         ("vault:a?ttl=1w", 13, TTL),
+        ("vault:a?ttl=1|urlquote", 13, TTL),
         ("vault:a?ttl=1H", 13, TTL),
         ("vault:a?ttl=1 m", 13, TTL),
         ("vault:a?ttl=1h30m", 13, TTL),
@@ -230,12 +233,13 @@ def test_keywords_add_options_and_override_those_in_the_text() -> None:
         {"ttl": 36_500 * 86_400 + 1},
         {"max_stale": -1},
         {"max_stale": 0.0009},
+        {"optional": 1},
     ],
 )
 def test_a_keyword_that_makes_no_sense_is_refused(keyword: dict[str, Any]) -> None:
     """What could not be written in a reference cannot be given beside it."""
     ((name, value),) = keyword.items()
-    with pytest.raises(ConfigurationError, match=f"{name} is {value!r}: expected a"):
+    with pytest.raises(ConfigurationError, match=f"{name} is {value!r}: expected "):
         VaultRef("vault:a", **keyword)
 
 
@@ -266,6 +270,11 @@ def test_a_reference_is_a_value() -> None:
     assert len({reference, VaultRef("vault:a?ttl=1m#b")}) == 1
     with pytest.raises(AttributeError):
         reference.path = "b"  # type: ignore[misc]  # that it fails is the point
+
+
+def test_a_reference_prints_before_it_is_made() -> None:
+    """A traceback with locals may find one that is not complete yet."""
+    assert repr(VaultRef.__new__(VaultRef)) == "VaultRef(…)"
 
 
 def test_placeholders_are_filled() -> None:

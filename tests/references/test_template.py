@@ -7,6 +7,7 @@ import pytest
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import Insert, Template, VaultRef, is_reference, parse
 from vaultconfig.references.options import ANY
+from vaultconfig.references.template import expanded_in, without_quotes
 
 USER, PASSWORD = Insert(VaultRef("vault:a/b#user")), Insert(VaultRef("vault:a/b#pass"), True)
 
@@ -21,6 +22,8 @@ USER, PASSWORD = Insert(VaultRef("vault:a/b#user")), Insert(VaultRef("vault:a/b#
         ("$$${vault:a/b#user}${vault:a/b#user}", ("$${vault:a/b#user}", USER)),
         ("${HOME}$${HOME}$HOME$$ ${vault:a/b#user}", ("${HOME}${HOME}$HOME$$ ", USER)),
         ("vault::${vault:a/b#user}", ("vault:", USER)),
+        ("a::b ${vault:a/b#user}", ("a::b ", USER)),
+        (" ${vault:a/b#user}", (" ", USER)),
         ("vault::vault::${vault:a/b#user}vault::", ("vault:vault::", USER, "vault::")),
         ("${vault:a/b#user}vault:x", (USER, "vault:x")),
         ("{}|#?${vault:a/b#user}}", ("{}|#?", USER, "}")),
@@ -161,6 +164,43 @@ def test_the_placeholders_of_all_references_are_filled() -> None:
     assert str(filled) == "{r}${vault:prod/eu#x|urlquote}${vault:prod/c#{r}"
     with pytest.raises(ConfigurationError, match=r"{r} in {e}/{r}: nothing gives it"):
         template.fill({"e": "prod"})
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ('"vault:a#b"', 2),
+        ("' vault:a#b'", 3),
+        (" vault:a#b", 2),
+        ("“vault:a#b”", 2),
+        ('"${vault:a#b}"', 4),
+        ("'x ${vault:a#b}'", 6),
+    ],
+)
+def test_a_reference_in_quotes_is_an_error(text: str, column: int) -> None:
+    """Quotes and blanks that a parser has left around it are not part of it."""
+    with pytest.raises(InvalidReferenceError, match="without quotes or blanks around it") as caught:
+        parse(text)
+    assert (caught.value.reference, caught.value.column) == (text, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [('"a"', "a"), ("'a'", "a"), (' "a"\n', "a"), ("\"'a'\"", "a"), ('""', "")]
+    + [(text, text) for text in ["", '"', '"a', 'a"', "\"a'", '"a"b"', "xax", " a "]],
+)
+def test_quotes_around_a_text(text: str, bare: str) -> None:
+    """A pair of the same quotes around all of it goes, and so does a pair inside of that."""
+    assert without_quotes(text) == bare
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a ${HOST:-canary}", "${HOST}"), ("${vault:a}${B}", "${B}"), ("$HOST", "${…}")],
+)
+def test_what_dotenv_expands_is_shown_without_its_default(text: str, shown: str) -> None:
+    """The default behind a variable's name may be secret."""
+    assert expanded_in(text) == shown
 
 
 def _ten_million(text: str) -> str:

@@ -32,7 +32,7 @@ def meant_by(text: str) -> str | None:
 def _is_one_edit_away(head: str) -> bool:
     """Whether inserting, deleting, replacing or swapping a letter makes *head* ``vault:``."""
     pairs = enumerate(zip(head, _SCHEME, strict=False))
-    same = next((at for at, (has, wanted) in pairs if has != wanted), min(len(head), len(_SCHEME)))
+    same = next((at for at, (has, wanted) in pairs if has != wanted), len(head))
     has, wanted = head[same:], _SCHEME[same:]
     is_swap = has[:2] == wanted[1::-1] and has[2:] == wanted[2:]
     return is_swap or has[1:] == wanted[1:] or has == wanted[1:] or has[1:] == wanted

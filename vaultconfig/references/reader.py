@@ -101,7 +101,7 @@ class Reader:
                 self._fail(f"'{name}' without a value", at=start + len(name))
             return True
         if not equals:
-            self._fail(f"'=' and {option.expected}", at=start + len(name))
+            self._fail(f"'=' and {option.expected}")
         parsed = option.parse(value)
         if parsed is None:
             self._fail(option.expected, at=start + len(name) + 1)

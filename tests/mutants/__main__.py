@@ -1,0 +1,127 @@
+"""Makes the mutants, has the tests try each, and compares what survives with ``survivors.toml``.
+
+An argument chooses those that have it in the text "file: function: change". What a test has noticed
+is kept in ``build/mutants`` until its file changes, so that a run that was ended goes on, and the
+next one tries the survivors alone; without that folder all is tried anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from tests.mutants.judging import PACKAGE, judge
+from tests.mutants.mutating import Mutant, mutants_of
+
+PROJECT: Final = PACKAGE.parent
+LISTED: Final = Path(__file__).with_name("survivors.toml")
+
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "references/*.py": ("tests/references",),
+    "client/codes.py client/attempts.py": (
+        *["tests/client/test_attempts.py", "tests/client/test_errors.py"],
+    ),
+    "live/schedule.py": ("tests/live/test_schedule.py",),
+    "loading/checks.py loading/annotations.py loading/pieces.py loading/schema.py": (
+        *["tests/settings/test_checks.py", "tests/settings/test_annotations.py"],
+        *["tests/settings/test_generics.py", "tests/settings/test_schema.py"],
+        *["tests/settings/test_placeholders.py", "tests/settings/test_types.py"],
+    ),
+    "loading/merging.py loading/layers.py loading/patching.py loading/places.py": (
+        *["tests/settings/test_precedence.py", "tests/settings/test_precedence_table.py"],
+        *["tests/settings/test_nested.py", "tests/settings/test_sources.py"],
+        *["tests/settings/test_aliases.py", "tests/pure/test_places.py"],
+    ),
+    "loading/fields.py loading/unions.py loading/defaults.py loading/placeholders.py": (
+        *["tests/settings/test_nested.py", "tests/settings/test_aliases.py"],
+        *["tests/settings/test_annotations.py", "tests/settings/test_placeholders.py"],
+        *["tests/settings/test_generics.py", "tests/settings/test_values.py"],
+        *["tests/settings/test_errors.py", "tests/settings/test_kept_quotes.py"],
+    ),
+    "loading/load.py loading/needs.py loading/filling.py loading/report.py "
+    "loading/mistakes.py loading/descriptions.py loading/advice.py": (
+        *["tests/settings/test_errors.py", "tests/settings/test_values.py"],
+        *["tests/settings/test_fallback.py", "tests/settings/test_advice.py"],
+        *["tests/settings/test_nested.py", "tests/settings/test_attacks.py"],
+        *["tests/settings/test_front_door.py", "tests/pure/test_validation.py"],
+    ),
+    "vaults/*.py": (
+        *["tests/settings/test_cache.py", "tests/settings/test_fallback.py"],
+        *["tests/settings/test_store_settings.py", "tests/pure/test_cache.py"],
+        *["tests/store/test_sharing.py", "tests/live/test_versions.py"],
+    ),
+    "store/*.py": (
+        *["tests/store/test_directory.py", "tests/store/test_entries.py"],
+        *["tests/store/test_sealing.py", "tests/store/test_server.py"],
+        *["tests/store/test_sharing.py", "tests/store/test_shelf.py"],
+    ),
+}
+"""What is changed, and the tests that hold it: those that run in this process, and are quick."""
+
+
+def main() -> int:
+    """Print what survives and is not listed, and what is listed and does not survive."""
+    words = sys.argv[1:] or [""]
+    listed = {
+        f"{file}: {name}"
+        for file, names in tomllib.loads(LISTED.read_text(encoding="utf-8")).items()
+        for name in names
+    }
+    made: set[str] = set()
+    survivors: set[str] = set()
+    for patterns, tests in GROUPS.items():
+        files = sorted(file for pattern in patterns.split() for file in PACKAGE.glob(pattern))
+        mutants = [mutant for file in files for mutant in mutants_of(file, PACKAGE)]
+        mutants = [mutant for mutant in mutants if any(word in key(mutant) for word in words)]
+        done = {name for file in files for name in noticed(file)}
+        new = [mutant for mutant in mutants if key(mutant) not in done]
+        made |= {key(mutant) for mutant in mutants}
+        if new:
+            sys.stdout.write(f"{patterns}: {len(new)} of {len(mutants)} mutants to try\n")
+            judge(new, tests, note)
+            done = {name for file in files for name in noticed(file)}
+            survivors |= {key(mutant) for mutant in new} - done
+    unlisted = sorted(survivors - listed)
+    outdated = sorted(n for n in listed - survivors if any(word in n for word in words))
+    for title, names in {
+        "These survive: test them, or list them with the reason": unlisted,
+        "These are listed, and do not survive": outdated,
+    }.items():
+        sys.stdout.writelines([f"\n{title}\n", *(f"  {name}\n" for name in names)] if names else [])
+    sys.stdout.write(
+        f"\n{len(made)} mutants: {len(made) - len(survivors)} noticed by a test, "
+        f"{len(survivors & listed)} listed, {len(unlisted)} not listed\n"
+    )
+    return bool(unlisted or outdated)
+
+
+def key(mutant: Mutant) -> str:
+    return f"{mutant.file}: {mutant.name}"
+
+
+def note(mutant: Mutant, *, has_survived: bool) -> None:
+    """Show a survivor at once, and keep the name of any other."""
+    if has_survived:
+        sys.stdout.write(f"survives: {key(mutant)}\n")
+        return
+    kept = kept_for(PACKAGE / mutant.file)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.open("a", encoding="utf-8") as file:
+        file.write(f"{key(mutant)}\n")
+
+
+def noticed(file: Path) -> list[str]:
+    """Return the names of the mutants of *file* that a test has noticed before."""
+    kept = kept_for(file)
+    return kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+
+
+def kept_for(file: Path) -> Path:
+    return PROJECT / "build/mutants" / hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
