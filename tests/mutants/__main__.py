@@ -20,20 +20,28 @@ PROJECT: Final = PACKAGE.parent
 LISTED: Final = Path(__file__).with_name("survivors.toml")
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "references/*.py": ("tests/references",),
+    "references/*.py": (
+        *["tests/references/test_reference.py", "tests/references/test_picking.py"],
+        *["tests/references/test_paths.py", "tests/references/test_near_misses.py"],
+        *["tests/references/test_template.py", "tests/references/test_properties.py"],
+    ),
     "client/codes.py client/attempts.py": (
         *["tests/client/test_attempts.py", "tests/client/test_errors.py"],
     ),
     "live/schedule.py": ("tests/live/test_schedule.py",),
-    "loading/checks.py loading/annotations.py loading/pieces.py loading/schema.py": (
+    "loading/annotations.py": (
+        *["tests/pure/test_annotations.py", "tests/settings/test_annotations.py"],
+    ),
+    "loading/places.py": ("tests/pure/test_places.py", "tests/settings/test_aliases.py"),
+    "loading/checks.py loading/pieces.py loading/schema.py": (
         *["tests/settings/test_checks.py", "tests/settings/test_annotations.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_schema.py"],
         *["tests/settings/test_placeholders.py", "tests/settings/test_types.py"],
     ),
-    "loading/merging.py loading/layers.py loading/patching.py loading/places.py": (
+    "loading/merging.py loading/layers.py loading/patching.py": (
         *["tests/settings/test_precedence.py", "tests/settings/test_precedence_table.py"],
         *["tests/settings/test_nested.py", "tests/settings/test_sources.py"],
-        *["tests/settings/test_aliases.py", "tests/pure/test_places.py"],
+        "tests/settings/test_aliases.py",
     ),
     "loading/fields.py loading/unions.py loading/defaults.py loading/placeholders.py": (
         *["tests/settings/test_nested.py", "tests/settings/test_aliases.py"],

@@ -83,8 +83,9 @@ def _(node: ast.comprehension, parent: ast.AST, *, is_table: bool) -> Iterator[C
 
 @changes.register
 def _(node: ast.Call, parent: ast.AST, *, is_table: bool) -> Iterator[Change]:
-    for keywords in _shorter(node.keywords):
-        yield _with(node, keywords=keywords), ""
+    for keyword, keywords in zip(node.keywords, _shorter(node.keywords), strict=True):
+        if keyword.arg != "strict":  # an assertion
+            yield _with(node, keywords=keywords), ""
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
     if name in NAMES:
         yield _with(node, func=ast.Name(NAMES[name], ast.Load())), ""
