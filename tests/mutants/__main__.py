@@ -57,9 +57,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_front_door.py", "tests/pure/test_validation.py"],
     ),
     "vaults/*.py": (
+        *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],
         *["tests/settings/test_cache.py", "tests/settings/test_fallback.py"],
-        *["tests/settings/test_store_settings.py", "tests/pure/test_cache.py"],
-        *["tests/store/test_sharing.py", "tests/live/test_versions.py"],
+        *["tests/live/test_versions.py", "tests/store/test_sharing.py"],
     ),
     "store/*.py": (
         *["tests/store/test_directory.py", "tests/store/test_entries.py"],
