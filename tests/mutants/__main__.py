@@ -61,11 +61,12 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_cache.py", "tests/settings/test_fallback.py"],
         *["tests/live/test_versions.py", "tests/store/test_sharing.py"],
     ),
-    "store/*.py": (
-        *["tests/store/test_directory.py", "tests/store/test_entries.py"],
-        *["tests/store/test_sealing.py", "tests/store/test_server.py"],
-        *["tests/store/test_sharing.py", "tests/store/test_shelf.py"],
+    "store/entries.py store/sealing.py store/shelf.py": (
+        *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
+    "store/directory.py": ("tests/store/test_directory.py", "tests/store/test_shelf.py"),
+    "store/server.py": ("tests/store/test_server.py", "tests/store/test_shelf.py"),
+    "store/store.py": ("tests/store/test_sharing.py",),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaultconfig.errors import SecretNotFoundError, VersionNotFoundError
-from vaultconfig.masking.values import is_masked, masked_json, unmask
+from vaultconfig.masking.values import DEEPEST, is_masked, masked_json, unmask
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.entries import Entry, entry_in, text_of
+from vaultconfig.store.entries import Entry, entry_in, is_newer, text_of
 from vaultconfig.store.shelf import UnusableError
 
 KEY = SecretKey("app/db")
@@ -63,8 +63,9 @@ def test_the_rest_of_a_secret_comes_back() -> None:
     """Version, type, metadata and when it ends."""
     ends = datetime(2027, 1, 2, tzinfo=UTC)
     stored = secret({}, secret_type="kv", metadata={"tags": ["a"]}, expires_at=ends)
-    entry = back(Entry(stored, 50.5, denials=1))
-    assert entry == Entry(stored, 50.5, 1)
+    entry = back(Entry(stored, 50.5, denials=1, older_since=49.5))
+    assert entry == Entry(stored, 50.5, 1, 49.5)
+    assert [type(value) for value in entry[1:]] == [float, int, float]
     assert entry.answer.metadata == {"tags": ["a"]}
     assert (entry.answer.secret_type, entry.answer.expires_at) == ("kv", ends)
 
@@ -107,3 +108,37 @@ def test_an_entry_has_an_age(read_at: float, problem: str) -> None:
         back(Entry(secret({}), read_at), oldest=10.0)
     assert back(Entry(secret({}), 10.1), oldest=10.0).read_at == 10.1
     assert back(Entry(secret({}), 105.0), oldest=10.0).read_at == 105.0
+
+
+def version(number: int) -> Secret:
+    return Secret("app/db", number, {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "later", "than", "expected"),
+    [
+        (version(2), 0.0, version(1), True),
+        (version(2), -4.9, version(1), True),
+        (version(2), -5.0, version(1), False),
+        (version(1), 1000.0, version(2), False),
+        (version(1), 0.1, version(1), False),
+        (version(1), 0.2, version(1), True),
+        (MISSING := SecretNotFoundError("app/db"), 0.2, version(1), True),
+        (MISSING, -0.2, version(1), False),
+        (version(1), 0.2, MISSING, True),
+        (version(9), -0.2, MISSING, False),
+    ],
+)
+def test_which_of_two_answers_is_newer(
+    answer: object, later: float, than: object, expected: bool
+) -> None:
+    """Of two versions the later one, but for one long before; else what was read later."""
+    assert is_newer(answer, later, than=than, at=0.0) is expected
+
+
+def test_a_deep_secret_is_stored() -> None:
+    """Whatever the vault may answer with is not too deep for the store, and nothing deeper."""
+    data: Any = {}
+    for _ in range(DEEPEST - 1):
+        data = {"a": data}
+    assert isinstance(back(Entry(secret(data), 50.0)).answer, Secret)

@@ -17,6 +17,27 @@ NAME = SEAL.name("secret", "app/db", None)
 def test_what_is_sealed_opens() -> None:
     """The key, the owner and the name give back what was sealed."""
     assert SEAL.open(NAME, SEAL.close(NAME, b"canary")) == b"canary"
+    assert SEAL.open(NAME, SEAL.close(NAME, b"")) == b""
+
+
+def test_the_largest_that_opens() -> None:
+    """It is 1 MiB with the format, the nonce and the tag."""
+    plain = bytes((1 << 20) - 29)
+    assert SEAL.open(NAME, SEAL.close(NAME, plain)) == plain
+    with pytest.raises(UnusableError, match="larger"):
+        SEAL.open(NAME, SEAL.close(NAME, plain + b"x"))
+
+
+def test_what_was_sealed_before_still_opens() -> None:
+    """Names and format outlive a release: other versions read the same store."""
+    assert NAME == "8b391a0adf45ef970fa0c2e332162468/cc5a0cbf736446f374afc6daf4c85612"
+    assert (
+        SEAL.open(
+            NAME,
+            bytes.fromhex("01e267a8382578b3be1a1f2c479c579d34fdc60c07f56eff7bd1f305aef2e678c82cab"),
+        )
+        == b"canary"
+    )
 
 
 def test_the_same_text_is_sealed_differently() -> None:
