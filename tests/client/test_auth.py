@@ -374,6 +374,20 @@ def test_rejected_client_credentials_are_named(vault, connect, credentials):
     )
 
 
+RFC_6749 = [
+    *["invalid_request", "invalid_client", "invalid_grant", "invalid_scope"],
+    *["unauthorized_client", "unsupported_grant_type", "server_error", "temporarily_unavailable"],
+]
+
+
+@pytest.mark.parametrize("code", RFC_6749)
+def test_the_codes_of_oauth_are_repeated(vault, connect, credentials, code):
+    """They are those of RFC 6749; any other one may be a secret."""
+    vault.script(Reply(400, {"error": code}))
+    with pytest.raises(errors.VaultConfigError, match=code):
+        connect(credentials=credentials()).read_many(["a/b"], retry=False)
+
+
 def test_a_denial_of_everything_is_named(vault, connect):
     """A denial of the whole request names the token and the place as well."""
     vault.script(envelope("insufficient_scope", status=403))

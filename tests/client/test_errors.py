@@ -13,8 +13,9 @@ import pytest
 from tests.client.scripted import TOKEN, Reply, envelope, secret
 from vaultconfig import errors
 from vaultconfig.client import StaticToken, codes, failures
+from vaultconfig.client.answer import ErrorReport
 from vaultconfig.client.attempts import FIRST_WAIT, LONGEST_WAIT
-from vaultconfig.client.codes import Retry
+from vaultconfig.client.codes import Kind, Retry
 from vaultconfig.client.wire import failure_of
 from vaultconfig.devserver.answers import STATUS
 
@@ -156,6 +157,24 @@ def test_unknown_codes(vault, connect):
         with pytest.raises(errors.VaultConfigError, match="unknown_code") as caught:
             client.read("a/b")
         assert "canary" not in str(caught.value) + repr(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retry"),
+    [
+        *[(401, Kind.TOKEN, Retry.NEVER), (403, Kind.DENIED, Retry.NEVER)],
+        *[(404, Kind.REJECTED, Retry.NEVER), (429, Kind.RATE_LIMITED, Retry.BACKOFF)],
+        *[(500, Kind.UNAVAILABLE, Retry.ONCE), (501, Kind.REJECTED, Retry.NEVER)],
+        *[(status, Kind.UNAVAILABLE, Retry.BACKOFF) for status in (502, 503, 504)],
+        *[(505, Kind.REJECTED, Retry.NEVER), (None, Kind.REJECTED, Retry.NEVER)],
+    ],
+)
+def test_what_a_status_means_where_the_code_is_unknown(status, kind, retry):
+    """An outage is tried again, an internal error once; without a code 401 and 404 are foreign."""
+    meaning = failures.meaning_of(ErrorReport(None, status, "unknown_code", None))
+    assert (meaning.kind, meaning.retry) == (kind, retry)
+    foreign = failures.meaning_of(ErrorReport(None, status, None, None))
+    assert (foreign.kind is Kind.FOREIGN) is (status in {401, 403, 404, 407})
 
 
 def test_a_version_that_is_gone(vault, client):

@@ -27,6 +27,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "client/codes.py client/attempts.py": (
         *["tests/client/test_attempts.py", "tests/client/test_errors.py"],
+        "tests/client/test_auth.py::test_the_codes_of_oauth_are_repeated",
     ),
     "live/schedule.py": ("tests/live/test_schedule.py",),
     "loading/annotations.py": (
@@ -56,10 +57,12 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_nested.py", "tests/settings/test_attacks.py"],
         *["tests/settings/test_front_door.py", "tests/pure/test_validation.py"],
     ),
-    "vaults/*.py": (
+    "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],
-        *["tests/settings/test_cache.py", "tests/settings/test_fallback.py"],
-        *["tests/live/test_versions.py", "tests/store/test_sharing.py"],
+        *["tests/pure/test_vault.py", "tests/settings/test_cache.py"],
+    ),
+    "vaults/shared.py vaults/sharing.py": (
+        *["tests/store/test_sharing.py", "tests/settings/test_cache.py"],
     ),
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],

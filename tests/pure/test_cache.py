@@ -53,6 +53,28 @@ def test_it_ends_when_it_was_to_be_kept_no_longer(cache: SecretCache, clock: Clo
     assert cache.get(APP, max_age=1e9) is None
 
 
+def test_what_has_ended_does_not_stay_in_memory(cache: SecretCache, clock: Clock) -> None:
+    """The next secret that comes takes it away; what was read again since then stays."""
+    cache.put(APP, Reading(SECRET, 100), keep=10)
+    cache.put(SecretKey("long"), Reading(SECRET, 100), keep=11)
+    cache.put(SecretKey("again"), Reading(SECRET, 100), keep=10)
+    cache.put(SecretKey("again"), Reading(SECRET, 105), keep=10)
+    clock.now = 110
+    cache.put(SecretKey("new"), Reading(SECRET, 110), keep=10)
+    assert set(cache._entries) == {SecretKey(path) for path in ("long", "again", "new")}
+
+
+def test_what_came_while_another_thread_was_tidying_stays(cache: SecretCache, clock: Clock) -> None:
+    """Its end was not noted, and that of what stood there before is not its own."""
+    cache.put(APP, Reading(SECRET, 100), keep=10)
+    with cache._tidying:
+        cache.put(APP, newer := Reading(SECRET, 105), keep=10)
+    clock.now = 110
+    cache.put(SecretKey("new"), Reading(SECRET, 110), keep=10)
+    assert cache.get(APP, max_age=10) is newer
+    assert not cache._tidying.locked()
+
+
 def test_forget(cache: SecretCache) -> None:
     """What was taken away is gone; forgetting nothing is no mistake."""
     cache.put(APP, Reading(SECRET, 100), keep=10)

@@ -65,7 +65,7 @@ class Terms:
 
     deadline: Deadline
     retry: bool = True
-    _untold: list[None] = field(default_factory=lambda: [None], repr=False)
+    _untold: list[None] = field(default_factory=lambda: [None])
 
     def tell(self, failure: Failure) -> None:
         """Log that the call goes on after *failure*: once, and only if it may take a while."""
