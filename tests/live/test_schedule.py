@@ -507,3 +507,96 @@ def test_patience_starts_anew_after_a_quiet_spell() -> None:
     assert not made.may_ask(51.0)
     made.asked_in_vain(3600.0)
     assert made.may_ask(3600.1)
+
+
+@pytest.mark.parametrize("error", [DOWN, RateLimitedError("wait", retry_after=None)])
+def test_the_first_failure_of_all_waits_half_a_second_at_least(error: Exception) -> None:
+    """Also where nothing has ever worked, or nothing is followed, or the vault asks for nothing."""
+    made = Schedule(lambda: 0.0)
+    begin(made, {"a": USUAL})
+    made.unavailable(["a"], error, 10.0)
+    assert made.next_at() == 10.5
+    empty = Schedule(lambda: 0.0)
+    empty.unavailable([], error, 10.0)
+    assert (empty.may_ask(10.4), empty.may_ask(10.5)) == (False, True)
+
+
+def test_an_outage_is_over_sooner_for_what_expires_first() -> None:
+    """All are asked for again when the first of them has its last chance."""
+    made = schedule(chance=1.0, short=Lifetime(10.0, 20.0), long=USUAL)
+    for _ in range(10):
+        made.unavailable(made.keys, DOWN, 10.0)
+    assert made.next_at() == 18.0
+
+
+def test_the_vault_is_away_from_a_failure_to_an_answer() -> None:
+    """One answer of its own ends the outage, whatever is still due."""
+    made = schedule(a=USUAL, b=USUAL)
+    assert not made.is_away
+    made.unavailable(["a", "b"], DOWN, 10.0)
+    assert made.is_away
+    read(made, "a", now=10.0)
+    assert not made.is_away
+    assert made.due(10.0) == ["b"]
+
+
+def test_what_is_due_at_this_very_moment_is_still_due() -> None:
+    """What others have brought is not all then."""
+    made = schedule(a=USUAL, b=USUAL)
+    made.unavailable(["b"], DOWN, 10.0)
+    made.succeeded({"a": 10.0}, 10.0, absent=(), has_answered=False)
+    assert made.is_away
+
+
+def test_a_value_that_does_not_fit_makes_the_state_invalid() -> None:
+    """Until one comes that fits; the error is that of the secret."""
+    made, error = schedule(a=USUAL, b=USUAL), ValueError()
+    made.rejected({"a": error}, {"a": 10.0}, 10.0)
+    assert made.state(10.0) == "invalid"
+    assert (made.error_of("a"), made.error_of("b"), made.error_of("c")) == (error, None, None)
+    assert made.errors() == {"a": error}
+    made.failed({"a": DOWN}, 11.0)
+    assert made.state(11.0) == "stale"
+    made.rejected({"a": error}, {"a": 12.0}, 12.0)
+    read(made, "a", now=13.0)
+    assert (made.state(13.0), made.errors()) == ("fresh", {})
+
+
+def test_each_secret_has_its_own_error_or_that_of_the_vault() -> None:
+    """Its own comes first."""
+    made, denied = schedule(a=USUAL, b=USUAL), AccessDeniedError("a")
+    made.failed({"a": denied}, 10.0)
+    made.unavailable(["b"], DOWN, 10.0)
+    assert made.errors() == {"a": denied, "b": DOWN}
+
+
+def test_a_forked_child_knows_what_failed() -> None:
+    """It has the parent's errors, and reads again all the same."""
+    parent, child = schedule(a=USUAL, b=USUAL), schedule(a=USUAL, b=USUAL)
+    error = ValueError()
+    parent.rejected({"a": error}, {"a": 10.0}, 10.0)
+    child.inherit(parent, 20.0)
+    assert child.state(20.0) == "invalid"
+    assert child.errors() == {"a": error}
+    assert child.due(20.5) == ["a"]
+
+
+def test_a_new_class_may_give_a_secret_another_lifetime() -> None:
+    """It counts for what is read from then on, and for when it expires."""
+    made = schedule(a=USUAL)
+    made.track({"a": Lifetime(100.0, 0.0)}, {"a": 0.0}, 10.0, absent=())
+    assert made.expires_at() == 100.0
+    read(made, "a", now=50.0)
+    assert made.next_at() == 125.0
+
+
+@pytest.mark.parametrize(("quiet", "waits"), [(120.0, 0.4), (120.1, 0.1)])
+def test_a_quiet_spell_is_longer_than_the_longest_backoff(quiet: float, waits: float) -> None:
+    """It counts from when the patience was over, at any time of the clock."""
+    made = schedule(chance=1.0)
+    made.asked_in_vain(1000.0)
+    made.asked_in_vain(1000.0)
+    now = 1000.0 + 0.2 + quiet
+    made.asked_in_vain(now)
+    assert made.may_ask(now + waits)
+    assert not made.may_ask(now + waits * 0.9)

@@ -60,6 +60,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],
         *["tests/pure/test_vault.py", "tests/settings/test_cache.py"],
+        "tests/store/test_sharing.py",
     ),
     "vaults/shared.py vaults/sharing.py": (
         *["tests/store/test_sharing.py", "tests/settings/test_cache.py"],

@@ -111,6 +111,17 @@ def test_a_wait_ends_at_the_deadline() -> None:
     thread.end()
 
 
+def test_time_that_is_up_is_no_time_to_wait() -> None:
+    """A wait that begins after the deadline is a look."""
+    flights, waited = Flights(), []
+    other = Flight()
+    other.thread = -1
+    other.landed.wait = lambda seconds: waited.append(seconds) or False  # type: ignore[method-assign, func-returns-value]
+    flights.under_way[A] = other
+    bring(flights, Fetch(), deadline=-1.0)
+    assert waited == [0.0]
+
+
 def test_a_failure_is_that_of_all() -> None:
     """Threads that waited get the same error, and what the request did bring."""
     flights = Flights()

@@ -276,6 +276,36 @@ def test_a_client_that_was_closed_meanwhile_is_replaced(world: World) -> None:
         world.read()
 
 
+def test_a_client_that_is_closed_during_a_request_is_replaced(world: World) -> None:
+    """The request is made anew, by the client that is there by then."""
+    old, world.client = world.client, Client()
+    world.vault._clients[None] = old
+    world.client.put(A, 2)
+    read_many = old.read_many
+
+    def closing(*args: Any, **kwargs: Any) -> Any:
+        world.vault.close()
+        return read_many(*args, **kwargs)
+
+    old.read_many = closing
+    assert world.read() == {"a": 2}
+    assert world.clients == [world.client]
+
+
+def test_closing_what_was_never_open(world: World) -> None:
+    """Nothing was connected, and nothing is."""
+    world.vault.close()
+    assert not world.clients
+
+
+def test_subscriptions_are_the_client_s(world: World) -> None:
+    """What the vault keeps is what the client returns."""
+    world.client.subscribe = lambda paths: ("new", paths)
+    world.client.subscription = lambda number: ("old", number)
+    assert world.vault.subscribe(["a"]) == ("new", ["a"])
+    assert world.vault.subscription("7") == ("old", "7")
+
+
 def test_a_forked_child_has_the_client_and_nothing_else(world: World) -> None:
     """What was read is read again; the connections' settings stay those of the parent."""
     world.read()
@@ -283,7 +313,10 @@ def test_a_forked_child_has_the_client_and_nothing_else(world: World) -> None:
     child.read({A: LIFE}, deadline=5.0)
     assert world.asked == [[A], [A]]
     assert len(world.clients) == 1
-    assert child.connection is world.vault.connection
+    assert (child.connection, child.cache.clock) == (
+        world.vault.connection,
+        world.vault.cache.clock,
+    )
     world.vault.close()
     assert child._clients != world.vault._clients
 

@@ -225,7 +225,7 @@ class Schedule:
 
     def changed(self) -> None:
         """Note that a refresh has changed something."""
-        self._fruitless, self._patient_until = 0, -math.inf
+        self._patient_until = -math.inf  # so that the next vain one counts as the first
 
     def hasten(self, keys: Iterable[SecretKey], at: float, *, since: float | None = None) -> None:
         """Have those of *keys* that are followed read at *at*, if not sooner anyway.
