@@ -46,6 +46,12 @@ def filled(vault_env: DevServer) -> DevServer:
     return vault_env
 
 
+def test_a_refresh_may_take_five_seconds(load: Load) -> None:
+    """From then on it is overdue."""
+    refresher = load()
+    assert refresher.overdue_at() == refresher.next_at() + 5.0
+
+
 def test_a_snapshot_is_swapped_and_never_changed(vault: DevServer, load: Load) -> None:
     """A change makes new settings; those that somebody holds stay as they were, as a whole."""
     refresher = load()

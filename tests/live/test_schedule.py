@@ -516,6 +516,11 @@ def test_the_first_failure_of_all_waits_half_a_second_at_least(error: Exception)
     begin(made, {"a": USUAL})
     made.unavailable(["a"], error, 10.0)
     assert made.next_at() == 10.5
+    alone = Schedule(lambda: 0.0)
+    begin(alone, {"a": USUAL})
+    assert alone.state(10.0) == "fresh"
+    alone.failed({"a": error}, 10.0)
+    assert alone.next_at() == 10.5
     empty = Schedule(lambda: 0.0)
     empty.unavailable([], error, 10.0)
     assert (empty.may_ask(10.4), empty.may_ask(10.5)) == (False, True)

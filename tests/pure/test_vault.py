@@ -111,14 +111,17 @@ def test_the_shortest_life_that_a_reference_asks_for(world: World) -> None:
     assert world.vault.lifetimes(refs) == {A: Lifetime(5.0, 7.0), B: LIFE}
 
 
-def test_the_vault_may_come_first(world: World) -> None:
+def test_the_vault_may_come_first(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Then the cache serves only what the vault can't give."""
     world.read()
     world.client.put(A, 2)
     assert world.read() == {"a": 1}
-    assert world.read(vault_first=True) == {"a": 2}
+    reading = world.vault.read({A: LIFE}, deadline=5.0, vault_first=True)[A]
+    assert (reading.version, reading.outage) == (2, None)
+    assert not caplog.records
     world.client.failure = DOWN
     assert world.read(vault_first=True) == {"a": 2}
+    assert "serving 1 secret(s) read up to 0 s ago" in caplog.text
 
 
 def test_an_outage_is_made_up_for_by_the_cache(
