@@ -38,28 +38,37 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/pure/test_annotations.py", "tests/settings/test_annotations.py"],
     ),
     "loading/places.py": ("tests/pure/test_places.py", "tests/settings/test_aliases.py"),
-    "loading/checks.py loading/pieces.py loading/schema.py": (
-        *["tests/settings/test_checks.py", "tests/settings/test_annotations.py"],
-        *["tests/settings/test_generics.py", "tests/settings/test_schema.py"],
-        *["tests/settings/test_placeholders.py", "tests/settings/test_types.py"],
+    "loading/layers.py": ("tests/pure/test_layers.py",),
+    "loading/placeholders.py": (
+        *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],
     ),
-    "loading/merging.py loading/layers.py loading/patching.py": (
-        *["tests/settings/test_precedence.py", "tests/settings/test_precedence_table.py"],
-        *["tests/settings/test_nested.py", "tests/settings/test_sources.py"],
-        "tests/settings/test_aliases.py",
+    "loading/unions.py loading/defaults.py": (
+        *["tests/settings/test_nested.py", "tests/settings/test_generics.py"],
     ),
-    "loading/fields.py loading/unions.py loading/defaults.py loading/placeholders.py": (
+    "loading/needs.py loading/filling.py loading/pieces.py loading/report.py": (
+        *["tests/settings/test_values.py", "tests/settings/test_errors.py"],
+        *["tests/settings/test_kept_quotes.py", "tests/settings/test_placeholders.py"],
+    ),
+    "loading/fields.py": (
         *["tests/settings/test_nested.py", "tests/settings/test_aliases.py"],
         *["tests/settings/test_annotations.py", "tests/settings/test_placeholders.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_values.py"],
-        *["tests/settings/test_errors.py", "tests/settings/test_kept_quotes.py"],
     ),
-    "loading/load.py loading/needs.py loading/filling.py loading/report.py "
-    "loading/mistakes.py loading/descriptions.py loading/advice.py": (
+    "loading/load.py loading/mistakes.py loading/descriptions.py loading/advice.py": (
         *["tests/settings/test_errors.py", "tests/settings/test_values.py"],
         *["tests/settings/test_fallback.py", "tests/settings/test_advice.py"],
         *["tests/settings/test_nested.py", "tests/settings/test_attacks.py"],
         *["tests/settings/test_front_door.py", "tests/pure/test_validation.py"],
+    ),
+    "loading/merging.py loading/patching.py": (
+        *["tests/settings/test_precedence.py", "tests/settings/test_precedence_table.py"],
+        *["tests/settings/test_nested.py", "tests/settings/test_sources.py"],
+        "tests/settings/test_aliases.py",
+    ),
+    "loading/checks.py loading/schema.py": (
+        *["tests/settings/test_checks.py", "tests/settings/test_annotations.py"],
+        *["tests/settings/test_generics.py", "tests/settings/test_schema.py"],
+        *["tests/settings/test_placeholders.py", "tests/settings/test_types.py"],
     ),
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],

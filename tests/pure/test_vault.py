@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -293,6 +294,14 @@ def test_a_client_that_is_closed_during_a_request_is_replaced(world: World) -> N
     old.read_many = closing
     assert world.read() == {"a": 2}
     assert world.clients == [world.client]
+
+
+def test_closing_closes_the_store_too(world: World) -> None:
+    """Its connections are those of the vault."""
+    closed: list[str] = []
+    world.vault.store = SimpleNamespace(close=lambda: closed.append("store"))
+    world.vault.close()
+    assert closed == ["store"]
 
 
 def test_closing_what_was_never_open(world: World) -> None:

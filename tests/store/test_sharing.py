@@ -63,6 +63,16 @@ class TestWhoAsks:
         read(hosts.host(), "db#key", "late#key")
         assert reads(hosts.vault) == [("db",), ("late",), ("db",)]
 
+    def test_a_forked_child_is_another_host(self, hosts: Hosts) -> None:
+        """It is served from the store, by a connection of its own."""
+        host = hosts.host()
+        read(host, "db#key")
+        child = host.in_child()
+        assert child.store is not None
+        assert child.store is not host.store
+        assert read(child, "db#key") == {"db#key": "one"}
+        assert reads(hosts.vault) == [("db",)]
+
     def test_what_is_missing_and_required_is_asked_for(self, hosts: Hosts) -> None:
         """It may have been created since: a start does not fail by what another one was told."""
         assert read(hosts.host(), "none#key") == {"none#key": SecretNotFoundError}
