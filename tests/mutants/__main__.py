@@ -42,9 +42,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "loading/placeholders.py": (
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],
     ),
-    "loading/unions.py loading/defaults.py": (
-        *["tests/settings/test_nested.py", "tests/settings/test_generics.py"],
-    ),
+    "loading/defaults.py": ("tests/pure/test_defaults.py", "tests/settings/test_nested.py"),
+    "loading/unions.py": (*["tests/settings/test_nested.py", "tests/settings/test_generics.py"],),
     "loading/needs.py loading/filling.py loading/pieces.py loading/report.py": (
         *["tests/settings/test_values.py", "tests/settings/test_errors.py"],
         *["tests/settings/test_kept_quotes.py", "tests/settings/test_placeholders.py"],
@@ -73,17 +72,18 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],
         *["tests/pure/test_vault.py", "tests/settings/test_cache.py"],
-        "tests/store/test_sharing.py",
+        *["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],
     ),
     "vaults/shared.py vaults/sharing.py": (
-        *["tests/store/test_sharing.py", "tests/settings/test_cache.py"],
+        *["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],
+        "tests/settings/test_cache.py",
     ),
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
     "store/directory.py": ("tests/store/test_directory.py", "tests/store/test_shelf.py"),
     "store/server.py": ("tests/store/test_server.py", "tests/store/test_shelf.py"),
-    "store/store.py": ("tests/store/test_sharing.py",),
+    "store/store.py": ("tests/store/test_refreshing.py", "tests/store/test_sharing.py"),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
 

@@ -1,0 +1,87 @@
+"""Defaults as input: what a source would have to give for the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings
+
+from vaultconfig.loading.defaults import as_input
+from vaultconfig.loading.fields import ModelField, fields_of
+
+
+class Inner(BaseModel):
+    token: Annotated[str, "vault:a#token"] = "t"
+    name: str = Field("n", alias="NAME")
+
+
+class Other(Inner):
+    pass
+
+
+class Open(Inner):
+    model_config = ConfigDict(extra="allow")
+
+
+class Own(BaseSettings):
+    token: Annotated[str, "vault:a#token"] = "t"
+
+
+@dataclass
+class Made:
+    token: Annotated[str, "vault:a#token"] = "t"
+    by_itself: int = dataclass_field(default=3, init=False)
+
+
+class Outer(BaseModel):
+    inner: Inner = Inner()
+    either: Inner | Open = Inner()
+    within: dict[str, Inner] = {}
+    several: list[Inner] = []
+    pair: tuple[Inner, ...] = ()
+    own: dict[str, Own] = {}
+    made: Made = Made()
+    plain: dict[str, Any] = {}
+
+
+FIELDS: dict[str, ModelField] = {field.name: field for field in fields_of(Outer)}
+AS_INPUT = {"token": "t", "NAME": "n"}
+
+
+def converted(name: str, default: Any) -> tuple[Any, list[type]]:
+    strangers: list[type] = []
+    return as_input(default, FIELDS[name], strangers), strangers
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "expected"),
+    [
+        ("inner", Inner(), AS_INPUT),
+        ("inner", None, None),
+        ("either", Open(extra=7), {"extra": 7, **AS_INPUT}),
+        ("within", {"a": Inner()}, {"a": AS_INPUT}),
+        ("several", [Inner(), Inner()], [AS_INPUT, AS_INPUT]),
+        ("pair", (Inner(),), (AS_INPUT,)),
+        ("made", Made(), {"token": "t"}),
+        ("plain", {"a": 1}, {"a": 1}),
+    ],
+)
+def test_models_become_mappings(name: str, default: Any, expected: Any) -> None:
+    """By the keys that pydantic knows; what a class makes itself is left out."""
+    assert converted(name, default) == (expected, [])
+
+
+def test_a_settings_class_loads_itself() -> None:
+    """As an item it stays an object."""
+    own = Own()
+    assert converted("own", {"a": own})[0]["a"] is own
+
+
+@pytest.mark.parametrize(("name", "default"), [("inner", Other()), ("within", {"a": Other()})])
+def test_a_class_that_the_annotation_does_not_name(name: str, default: Any) -> None:
+    """It is noted: the vault can't fill it."""
+    assert converted(name, default)[1] == [Other]
