@@ -163,7 +163,8 @@ def test_unknown_codes(vault, connect):
     ("status", "kind", "retry"),
     [
         *[(401, Kind.TOKEN, Retry.NEVER), (403, Kind.DENIED, Retry.NEVER)],
-        *[(404, Kind.REJECTED, Retry.NEVER), (429, Kind.RATE_LIMITED, Retry.BACKOFF)],
+        *[(404, Kind.REJECTED, Retry.NEVER), (407, Kind.REJECTED, Retry.NEVER)],
+        *[(408, Kind.REJECTED, Retry.NEVER), (429, Kind.RATE_LIMITED, Retry.BACKOFF)],
         *[(500, Kind.UNAVAILABLE, Retry.ONCE), (501, Kind.REJECTED, Retry.NEVER)],
         *[(status, Kind.UNAVAILABLE, Retry.BACKOFF) for status in (502, 503, 504)],
         *[(505, Kind.REJECTED, Retry.NEVER), (None, Kind.REJECTED, Retry.NEVER)],

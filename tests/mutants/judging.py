@@ -144,6 +144,7 @@ def _watch(session: pytest.Session, files: list[str], notes: Path) -> int:
     """Note how long each test takes, and which of them come by at each line of *files*."""
     paths = [str(PACKAGE / file) for file in files]
     lines = Coverage(data_file=None, config_file=False, include=paths)
+    lines.set_option("run:disable_warnings", ["no-data-collected"])  # a table has no functions
     seconds: dict[str, float] = {}
     lines.start()
     for item, following in zip(session.items, [*session.items[1:], None], strict=True):
