@@ -44,10 +44,11 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "loading/defaults.py": ("tests/pure/test_defaults.py", "tests/settings/test_nested.py"),
     "loading/unions.py": (*["tests/settings/test_nested.py", "tests/settings/test_generics.py"],),
-    "loading/needs.py loading/filling.py loading/pieces.py loading/report.py": (
-        *["tests/settings/test_values.py", "tests/settings/test_errors.py"],
-        *["tests/settings/test_kept_quotes.py", "tests/settings/test_placeholders.py"],
+    "loading/needs.py loading/filling.py loading/pieces.py": (
+        *["tests/pure/test_needs.py", "tests/pure/test_filling.py"],
+        "tests/settings/test_values.py",
     ),
+    "loading/report.py": ("tests/pure/test_report.py", "tests/settings/test_errors.py"),
     "loading/fields.py": (
         *["tests/settings/test_nested.py", "tests/settings/test_aliases.py"],
         *["tests/settings/test_annotations.py", "tests/settings/test_placeholders.py"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.loading.defaults import as_input
 from vaultconfig.loading.fields import ModelField, fields_of
+
+T = TypeVar("T")
 
 
 class Inner(BaseModel):
@@ -37,7 +39,22 @@ class Made:
     by_itself: int = dataclass_field(default=3, init=False)
 
 
+class Plain(BaseModel):
+    x: int = 0
+
+
+class Beside(Inner):
+    plain: Plain = Plain()
+
+
+@dataclass
+class Pair(Generic[T]):
+    first: T
+
+
 class Outer(BaseModel):
+    beside: Beside = Beside()
+    generic: Pair[Inner] = Pair(Inner())
     inner: Inner = Inner()
     either: Inner | Open = Inner()
     within: dict[str, Inner] = {}
@@ -68,11 +85,18 @@ def converted(name: str, default: Any) -> tuple[Any, list[type]]:
         ("pair", (Inner(),), (AS_INPUT,)),
         ("made", Made(), {"token": "t"}),
         ("plain", {"a": 1}, {"a": 1}),
+        ("generic", Pair(Inner()), {"first": AS_INPUT}),
     ],
 )
 def test_models_become_mappings(name: str, default: Any, expected: Any) -> None:
     """By the keys that pydantic knows; what a class makes itself is left out."""
     assert converted(name, default) == (expected, [])
+
+
+def test_a_model_without_references_stays_one() -> None:
+    """Nothing in it is for the vault, and its class may check more than input shows."""
+    beside = Beside()
+    assert converted("beside", beside)[0]["plain"] is beside.plain
 
 
 def test_a_settings_class_loads_itself() -> None:

@@ -205,3 +205,16 @@ def test_a_default_factory_that_takes_other_fields(app: DevServer) -> None:
     assert "from a default factory" in str(unresolved(lambda: Regional(zone="eu-1")))
     assert not app.requests
     assert Regional(region="eu").token == "of eu/app"
+
+
+def test_a_placeholder_is_the_same_in_each_path(app: DevServer) -> None:
+    """A default factory that gives another one each time is called once for it."""
+    regions = iter(["eu", "7", "us", "ap"])
+
+    class Regional(VaultSettings):
+        region: str = Field(default_factory=lambda: next(regions))
+        token: Annotated[str, "vault:{region}/app#token"]
+        again: Annotated[str, "vault:{region}/app?version=1#token"]
+
+    settings = Regional()
+    assert settings.token == settings.again == "of eu/app"

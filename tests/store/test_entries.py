@@ -56,6 +56,8 @@ def test_numbers_keep_their_digits_and_values_their_masks() -> None:
         "1e-07",
     ]
     assert found.data["n"].digits == "1.10"
+    assert found.secret_type is None
+    assert Entry(stored, 50.0) == Entry(stored, 50.0, 0, None)
     assert is_masked(found.data["n"])
 
 
@@ -121,7 +123,7 @@ def version(number: int) -> Secret:
         (version(2), -4.9, version(1), True),
         (version(2), -5.0, version(1), False),
         (version(1), 1000.0, version(2), False),
-        (version(1), 0.1, version(1), False),
+        (version(1), 0.09, version(1), False),
         (version(1), 0.2, version(1), True),
         (MISSING := SecretNotFoundError("app/db"), 0.2, version(1), True),
         (MISSING, -0.2, version(1), False),
@@ -133,7 +135,7 @@ def test_which_of_two_answers_is_newer(
     answer: object, later: float, than: object, expected: bool
 ) -> None:
     """Of two versions the later one, but for one long before; else what was read later."""
-    assert is_newer(answer, later, than=than, at=0.0) is expected
+    assert is_newer(answer, 1000.0 + later, than=than, at=1000.0) is expected
 
 
 def test_a_deep_secret_is_stored() -> None:

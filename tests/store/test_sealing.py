@@ -40,6 +40,11 @@ def test_what_was_sealed_before_still_opens() -> None:
     )
 
 
+def test_a_name_is_the_same_each_time() -> None:
+    """Another process finds what this one has sealed."""
+    assert Seal(KEY, OWNER).name("secret", "app/db", None) == NAME
+
+
 def test_the_same_text_is_sealed_differently() -> None:
     """A nonce is used once: equal values can't be told to be equal."""
     assert SEAL.close(NAME, b"canary") != SEAL.close(NAME, b"canary")
