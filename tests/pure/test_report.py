@@ -22,6 +22,7 @@ A, B = SecretKey("a"), SecretKey("b")
 class Database(BaseModel):
     user: Annotated[str, ONE] = ""
     password: Annotated[str, TWO] = ""
+    port: int = 0
 
 
 class Settings(BaseModel):
@@ -77,6 +78,7 @@ def test_where_the_value_of_a_need_came_from(report: Report) -> None:
         (("db", "password"), {B}),
         (("db",), {A, B}),
         (("db", "user", "inside"), {A}),
+        (("db", "port"), {A, B}),
         (("name",), {SecretKey("gone")}),
         (("token",), set()),
         ((), set()),

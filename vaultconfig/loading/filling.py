@@ -72,14 +72,14 @@ def as_wanted(field: ModelField, value: Any) -> Any:
     """Return a JSON *value* of the vault as text, where that is what the field takes."""
     if not field.wants_text or value is None or isinstance(value, str):
         return value
-    return mask(as_text(value) or as_json(value))
+    return mask(as_json(value))
 
 
 def _rendered(template: Template, resolved: list[Resolved]) -> Any:
     texts = [as_text(item.value) for item in resolved]
     for text, item, reference in zip(texts, resolved, template.references, strict=True):
         path = item.secret.path
-        if text is None and reference.field is None:
+        if reference.field is None:
             return FieldNotFoundError(path, None, available=list(item.value))
         if text is None:
             return SecretError(
