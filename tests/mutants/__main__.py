@@ -43,7 +43,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],
     ),
     "loading/defaults.py": ("tests/pure/test_defaults.py", "tests/settings/test_nested.py"),
-    "loading/unions.py": (*["tests/settings/test_nested.py", "tests/settings/test_generics.py"],),
+    "loading/unions.py": ("tests/pure/test_unions.py", "tests/settings/test_generics.py"),
     "loading/needs.py loading/filling.py loading/pieces.py": (
         *["tests/pure/test_needs.py", "tests/pure/test_filling.py"],
         "tests/settings/test_values.py",
