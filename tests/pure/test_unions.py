@@ -37,7 +37,13 @@ class Plain(BaseModel):
     name: str = "plain"
 
 
+class Needy(BaseModel):
+    name: str
+    size: int = 3
+
+
 def species(data: Any) -> str:
+    assert data is not None, "there is nothing to look at"
     return str(data.get("species") if isinstance(data, dict) else type(data).__name__.lower())
 
 
@@ -55,6 +61,9 @@ class Zoo(BaseModel):
     called_made: Annotated[
         Annotated[Cat, Tag("cat")] | Annotated[Bare, Tag("bare")], Discriminator(species)
     ] = Field(default_factory=Cat)
+    needy_made: Annotated[
+        Annotated[Cat, Tag("cat")] | Annotated[Needy, Tag("needy")], Discriminator(species)
+    ] = Field(default_factory=Needy)
     plain_made: Cat = Field(default_factory=Cat)
 
 
@@ -138,6 +147,7 @@ def test_a_tag_that_is_a_reference(data: list[dict[str, Any]], expected: bool) -
     [
         ("made", {"KIND": "dog"}),
         ("called_made", {"KIND": "cat"}),
+        ("needy_made", {"size": 3}),
         ("plain_made", {}),
     ],
 )
