@@ -49,42 +49,15 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/settings/test_values.py",
     ),
     "loading/report.py": ("tests/pure/test_report.py", "tests/settings/test_errors.py"),
-    "loading/fields.py": (
-        *["tests/settings/test_nested.py", "tests/settings/test_aliases.py"],
-        *["tests/settings/test_annotations.py", "tests/settings/test_placeholders.py"],
-        *["tests/settings/test_generics.py", "tests/settings/test_values.py"],
-    ),
-    "loading/load.py loading/mistakes.py loading/descriptions.py loading/advice.py": (
-        *["tests/settings/test_errors.py", "tests/settings/test_values.py"],
-        *["tests/settings/test_fallback.py", "tests/settings/test_advice.py"],
-        *["tests/settings/test_nested.py", "tests/settings/test_attacks.py"],
-        *["tests/settings/test_front_door.py", "tests/pure/test_validation.py"],
-    ),
-    "loading/merging.py loading/patching.py": (
-        *["tests/settings/test_precedence.py", "tests/settings/test_precedence_table.py"],
-        *["tests/settings/test_nested.py", "tests/settings/test_sources.py"],
-        "tests/settings/test_aliases.py",
-    ),
-    "loading/checks.py loading/schema.py": (
-        *["tests/settings/test_checks.py", "tests/settings/test_annotations.py"],
-        *["tests/settings/test_generics.py", "tests/settings/test_schema.py"],
-        *["tests/settings/test_placeholders.py", "tests/settings/test_types.py"],
-    ),
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],
         *["tests/pure/test_vault.py", "tests/settings/test_cache.py"],
         *["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],
     ),
-    "vaults/shared.py vaults/sharing.py": (
-        *["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],
-        "tests/settings/test_cache.py",
-    ),
+    "vaults/sharing.py": (*["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],),
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
-    "store/directory.py": ("tests/store/test_directory.py", "tests/store/test_shelf.py"),
-    "store/server.py": ("tests/store/test_server.py", "tests/store/test_shelf.py"),
-    "store/store.py": ("tests/store/test_refreshing.py", "tests/store/test_sharing.py"),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
 

@@ -10,10 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaultconfig.errors import SecretNotFoundError, VersionNotFoundError
+from vaultconfig.errors import (
+    AccessDeniedError,
+    SecretNotFoundError,
+    VaultUnavailableError,
+    VersionNotFoundError,
+)
 from vaultconfig.masking.values import DEEPEST, is_masked, masked_json, unmask
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.entries import Entry, entry_in, is_newer, text_of
+from vaultconfig.store.entries import Entry, News, entry_in, is_newer, successor, text_of
 from vaultconfig.store.shelf import UnusableError
 
 KEY = SecretKey("app/db")
@@ -144,3 +149,67 @@ def test_a_deep_secret_is_stored() -> None:
     for _ in range(DEEPEST - 1):
         data = {"a": data}
     assert isinstance(back(Entry(secret(data), 50.0)).answer, Secret)
+
+
+DENIED = AccessDeniedError("app/db")
+GONE = SecretNotFoundError("app/db")
+LAGS = VaultUnavailableError("a replica may lag")
+OLD = Entry(version(2), 100.0)
+
+
+def following(old: Entry | None, answer: Any, read_at: float) -> Entry | None:
+    return successor(old, News(answer, read_at, ttl=300.0, keep=900.0))
+
+
+@pytest.mark.parametrize(
+    ("old", "answer", "read_at", "expected"),
+    [
+        (None, version(1), 100.0, Entry(version(1), 100.0)),
+        (None, GONE, 100.0, Entry(GONE, 100.0)),
+        (None, LAGS, 100.0, None),
+        (OLD, version(3), 101.0, Entry(version(3), 101.0)),
+        (OLD, version(2), 101.0, Entry(version(2), 101.0)),
+        (OLD, version(2), 100.0, Entry(version(2), 100.0)),
+        (OLD, version(3), 99.0, Entry(version(3), 99.0)),
+        (OLD, version(2), 94.9, Entry(version(2), 94.9)),
+        (OLD, GONE, 101.0, Entry(GONE, 101.0)),
+        (OLD, GONE, 94.9, Entry(GONE, 94.9)),
+        (Entry(GONE, 100.0), version(1), 101.0, Entry(version(1), 101.0)),
+        (OLD, LAGS, 101.0, OLD._replace(older_since=101.0)),
+        (OLD._replace(older_since=50.0), LAGS, 101.0, OLD._replace(older_since=50.0)),
+        (OLD._replace(older_since=50.0), version(1), 350.0, Entry(version(1), 350.0)),
+        (OLD._replace(older_since=50.0, denials=1), version(2), 101.0, Entry(version(2), 101.0)),
+    ],
+)
+def test_what_replaces_an_entry(
+    old: Entry | None, answer: Any, read_at: float, expected: Entry | None
+) -> None:
+    """What was read later, or is newer; an older version after a ttl of nothing else."""
+    assert following(old, answer, read_at) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "answer", "read_at"),
+    [
+        (OLD, version(2), 99.0),
+        (OLD, version(2), 95.0),
+        (OLD, version(1), 101.0),
+        (OLD, GONE, 99.0),
+        (Entry(GONE, 100.0), version(1), 99.0),
+        (OLD._replace(older_since=50.0), version(1), 349.9),
+        (OLD, DENIED, 99.0),
+    ],
+)
+def test_what_changes_nothing(old: Entry, answer: Any, read_at: float) -> None:
+    """What was read before, by a clock that may be seconds behind, or an older version."""
+    assert following(old, answer, read_at) is old
+
+
+def test_a_secret_that_is_denied_again_and_again_goes() -> None:
+    """A denial may be for one process alone, so it takes several in a row."""
+    entry: Entry | None = OLD
+    for denials in range(1, 2):
+        entry = following(entry, DENIED, 100.0 + denials)
+        assert entry == OLD._replace(denials=denials)
+    assert following(entry, DENIED, 200.0) is None
+    assert following(None, DENIED, 200.0) is None

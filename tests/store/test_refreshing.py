@@ -124,7 +124,7 @@ def test_a_store_that_goes_away_loses_no_news(hosts: Hosts) -> None:
     assert store is not None
 
     def fails(_longest: object) -> dict[Any, Any]:
-        store._away.is_told = True
+        store._access._away.is_told = True
         return {}
 
     there, store.read = store.read, fails
