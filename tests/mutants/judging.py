@@ -193,7 +193,7 @@ def _different(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeTyp
     """Give the code of each outermost function that differs, before and after."""
     codes = [[c for c in code.co_consts if isinstance(c, CodeType)] for code in (old, new)]
     for before, after in zip(*codes, strict=False):
-        if before != after:
+        if before != after and _place(before) == _place(after):  # else one of them is left out
             is_class = not before.co_flags & inspect.CO_OPTIMIZED
             yield from _different(before, after) if is_class else [(before, after)]
 
