@@ -54,13 +54,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/pure/test_vault.py", "tests/settings/test_cache.py"],
         *["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],
     ),
-    "vaults/sharing.py": (*["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],),
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
-    ),
-    "store/directory.py": ("tests/store/test_directory.py", "tests/store/test_shelf.py"),
-    "store/store.py store/access.py": (
-        *["tests/store/test_refreshing.py", "tests/store/test_sharing.py"],
     ),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
