@@ -42,7 +42,7 @@ PROCESSES: Final = 2
 PATIENCE: Final = 10.0  # seconds for a test, and as many times what it took before
 MEMORY: Final = 4 << 30  # bytes; what grows without end has to stop somewhere
 SLOW_TO_IMPORT: Final = ("pydantic_settings", "httpx", "starlette", "uvicorn", "redis")
-QUIET: Final = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist")
+QUIET: Final = ("-qq", "-s", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
 class Tell(Protocol):

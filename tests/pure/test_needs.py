@@ -27,6 +27,8 @@ from vaultconfig.references import Template, VaultRef
 class Model(BaseModel):
     token: Annotated[str, "vault:{e}/a#token"] = ""
     aliased: str = Field("", validation_alias="ALIAS")
+    template: Annotated[str, "x${vault:a#k}${vault:b}"] = ""
+    wrong: list[Annotated[str, "vault:a#k"]] = []
     either: str = Field("", validation_alias=AliasChoices("A", "B"))
 
 
@@ -68,6 +70,15 @@ def test_the_need_of_an_annotation() -> None:
     assert need.shown == "vault:{e}/a#token"
 
 
+def test_a_template_and_a_mistake_in_an_annotation() -> None:
+    """All references of the one are needed; the other is what is wanted."""
+    need = of_annotation("template", FIELDS["template"], filled)
+    assert (need.wanted, need.references) == (TEMPLATE, (REFERENCE, OTHER))
+    need = of_annotation("wrong", FIELDS["wrong"], filled)
+    assert isinstance(need.wanted, ConfigurationError)
+    assert (need.references, need.shown) == ((), None)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted", "references"),
     [
@@ -102,6 +113,7 @@ def test_a_failure_names_the_setting_and_its_variable() -> None:
     assert "vault:a#k, vault:b" in str(failure)
     assert "TOKEN" in str(failure)
     failure = value("vault::literal").failed(error)
+    assert (failure.reference, failure.variable) == (None, None)
     assert "vault:" not in str(failure)
     assert "TOKEN" not in str(failure)
 
@@ -111,6 +123,7 @@ def test_a_failure_names_the_setting_and_its_variable() -> None:
     [
         ("vault:${A}#k", "vault:canary#k", True),
         ("vault:a#${A}", "vault:a#canary", True),
+        ("vault:${A} b", "vault:canary b", True),
         ("vault:a#k", "vault:a#k", False),
         ("${vault:a#k}${HOME}", "${vault:a#k}canary", False),
         (None, "vault:a#k", False),

@@ -65,6 +65,14 @@ def test_the_values_of_a_load(report: Report) -> None:
     assert report.values == ["handed", "filled", "other", "one", "two"]
 
 
+def test_what_is_taken_is_noted(report: Report) -> None:
+    """As an outcome without an error, and as a value that the vault has filled."""
+    taken = need("db.password", TWO)
+    report.outcomes, report.filled = [], []
+    assert report.take(taken, "two") == Provenance("vault", (("b", 4),))
+    assert (report.outcomes, report.filled) == ([(taken, None)], [(taken, "two")])
+
+
 def test_where_the_value_of_a_need_came_from(report: Report) -> None:
     """From each secret that was there, once."""
     origin = report.origin_of(need("token", ONE, ONE, TWO, GONE))
