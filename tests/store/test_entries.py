@@ -141,6 +141,7 @@ def test_which_of_two_answers_is_newer(
 ) -> None:
     """Of two versions the later one, but for one long before; else what was read later."""
     assert is_newer(answer, 1000.0 + later, than=than, at=1000.0) is expected
+    assert not is_newer(GONE, 0.1, than=GONE, at=0.0)
 
 
 def test_a_deep_secret_is_stored() -> None:
@@ -173,6 +174,7 @@ def following(old: Entry | None, answer: Any, read_at: float) -> Entry | None:
         (OLD, version(3), 99.0, Entry(version(3), 99.0)),
         (OLD, version(2), 94.9, Entry(version(2), 94.9)),
         (OLD, GONE, 101.0, Entry(GONE, 101.0)),
+        (OLD, GONE, 100.0, Entry(GONE, 100.0)),
         (OLD, GONE, 94.9, Entry(GONE, 94.9)),
         (Entry(GONE, 100.0), version(1), 101.0, Entry(version(1), 101.0)),
         (OLD, LAGS, 101.0, OLD._replace(older_since=101.0)),
@@ -198,6 +200,7 @@ def test_what_replaces_an_entry(
         (Entry(GONE, 100.0), version(1), 99.0),
         (OLD._replace(older_since=50.0), version(1), 349.9),
         (OLD, DENIED, 99.0),
+        (OLD._replace(denials=1), DENIED, 99.0),
     ],
 )
 def test_what_changes_nothing(old: Entry, answer: Any, read_at: float) -> None:
