@@ -19,8 +19,9 @@ FENCE: Final = re.compile(r"^( *)```(?!`)([^\n]*)\n(.*?)^\1```$", re.MULTILINE |
 HEADER: Final = re.compile(r'(?P<language>[a-z]+)(?: title="(?P<file>[^"]+)")?')
 """What a block may begin with; a builder of sites reads anything else as text."""
 
-KEEPS_RUNNING: Final = "<!-- keeps running -->"
-ON_A_TERMINAL: Final = "<!-- on a terminal -->"
+MARKS: Final = re.compile(r"<!-- ([\w ,]+) -->\s*\Z")
+"""Of a console block, on the line before it: such as ``on a terminal, exits with 1``."""
+
 NEEDS: Final = re.compile(r"^<!-- needs: ([\w, ]+) -->$", re.MULTILINE)
 
 
@@ -40,6 +41,7 @@ class Block:
         file: Where it is to be saved, if it says so.
         keeps_running: Its last command goes on until the page ends.
         on_a_terminal: Its commands print to a terminal, as a reader's do.
+        exits_with: The exit code of its last command.
         text: What is in it.
     """
 
@@ -50,6 +52,7 @@ class Block:
     file: str | None
     keeps_running: bool
     on_a_terminal: bool
+    exits_with: int
     text: str
 
     def __str__(self) -> str:
@@ -67,14 +70,18 @@ def blocks_of(page: Path) -> Iterator[Block]:
     for found in FENCE.finditer(content):
         before = content[: found.start()]
         header = HEADER.fullmatch(found[2])
+        marked = MARKS.search(before)
+        marks = marked[1] if marked else ""
+        exits_with = re.search(r"exits with (\d+)", marks)
         yield Block(
             page,
             line=before.count("\n") + 1,
             header=found[2],
             language=header["language"] if header else "",
             file=header["file"] if header else None,
-            keeps_running=before.rstrip().endswith(KEEPS_RUNNING),
-            on_a_terminal=before.rstrip().endswith(ON_A_TERMINAL),
+            keeps_running="keeps running" in marks,
+            on_a_terminal="on a terminal" in marks,
+            exits_with=int(exits_with[1]) if exits_with else 0,
             text=textwrap.dedent(found[3]),
         )
 

@@ -107,7 +107,7 @@ def _run_console(block: Block, text: str, left: Path) -> None:
     # readline, which pytest loads, gives each child a COLUMNS. The trap runs however they end.
     script = f"unset COLUMNS LINES\ntrap 'env -0 >{shlex.quote(str(left))}' EXIT\n{script}"
     printed, code = (_on_a_terminal if block.on_a_terminal else _piped)(script)
-    assert code == 0, f"{block}: {printed}"
+    assert code == block.exits_with, f"{block}: {printed}"
     assert _is_shown(printed, shown), f"{block}: {printed}"
     variables = dict(
         each.split("=", 1)
