@@ -105,7 +105,7 @@ def _blocks(entry: Entry, titles: set[str]) -> Iterator[str]:
     if thing.is_class:
         _add_attributes(entry, tables)
     for column, rows in ((column, rows) for column, rows in tables.items() if rows):
-        lines = [f"| {column} | |", "|---|---|"]
+        lines = [f"| {column} | {'when' if column == 'raises' else 'meaning'} |", "|---|---|"]
         for name, text in rows.items():
             if name not in INTERNAL:
                 code = _linked(f"`{name}`", entry, titles) if column == "raises" else f"`{name}`"

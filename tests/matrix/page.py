@@ -27,13 +27,14 @@ CELLS: Final = {
 }
 
 INTRODUCTION: Final = """\
-# When something goes wrong
+# Faults and what happens
 
 <!-- Made from tests/matrix/cells.toml by `make matrix`; change it there. -->
 
 In short: while the vault is away or answers wrongly, a running application goes on with the last
 good settings, and `render` leaves the file as it was. A start fails within 10 s, and says why,
 unless a store or, in development, `.env` serves. What is denied or missing is an error at once.
+If you have a message, and look for what to do: [Troubleshooting](../how-to/troubleshooting.md).
 
 Each fault has a row: {groups}.
 
@@ -78,7 +79,7 @@ def _tables() -> Iterator[str]:
     for group, rows in TABLE.items():
         situations = next(iter(rows.values()))
         yield f"## {group}\n"
-        yield _line("", *situations)
+        yield _line("fault", *situations)
         yield _line("---", *("---" for _ in situations))
         told: set[str] = set()
         for fault, row in rows.items():
