@@ -218,6 +218,14 @@ class TestOutage:
         with pytest.raises(VaultUnavailableError):
             read(hosts.host(), "db?max_stale=60#key", deadline=0.3)
 
+    def test_an_outage_that_it_does_not_help_says_what_it_has(self, hosts: Hosts) -> None:
+        """The error of a start tells of the store, which has to be filled first."""
+        read(hosts.host(), "db#key")
+        hosts.vault.stop()
+        has = r"no connection.*; the store has 1 of 2 secret\(s\)$"
+        with pytest.raises(VaultUnavailableError, match=has):
+            read(hosts.host(), "db#key", "never/read#key", deadline=0.3)
+
     def test_where_it_can_serve_the_vault_gets_two_seconds(self, hosts: Hosts) -> None:
         """One attempt against a vault that never answers, then a note, which others heed."""
         read(hosts.host(), "db#key")

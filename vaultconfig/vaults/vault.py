@@ -136,7 +136,12 @@ class Vault:
         if failure is not None and (
             not isinstance(failure, VaultUnavailableError) or readings.keys() != lifetimes.keys()
         ):
-            raise copy.copy(failure)  # other threads may be raising the same one
+            failure = copy.copy(failure)  # other threads may be raising the same one
+            store = self.store  # one that can't be read has had its warning
+            if isinstance(failure, VaultUnavailableError) and store and not store.is_unreadable:
+                has = f"the store has {len(readings)} of {len(lifetimes)} secret(s)"
+                failure.args = (f"{failure}; {has}",)
+            raise failure
         return readings
 
     def close(self) -> None:
