@@ -19,7 +19,7 @@ test: $(VENV)/package
 	$(RUN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 # What meets other libraries, against the oldest versions of them that we allow. Left out is what
-# meets Python and the operating system, or a library that is none of our dependencies.
+# meets Python and the operating system, or a library that we do not depend on.
 MEETS_LIBRARIES = $(addprefix tests/,settings pure client render live cli django fastapi telemetry \
 	store/test_server.py store/test_sealing.py)
 MEETS_OTHERS = $(addprefix --ignore=tests/,settings/test_forks.py client/test_signals.py \

@@ -37,7 +37,7 @@ class Block:
         page: Where it stands.
         line: Of its fence, from 1.
         header: What stands behind the fence.
-        language: Its first word; empty where the header is none that a builder reads.
+        language: Its first word; empty where a builder does not read the header.
         file: Where it is to be saved, if it says so.
         keeps_running: Its last command goes on until the page ends.
         on_a_terminal: Its commands print to a terminal, as a reader's do.

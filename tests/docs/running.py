@@ -178,22 +178,24 @@ class Terminals:
             printed = output.read_text("utf-8")
         if ctrl_c:
             del self._running[command]
-            _press_ctrl_c(process)
+            _press_ctrl_c(block, process, output)
 
     def close(self) -> None:
         """Press Ctrl-C in each; they have to run until then."""
         ended = []
         for block, process, output in self._running.values():
             if process.poll() is None:
-                _press_ctrl_c(process)
+                _press_ctrl_c(block, process, output)
             else:
                 ended.append(f"{block} has ended: {output.read_text('utf-8')}")
         assert not ended, "\n".join(ended)
 
 
-def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
+def _press_ctrl_c(block: Block, process: subprocess.Popen[bytes], output: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     process.wait(PATIENCE)
+    printed = output.read_text("utf-8")
+    assert "Traceback" not in printed, f"{block}: {printed}"
 
 
 def _parts(text: str) -> tuple[str, str]:

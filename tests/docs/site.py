@@ -1,7 +1,7 @@
 """Reads the documentation site as it was built. Run by ``make docs``, which says what is wrong.
 
-A builder that does not understand a fence shows it as text, and is content; a theme may ask other
-hosts for what it needs.
+A builder that does not understand a fence shows it as text and reports no error; a theme may ask
+other hosts for what it needs.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 ASSETS: Final = {
-    *(("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src")),
-    *(("object", "data"), ("video", "src"), ("audio", "src"), ("embed", "src"), ("use", "href")),
+    *(("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("source", "src")),
+    *(("source", "srcset"), ("object", "data"), ("video", "src"), ("audio", "src")),
+    *(("embed", "src"), ("use", "href")),
 }
 """What a browser fetches by itself; by the tag and its attribute."""
+
+FETCHED_LINKS: Final = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest"}
+"""A `<link>` of another kind only says something, as where the page stands."""
 
 OF_STYLES: Final = re.compile(r"(?:@import\s*|url\()[\"']?((?:https?:)?//[^\"')\s]+)")
 CODE: Final = {"pre", "code", "script", "style"}
@@ -43,6 +47,8 @@ class _Page(HTMLParser):
         if tag == "a" and "href" in found:
             self.links.append(found["href"])
         self.assets += [found[name] for each, name in ASSETS if each == tag and name in found]
+        if tag == "link" and FETCHED_LINKS.intersection(found.get("rel", "").split()):
+            self.assets.append(found.get("href", ""))
         self.assets += OF_STYLES.findall(found.get("style", ""))
         if tag in CODE:
             self._open.append(tag)
@@ -94,10 +100,10 @@ def _is_foreign(link: str) -> bool:
 
 def main() -> int:
     site = Path(sys.argv[1]).resolve()
-    faults = list(faults_of(site))
+    faults, pages = list(faults_of(site)), len(list(site.rglob("*.html")))
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
-    sys.stdout.write(f"{len(list(site.rglob('*.html')))} pages, {len(faults)} faults\n")
-    return 1 if faults else 0
+    sys.stdout.write(f"{pages} pages, {len(faults)} faults\n")
+    return 1 if faults or not pages else 0
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    """A page that is in no menu is found by nobody."""
+    """A reader finds only the pages that the menu has."""
     menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)]
     assert [page for page in pages if f": {page}\n" not in menu] == []

@@ -9,6 +9,7 @@ import pytest
 from tests.docs.site import faults_of
 
 GOOD = '<p id="here">See <a href="other/#there">that</a>.</p><pre><code>```</code></pre>'
+HEAD = '<link rel="canonical" href="https://docs.example/"><link rel="next" href="other/">'
 OTHER = '<h2 id="there">There</h2><a href="../">back</a><a href="https://example.org">out</a>'
 
 
@@ -16,7 +17,7 @@ OTHER = '<h2 id="there">There</h2><a href="../">back</a><a href="https://example
 def site(tmp_path: Path) -> Path:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "index.html").write_text(OTHER)
-    (tmp_path / "index.html").write_text(GOOD)
+    (tmp_path / "index.html").write_text(HEAD + GOOD)
     return tmp_path
 
 

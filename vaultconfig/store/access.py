@@ -1,4 +1,4 @@
-"""The use of a shelf: each within half a second, and none for a while after one that failed.
+"""The use of a shelf: each within half a second, and no other for a while after one that failed.
 
 What can't be read is not there, and what can't be written is not kept. An outage has one line in
 the log.

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from random import random
 from threading import get_ident
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.forks import import_undisturbed
@@ -35,8 +35,6 @@ from vaultconfig.store.shelf import (
     UnusableError,
 )
 from vaultconfig.telemetry import count_store_reads
-
-R = TypeVar("R")
 
 TURN: Final = 3.0
 """Seconds for which a turn keeps others waiting, whatever becomes of its holder."""
@@ -92,7 +90,7 @@ class Store:
     Attributes:
         slack: Seconds by which the clocks of those who share it may differ.
         is_barred: Whether the vault has rejected this process's credentials, and has not answered
-            it since: then what others were given is nothing for it.
+            it since: then it takes nothing that others were given.
     """
 
     def __init__(
