@@ -99,6 +99,9 @@ def test_what_is_published_is_what_was_tested() -> None:
     for job in ("test", "publish"):
         (down,) = (s["with"] for s in jobs[job]["steps"] if "download" in s.get("uses", ""))
         assert (down["name"], down["path"]) == (up["name"], up["path"])
+    # Without DIST the tests build files of their own, and say nothing of those that are published.
+    (tested,) = (step for step in jobs["test"]["steps"] if "run" in step)
+    assert tested["env"]["DIST"] == up["path"].rstrip("/")
     assert "build" not in str(jobs["publish"]["steps"])
 
 
