@@ -90,10 +90,11 @@ def test_a_newer_python_runs_only_what_can_be_installed_there(workflow: str) -> 
 
 
 def test_what_is_published_is_what_was_tested() -> None:
-    """The files come from the job that built them, after the tests, in an environment."""
+    """The files come from the job that built them, after all tests, in an environment."""
     jobs = parsed("workflows/release.yml")["jobs"]
     assert jobs["test"]["needs"] == "build"
-    assert jobs["publish"]["needs"] == "test"
+    assert jobs["publish"]["needs"] == ["check", "test"]
+    assert jobs["check"]["steps"][-1] == {"run": ".ci/run"}
     assert jobs["publish"]["environment"] == "release"
     (up,) = (step["with"] for step in jobs["build"]["steps"] if "upload" in step.get("uses", ""))
     for job in ("test", "publish"):
