@@ -95,12 +95,13 @@ bench-peers: $(VENV)-peers/dependencies
 house: $(VENV)/dependencies
 	$(BIN)/python -m tests.house $(ARGS)
 
-format:
+format: $(VENV)/dependencies
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-peers $(VENV)-3.* build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-peers $(VENV)-3.* build dist site .coverage \
+		.cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
