@@ -1,4 +1,4 @@
-# Everything here needs a Python (3.11 or newer), make and the package registries, no more.
+# CONTRIBUTING.md says what a machine needs for it.
 PYTHON ?= python3
 VENV ?= .venv
 TEST_PROCESSES ?= 5
@@ -104,7 +104,7 @@ clean:
 		.cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' -c .ci/constraints.txt
 	$(BIN)/pip install --quiet -c .ci/constraints.txt --group dev '.[all]'
