@@ -24,11 +24,19 @@ MODULES: Final = (
 """Those whose ``__all__`` applications may rely on."""
 
 INTERNAL: Final = {
-    *("seams", "_build_sources", "redactor", "of", "key", "followed_by", "concerns", "derive"),
-    *("purpose", "for_purpose", "in_place_of_none", "situation", "abandon", "subscription"),
-    *("auth_flow", "sync_auth_flow", "is_about", "lag_of", "require_scope", "model_config"),
+    *("Body.from_json", "Body.parse", "Change.concerns", "Change.followed_by"),
+    *("ClientCredentials.abandon", "ClientCredentials.sync_auth_flow", "Fault.concerns"),
+    *("Fault.lag_of", "Identity.require_scope", "KeptFresh.after_fork", "KeptFresh.measured"),
+    *("KeptFresh.uses", "LiveSettings.redactor", "LiveSettings.seams", "LoggedRequest.is_about"),
+    *("MissingExtraError.purpose", "SharedSource.current_state", "SharedSource.forget"),
+    *("SharedSource.get_field_value", "SharedSource.settings_sources_data"),
+    *("StaticToken.auth_flow", "TokenFile.auth_flow", "UnresolvedSettingsError.derive"),
+    *("VaultClient.subscription", "VaultRef.key", "VaultRef.of", "VaultSettings._build_sources"),
+    *("VaultSettings.model_config", "VaultSettings.model_post_init"),
+    *("VaultSettingsSource.for_purpose", "VaultSettingsSource.in_place_of_none"),
+    *("VaultSettingsSource.purpose", "VaultSettingsSource.situation"),
 }
-"""Members and parameters that only other modules of ours, httpx or pydantic use."""
+"""Members and parameters, each of its class, that only we, httpx or pydantic use."""
 
 INTRODUCTION: Final = """\
 # API
@@ -78,8 +86,11 @@ def _entries(package: Any) -> Iterator[Entry]:
 
 
 def _members(thing: Any) -> dict[str, Any]:
-    members = thing.members.items()
-    return {name: each for name, each in members if name[0] != "_" and name not in INTERNAL}
+    return {
+        name: each
+        for name, each in thing.members.items()
+        if name[0] != "_" and f"{thing.name}.{name}" not in INTERNAL
+    }
 
 
 def _blocks(entry: Entry, titles: set[str]) -> Iterator[str]:
@@ -90,7 +101,7 @@ def _blocks(entry: Entry, titles: set[str]) -> Iterator[str]:
     documented = [each for each in (thing, constructor) if each and each.docstring]
     sections = [section for each in documented for section in each.docstring.parsed]
     if not thing.is_module:
-        yield "\n".join(["```py", *_signatures(thing, constructor, titles), "```"])
+        yield "\n".join(["```py", *_signatures(entry, constructor, titles), "```"])
     tables: dict[str, dict[str, str]] = {column: {} for column in COLUMNS.values()}
     for section in sections:
         kind = section.kind.value
@@ -107,7 +118,7 @@ def _blocks(entry: Entry, titles: set[str]) -> Iterator[str]:
     for column, rows in ((column, rows) for column, rows in tables.items() if rows):
         lines = [f"| {column} | {'when' if column == 'raises' else 'meaning'} |", "|---|---|"]
         for name, text in rows.items():
-            if name not in INTERNAL:
+            if f"{entry.title}.{name}" not in INTERNAL:
                 code = _linked(f"`{name}`", entry, titles) if column == "raises" else f"`{name}`"
                 lines.append(f"| {code} | {' '.join(_linked(text, entry, titles).split())} |")
         yield "\n".join(lines)
@@ -127,15 +138,16 @@ def _add_attributes(entry: Entry, tables: dict[str, dict[str, str]]) -> None:
             tables["attribute"][name] = each.docstring.value
 
 
-def _signatures(thing: Any, constructor: Any, titles: set[str]) -> Iterator[str]:
+def _signatures(entry: Entry, constructor: Any, titles: set[str]) -> Iterator[str]:
+    thing = entry.thing
     if thing.is_attribute:
         yield f"{thing.name}: {thing.annotation}"
     elif thing.is_function:
         for each in thing.overloads or [thing]:
-            yield _call(each, thing.name)
+            yield _call(each, entry)
     # An exception is caught, and what has only fields is returned: neither is made by the reader.
     elif constructor and constructor.lineno and thing.module.path != "vaultconfig.errors":
-        yield _call(constructor, thing.name)
+        yield _call(constructor, entry)
     else:
         known = [str(b) for b in thing.bases if b.canonical_name in titles or not _is_ours(b)]
         yield f"class {thing.name}({', '.join(known)})" if known else f"class {thing.name}"
@@ -148,12 +160,12 @@ def _is_ours(base: Any) -> bool:
     return str(base.canonical_path).startswith("vaultconfig.")
 
 
-def _call(function: Any, name: str) -> str:
+def _call(function: Any, entry: Entry) -> str:
     """Return how *function* is called, an argument a line where that is long."""
-    for each in [*function.parameters]:
-        if each.name in {"self", "cls", *INTERNAL}:
-            del function.parameters[each.name]
-    called = function.signature(name=name, return_type=False)
+    for name in [each.name for each in function.parameters]:
+        if name in {"self", "cls"} or f"{entry.title}.{name}" in INTERNAL:
+            del function.parameters[name]
+    called = function.signature(name=entry.thing.name, return_type=False)
     if "async" in function.labels:
         called = f"async {called}"
     returns = "" if function.name == "__init__" else f" -> {function.returns}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import vaultconfig.drivers
-from tests.docs.api import MODULES, PAGE, page
+from tests.docs.api import INTERNAL, MODULES, PAGE, page
 from tests.docs.blocks import PAGES, blocks_of, name_of
 
 EXPORTED = {module: import_module(module).__all__ for module in MODULES}
@@ -30,6 +31,21 @@ def test_it_has_exactly_the_public_names() -> None:
     exported = [name for names in EXPORTED.values() for name in names]
     names = [name.rpartition(".")[2] for name in headings if name not in MODULES]
     assert sorted(names) == sorted(exported)
+
+
+def test_it_has_every_public_method() -> None:
+    """An inherited one stands under the class that defines it, which has to be on the page too."""
+    headings = re.findall(r"^#{4} ([\w.]+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    exported = [(module, name) for module, names in EXPORTED.items() for name in names]
+    kinds = [getattr(import_module(module), name) for module, name in exported if name[0].isupper()]
+    found = {
+        f"{each.defining_class.__name__}.{each.name}"
+        for kind in filter(inspect.isclass, kinds)
+        for each in inspect.classify_class_attrs(kind)
+        if each.kind != "data" and each.name[0] != "_"
+        if each.defining_class.__module__.startswith("vaultconfig.")
+    }
+    assert found - INTERNAL == {*headings}
 
 
 def test_every_driver_is_on_it() -> None:
