@@ -23,6 +23,7 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
     default=8200,
     show_default=True,
     envvar="VAULTCONFIG_DEV_PORT",
+    show_envvar=True,
     help="Port to listen on; 0 is a free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -31,7 +32,12 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
     "--seed", type=click.Path(path_type=Path), help="File of secrets to start with, by path."
 )
 @click.option("--state", type=click.Path(path_type=Path), help="Keep the contents in this file.")
-@click.option("--token", envvar="VAULTCONFIG_DEV_TOKEN", help="The token; a new one by default.")
+@click.option(
+    "--token",
+    envvar="VAULTCONFIG_DEV_TOKEN",
+    show_envvar=True,
+    help="The token; a new one by default.",
+)
 @click.option("--quickstart-only", is_flag=True, help="Support only the Quickstart's operations.")
 @click.option("--no-subscriptions", is_flag=True, help="Disable change subscriptions.")
 @click.option("--no-rate-limits", is_flag=True, help="Disable the rate limits.")
