@@ -25,6 +25,7 @@ import copyreg
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Final, Self
 
 __all__ = [
@@ -99,6 +100,12 @@ class MissingExtraError(ConfigurationError, ModuleNotFoundError):
         needs = " and ".join(missing)
         super().__init__(f"{purpose} needs {needs}: pip install 'scaivault-config[{extra}]'")
         self.name: str = missing[0]
+
+
+def missing_extra(purpose: str, needs: Sequence[str], *, extra: str) -> MissingExtraError | None:
+    """Return the error to raise if a module of *needs* is not installed; they are not imported."""
+    missing = [name for name in needs if find_spec(name) is None]
+    return MissingExtraError(purpose, missing=missing, extra=extra) if missing else None
 
 
 class SecretError(VaultConfigError):

@@ -8,20 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 from vaultconfig import asgi
 from vaultconfig.errors import (
     ConfigurationError,
-    MissingExtraError,
     SettingsExpiredError,
     VaultConfigError,
+    missing_extra,
 )
 from vaultconfig.live import LiveSettings, check_live
 
-if find_spec("fastapi") is None:
-    raise MissingExtraError("vaultconfig.fastapi", missing=["fastapi"], extra="fastapi")
+if _missing := missing_extra("vaultconfig.fastapi", ["fastapi"], extra="fastapi"):
+    raise _missing
 
 from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.responses import JSONResponse

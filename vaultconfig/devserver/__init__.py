@@ -16,17 +16,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+from vaultconfig.errors import missing_extra
 
-from vaultconfig.errors import MissingExtraError
+if _missing := missing_extra("the dev server", ["starlette", "uvicorn"], extra="dev-server"):
+    raise _missing
 
-_MISSING = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
-if _MISSING:
-    raise MissingExtraError("the dev server", missing=_MISSING, extra="dev-server")
-
-from vaultconfig.devserver.faults import Fault, LoggedRequest  # noqa: E402 -- once the extra is there
-from vaultconfig.devserver.identities import Identity  # noqa: E402 -- once the extra is there
-from vaultconfig.devserver.limits import DOCUMENTED_LIMITS  # noqa: E402 -- once the extra is there
-from vaultconfig.devserver.server import DevServer  # noqa: E402 -- once the extra is there
+from vaultconfig.devserver.faults import Fault, LoggedRequest
+from vaultconfig.devserver.identities import Identity
+from vaultconfig.devserver.limits import DOCUMENTED_LIMITS
+from vaultconfig.devserver.server import DevServer
 
 __all__ = ["DOCUMENTED_LIMITS", "DevServer", "Fault", "Identity", "LoggedRequest"]

@@ -30,7 +30,7 @@ from vaultconfig.devserver.answers import ApiError
 from vaultconfig.devserver.bodies import Body, Draft
 from vaultconfig.devserver.identities import Identity, OAuthClient
 from vaultconfig.devserver.paths import check_path
-from vaultconfig.errors import ConfigurationError, MissingExtraError
+from vaultconfig.errors import ConfigurationError, missing_extra
 
 _Table: TypeAlias = Mapping[str, Mapping[str, Any]]
 
@@ -91,11 +91,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parse_yaml(text: str) -> Any:
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        missing = MissingExtraError("a seed in YAML", missing=["yaml"], extra="yaml")
-        raise _Mistake(f"{missing}, or write it in TOML") from None
+    if missing := missing_extra("a seed in YAML", ["yaml"], extra="yaml"):
+        raise _Mistake(f"{missing}, or write it in TOML")
+    import yaml
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 -- as PyYAML has it

@@ -5,13 +5,12 @@ Importing it touches neither Django's settings nor its applications, so settings
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from vaultconfig.errors import MissingExtraError
+from vaultconfig.errors import missing_extra
 
-if find_spec("django") is None:
-    raise MissingExtraError("vaultconfig.django", missing=["django"], extra="django")
+if _missing := missing_extra("vaultconfig.django", ["django"], extra="django"):
+    raise _missing
 
 from vaultconfig.django.loading import current_live, load
 from vaultconfig.django.signals import vault_refreshed

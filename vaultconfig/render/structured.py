@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vaultconfig.errors import ConfigurationError, MissingExtraError
+from vaultconfig.errors import ConfigurationError, missing_extra
 from vaultconfig.render.rules import Difference, ForeignFileError
 
 # What YAML 1.1 and 1.2 agree to be printable and no line break; all else is escaped.
@@ -180,14 +180,12 @@ def _foreign_secret(text: str, manifest: Manifest) -> dict[str, Any]:
 
 def _tree_of(text: str) -> dict[str, Any]:
     """Return the mapping that a YAML text is, which may be written in many ways."""
-    try:
-        from vaultconfig.render.trees import tree_of  # loads PyYAML, which need not be there
-    except ModuleNotFoundError:
-        pass
-    else:
-        return tree_of(text)
     purpose = "reading a YAML file that vaultconfig did not write"
-    raise MissingExtraError(purpose, missing=["yaml"], extra="yaml")
+    if missing := missing_extra(purpose, ["yaml"], extra="yaml"):
+        raise missing
+    from vaultconfig.render.trees import tree_of  # loads PyYAML
+
+    return tree_of(text)
 
 
 def _texts(tree: Any) -> dict[str, str | None]:

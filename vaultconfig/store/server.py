@@ -12,16 +12,15 @@ import selectors
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from vaultconfig.errors import ConfigurationError, MissingExtraError
+from vaultconfig.errors import ConfigurationError, missing_extra
 from vaultconfig.masking.values import mask
 from vaultconfig.store.shelf import LARGEST, PATIENCE, ShelfError, Swap
 
-if find_spec("redis") is None:
-    raise MissingExtraError("a store on a Redis server", missing=["redis"], extra="redis")
+if _missing := missing_extra("a store on a Redis server", ["redis"], extra="redis"):
+    raise _missing
 
 import redis
 from redis.connection import Connection, SSLConnection, parse_url

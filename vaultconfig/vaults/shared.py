@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from vaultconfig.connection.connection import DEADLINE, SET_CREDENTIALS, Connection
-from vaultconfig.errors import ConfigurationError, MissingExtraError, VaultConfigError
+from vaultconfig.errors import ConfigurationError, VaultConfigError, missing_extra
 from vaultconfig.forks import import_undisturbed, in_forked_child
 from vaultconfig.references import Resolved, VaultRef
 from vaultconfig.vaults.cache import now
@@ -70,14 +70,10 @@ def _store_for(connection: Connection) -> Store | None:
     settings = connection.store_settings
     if settings is None:
         return None
-    missing: str | None = None
-    try:
-        import_undisturbed(("vaultconfig.store.store",))
-    except ModuleNotFoundError as error:
-        missing = error.name
-    if missing is not None:
-        extra = "store" if settings.directory else "redis"  # which brings what "store" does
-        raise MissingExtraError("a store", missing=[missing], extra=extra)
+    extra = "store" if settings.directory else "redis"  # which brings what "store" does
+    if missing := missing_extra("a store", ["cryptography"], extra=extra):
+        raise missing
+    import_undisturbed(("vaultconfig.store.store",))
     from vaultconfig.store.store import Store  # loads cryptography
 
     return Store(settings, server=connection.url, tenant=connection.tenant)
