@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.benchmarks.peers import child
-from tests.benchmarks.peers.__main__ import PEERS, Bench, Peer, told_of
+from tests.benchmarks.peers.__main__ import PEERS, TURNS, Bench, Peer, told_of
 from tests.benchmarks.peers.works import DENIED, MOUNT, SAME, WORKS, WRAPPED, path_of, secrets_of
 from tests.benchmarks.pictures import PICTURES, Picture
 from tests.benchmarks.report import NUMBERS, PAGE, TABLES, Table, page_with
@@ -45,6 +45,14 @@ class TestPage:
         assert page == page_with(numbers, page)
         assert numbers.keys() == TABLES.keys()
 
+    def test_all_turns_are_there(self, numbers: dict[str, Any]) -> None:
+        """A series has a value a turn; if the turns are few, the page calls the machine busy."""
+        peers = numbers["peers"]
+        runs = [run for work in peers["works"].values() for run in work.values()]
+        series = [each for run in runs for each in run.values() if isinstance(each, list)]
+        assert {len(each) for each in series} == {peers["turns"]}
+        assert peers["turns"] == TURNS or "busy" in peers["machine"]
+
     @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
     def test_its_pictures_show_them(self, picture: Picture, numbers: dict[str, Any]) -> None:
         """Each bar; and there is no script, style or file from anywhere else in them."""
@@ -68,20 +76,26 @@ class TestTables:
         ]
 
     def test_one_process(self) -> None:
-        """A median over its target is called so, one at it is not; without a tool there is none."""
+        """Only what is over its target is called so; quartiles need four values."""
         (table,) = TABLES["bench"](
             {
                 "rows": [
                     {"name": "slow", "target": 1.1, "measures": [1.0, 1.2, 1.4]},
-                    {"name": "even", "target": 1.1, "measures": [1.1], "ours": 2e-3, "theirs": 2.0},
+                    {
+                        "name": "even",
+                        "target": 1.1,
+                        "measures": [1.1] * 4,
+                        "ours": 2e-3,
+                        "theirs": 2.0,
+                    },
                     {"name": "help", "target": 1.2, "measures": [], "counted": "M"},
                 ]
             }
         )
         assert list(table.rows) == [
-            ["slow", "1.1 ×", "1.20 ×", "1.10 to 1.30", "", "", "over"],
-            ["even", "1.1 ×", "1.10 ×", "", "2 ms", "2 s", "ok"],
-            ["help", "1.2 ×", "not measured", "", "", "", ""],
+            ["slow", "1.1 ×", "1.20 ×", "", "3", "", "", "over"],
+            ["even", "1.1 ×", "1.10 ×", "1.10 to 1.10", "4", "2 ms", "2 s", "ok"],
+            ["help", "1.2 ×", "not measured", "", "", "", "", ""],
         ]
 
     def test_a_library_that_cannot_be_run(self) -> None:

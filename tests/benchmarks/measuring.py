@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,14 +71,6 @@ def pairs(
         action()  # warm
     timed = [[_timed(action, repeat, clock) for action in actions] for _ in range(turns)]
     return tuple(map(list, zip(*timed, strict=True)))
-
-
-def quartiles(measures: Sequence[float]) -> tuple[float, float, float]:
-    """Return the first quartile, the median and the third one."""
-    if len(measures) == 1:
-        return measures[0], measures[0], measures[0]
-    first, median, third = statistics.quantiles(measures, n=4, method="inclusive")
-    return first, median, third
 
 
 def _timed(action: Action, repeat: int, clock: Clock) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from tests.benchmarks import pictures
-from tests.benchmarks.measuring import Result, quartiles, result
+from tests.benchmarks.measuring import Result, result
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 PAGE: Final = DOCS / "explanation" / "benchmarks.md"
@@ -83,6 +83,7 @@ def page_with(numbers: Mapping[str, Numbers], page: str) -> str:
         before, rest = page.split(begin)
         _, after = rest.split(end)
         made = [f"{name} {number}" for name, number in measured["versions"].items()]
+        made += [f"{measured['turns']} turns"] if "turns" in measured else []
         where = ", ".join([f"Measured on {measured['date']} on {measured['machine']}", *made])
         shown = [
             f"![{picture.alt_of(measured)}](../pictures/{picture.file.name})"
@@ -142,15 +143,15 @@ def tables_of_peers(numbers: Numbers) -> list[Table]:
         rows = []
         for name in _by_load(runs):
             run, times = runs[name], _medians(runs[name])
-            first, by_limit, third = quartiles(_ratios(run["load"], run["limits"]))
+            by_limit = _ratios(run["load"], run["limits"])
             whole = statistics.median(_ratios(run["process"], runs["limit"]["process"]))
             rows.append(
                 [
                     peers[name]["title"],
                     "yes" if peers[name]["typed"] else "no",
                     times["load"],
-                    f"{by_limit:.2f}",
-                    f"{first:.2f} to {third:.2f}",
+                    f"{statistics.median(by_limit):.2f}",
+                    _quartiles(by_limit),
                     times["second"],
                     times["first"],
                     times["process"],
@@ -199,17 +200,27 @@ def _table_of_results(title: str, results: Iterable[Result]) -> Table:
     for each in results:
         target = "" if each.target is None else f"{each.target:g} {each.unit}".rstrip()
         if not each.measures:
-            rows.append([each.name, target, "not measured", "", "", "", ""])
+            rows.append([each.name, target, "not measured", "", "", "", "", ""])
             continue
-        first, median, third = quartiles(each.measures)
-        spread = f"{first:.2f} to {third:.2f}" if len(each.measures) > 1 else ""
+        median = statistics.median(each.measures)
         both = [
             "" if x is None else f"{x:.0f} {each.counted}" if each.counted else seconds(x)
             for x in (each.ours, each.theirs)
         ]
-        measured = f"{median:.2f} {each.unit}".rstrip()
-        rows.append([each.name, target, measured, spread, *both, _verdict(median, each.target)])
-    return Table(title, ("", "to reach", "median", "quartiles", "left", "right", ""), rows)
+        shown = [f"{median:.2f} {each.unit}".rstrip(), _quartiles(each.measures)]
+        values = str(len(each.measures))
+        verdict = _verdict(median, each.target)
+        rows.append([each.name, target, *shown, values, *both, verdict])
+    head = ("", "to reach", "median", "quartiles", "values", "left", "right", "")
+    return Table(title, head, rows)
+
+
+def _quartiles(measures: Sequence[float]) -> str:
+    """Return the first and the third; of fewer than four values they would be invented."""
+    if len(measures) < 4:
+        return ""
+    first, _, third = statistics.quantiles(measures, n=4, method="inclusive")
+    return f"{first:.2f} to {third:.2f}"
 
 
 def _verdict(value: float, target: float | None) -> str:

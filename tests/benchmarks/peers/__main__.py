@@ -134,6 +134,7 @@ def measured(chosen: Collection[str]) -> dict[str, Any]:
         able = [name for name in names if "missing" not in peers[name]]
         return {
             **situation(),
+            "turns": TURNS,
             "peers": peers,
             "works": {
                 f"{work.fields} fields on {work.paths} paths": timed(able, work, bench)
