@@ -13,8 +13,17 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.benchmarks.peers import child
-from tests.benchmarks.peers.__main__ import PEERS, TURNS, Bench, Peer, told_of
-from tests.benchmarks.peers.works import DENIED, MOUNT, SAME, WORKS, WRAPPED, path_of, secrets_of
+from tests.benchmarks.peers.__main__ import PEERS, TURNS, Bench, Peer, Unable, timed, told_of
+from tests.benchmarks.peers.works import (
+    DENIED,
+    MOUNT,
+    SAME,
+    SMALL,
+    WORKS,
+    WRAPPED,
+    path_of,
+    secrets_of,
+)
 from tests.benchmarks.pictures import PICTURES, Picture
 from tests.benchmarks.report import NUMBERS, PAGE, TABLES, Table, page_with
 from tests.benchmarks.server import Loopback
@@ -170,6 +179,19 @@ class TestPrograms:
             found = child.main(module, SAME, 1)
         assert found["wrong"] == 0
         assert len(found["load"]) == len(found["limits"]) == len(found["second"]) == 1
+
+
+class TestTimed:
+    """Only right values are timed."""
+
+    def test_wrong_values(self, tmp_path: Path) -> None:
+        """A run that has loaded others ends the benchmark."""
+        wrong = {path: dict.fromkeys(data or {}, "?") for path, data in secrets_of(SMALL).items()}
+        with (
+            Loopback(wrong, delay=0.0) as vault,
+            pytest.raises(Unable, match="ours has loaded 50 wrong values of 'small'"),
+        ):
+            timed(["ours"], SMALL, Bench(vault, str(tmp_path)))
 
 
 class TestUnable:

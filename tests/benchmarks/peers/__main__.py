@@ -161,16 +161,27 @@ def told_of(name: str, bench: Bench) -> dict[str, Any]:
 
 
 def timed(names: Collection[str], work: Work, bench: Bench) -> dict[str, dict[str, Any]]:
-    """Return the seconds of each library in each turn; in a turn each has its turn."""
+    """Return the seconds of each library in each turn; in a turn each has its turn.
+
+    Raises:
+        Unable: Values are wrong: how long it took says nothing then.
+    """
+
+    def right(name: str, turns: int = 0) -> dict[str, Any]:
+        run = bench.run(name, work, turns)
+        if run["wrong"]:
+            raise Unable(f"{name} has loaded {run['wrong']} wrong values of {work.name!r}")
+        return run
+
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for turn in range(TURNS):
         sys.stderr.write(f"{work.name}, turn {turn + 1} of {TURNS} …\n")
         for name in names:
-            runs[name].append(bench.run(name, work))
+            runs[name].append(right(name))
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         sys.stderr.write(f"{work.name}, {name} …\n")
-        warm = bench.run(name, work, TURNS)
+        warm = right(name, TURNS)
         counts = {what: runs[name][0][what] for what in ("requests", "connections", "bytes")}
         cold = {
             what: [run[what] for run in runs[name]]
