@@ -67,7 +67,7 @@ class VaultConfigDict(SettingsConfigDict, total=False):
 
 
 class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its options differ
-    """Settings whose annotated fields are filled from the vault, all in one round trip.
+    """Settings whose annotated fields are filled from the vault, all in one load.
 
     A field says where its value is: ``Annotated[SecretStr, "vault:path#field"]``. Which source
     wins is told in docs/reference/settings.md, under Precedence.

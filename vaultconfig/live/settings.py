@@ -227,7 +227,7 @@ class LiveSettings(KeptFresh[T]):
         self._end_threads()
 
     def refresh(self) -> None:
-        """Read everything from the vault, now, in one round trip.
+        """Read everything from the vault, now.
 
         Raises:
             UnresolvedSettingsError: Every setting that failed, one or many; they stay as they were.
