@@ -7,7 +7,6 @@ SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout. Bytecode is kept in any case:
 # without it pytest rewrites some 400 modules anew in each of its processes, for 10 s.
 RUN = PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE= $(BIN)
-PEERS = 'dynaconf[vault]' hvac justconf pydantic-settings-vault pydantic2-settings-vault vltconfig
 FOR_PYTHONS = hatchling pytest hypothesis trustme '.[dev-server]'
 
 .PHONY: demo test test-oldest test-pydantic-settings test-pythons package soak pictures matrix api docs check coverage mutants bench bench-fleet bench-peers house format clean
@@ -136,8 +135,9 @@ $(VENV)-oldest/package: $(VENV)-oldest/dependencies $(SOURCES)
 $(VENV)-peers/dependencies: pyproject.toml .ci/peers.txt
 	$(PYTHON) -m venv --clear $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check -c .ci/peers.txt .
-	for peer in $(PEERS); do $(VENV)-peers/bin/pip install \
-		--quiet --disable-pip-version-check -c .ci/peers.txt "$$peer" || true; done
+	peers=$$($(VENV)-peers/bin/python -c 'from tests.benchmarks.peers.__main__ import PEERS; \
+		print(*{peer.distribution for peer in PEERS.values()})') && for peer in $$peers; do \
+		$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check -c .ci/peers.txt $$peer || true; done
 	touch $@
 
 $(VENV)-3.%/dependencies: pyproject.toml .ci/constraints.txt

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.benchmarks.peers import child
-from tests.benchmarks.peers.__main__ import PEERS, TURNS, Bench, Peer, Unable, timed, told_of
+from tests.benchmarks.peers.__main__ import PEERS, ROOT, TURNS, Bench, Peer, Unable, timed, told_of
 from tests.benchmarks.peers.works import (
     DENIED,
     MOUNT,
@@ -179,6 +179,16 @@ class TestPrograms:
             found = child.main(module, SAME, 1)
         assert found["wrong"] == 0
         assert len(found["load"]) == len(found["limits"]) == len(found["second"]) == 1
+
+
+class TestPeers:
+    """They are listed once."""
+
+    def test_their_versions_are_known(self) -> None:
+        """Each library has one in .ci/peers.txt, or the newest would be measured."""
+        listed = (ROOT / ".ci/peers.txt").read_text("utf-8")
+        known = set(re.findall(r"^([^#=\s]+)==", listed, re.MULTILINE))
+        assert {peer.distribution for peer in PEERS.values()} - known == {"scaivault-config"}
 
 
 class TestTimed:
