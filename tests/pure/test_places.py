@@ -141,6 +141,7 @@ def test_a_changed_copy_shares_what_did_not_change() -> None:
     assert changed["d"] is data["d"]
     assert changed["a"][1] is data["a"][1]
     assert with_value_at(data, (), 9) == 9
+    assert with_value_at({"a": (1, [2])}, ("a", 1, 0), 9) == {"a": (1, [9])}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def _spots_in(report: Report) -> Spots:
     for place, data in waiting:
         if is_masked(data):
             places.setdefault(id(data), []).append(place)
-        elif type(data) in (dict, list):
+        else:
             waiting += [((*place, step), item) for step, item in parts_of(data)]
     spots: dict[SecretKey, list[Spot]] = {}
     for index, (need, value) in enumerate(report.filled):

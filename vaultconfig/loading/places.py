@@ -81,9 +81,9 @@ def with_value_at(data: Any, place: Place, value: Any) -> Any:
     """
     if not place:
         return value
-    changed = copy.copy(data)
+    changed: Any = list(data) if type(data) is tuple else copy.copy(data)
     changed[place[0]] = with_value_at(data[place[0]], place[1:], value)
-    return changed
+    return tuple(changed) if type(data) is tuple else changed
 
 
 def parts_of(data: Any) -> Iterator[tuple[Any, Any]]:
