@@ -49,6 +49,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/settings/test_values.py",
     ),
     "loading/report.py": ("tests/pure/test_report.py", "tests/settings/test_errors.py"),
+    "loading/load.py": ("tests/pure/test_load.py",),
     "loading/patching.py": ("tests/pure/test_patching.py",),
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],

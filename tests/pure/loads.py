@@ -81,7 +81,7 @@ def dotenv(**data: Any) -> Layer:
     return Layer(DOTENV, data)
 
 
-def told(report: Report) -> str:
+def told(report: Report) -> list[str]:
     """Return where each value came from, and what else *report* tells, without values."""
     facts: dict[str, list[str]] = {}
     for name, origin in report.origins.items():
@@ -98,4 +98,4 @@ def told(report: Report) -> str:
         "handed on": ["once"] * len(report.handed_on),
         "factories": ["called"] if report.has_called_factories else [],
     }
-    return "; ".join(f"{title}: {' '.join(names)}" for title, names in facts.items() if names)
+    return [f"{title}: {' '.join(names)}" for title, names in facts.items() if names]

@@ -219,7 +219,7 @@ class Merge:
 
         That is `ABSENT` where nothing gives it, or only the default does.
         """
-        if field is not None and field.declared is not None and found:
+        if field is not None and field.declared is not None:
             found = sorted(self._allowed(found, name), key=lambda item: item[0].rank)
         place = found[0][1] if found else field.places[0] if field else ()
         taken = self._taken(field, found, name)
@@ -246,21 +246,26 @@ class Merge:
         """Go through what may give a value, the highest first, until there is one."""
         taken = _Taken()
         for candidate, need in self._candidates(field, found, name, taken.mappings):
-            filled = candidate if need is None else self._answered(need, candidate)
-            if need is not None and filled is None:  # the vault has not been asked
-                if self._hides_the_rest(need):
-                    break
-            elif need is not None and isinstance(filled, VaultConfigError):
-                if not self._lets_others_in(need, filled, taken):
-                    break
-            elif isinstance(filled, Piece) and isinstance(filled.data, dict):
+            filled = candidate
+            if need is not None:
+                answered = self._answered(need, candidate)
+                if answered is None:  # the vault has not been asked
+                    if self._hides_the_rest(need):
+                        break
+                    continue
+                if isinstance(answered, VaultConfigError):
+                    if not self._lets_others_in(need, answered, taken):
+                        break
+                    continue
+                filled = answered
+            if isinstance(filled.data, dict):
                 taken.mappings.append(filled)
-            elif isinstance(filled, Piece):
-                taken.leaf = filled
-                above = taken.mappings[-1] if need is not None and taken.mappings else None
-                if above is not None and above.layer is filled.layer and filled.data is not None:
-                    taken.mappings.pop()  # laid over what is no mapping: pydantic tells of that
-                break
+                continue
+            taken.leaf = filled
+            above = taken.mappings[-1] if need is not None and taken.mappings else None
+            if above is not None and above.layer is filled.layer and filled.data is not None:
+                taken.mappings.pop()  # laid over what is no mapping: pydantic tells of that
+            break
         return taken
 
     def _candidates(
@@ -275,18 +280,18 @@ class Merge:
         Args:
             mappings: What has been taken so far.
         """
-        is_due = field is not None and field.declared is not None
+        due = field if field is not None and field.declared is not None else None
         for piece, place, given in found:
             value = given
-            if field is not None and is_due and piece.rank is not Rank.ABOVE:
-                yield from self._annotated(field, name, mappings)
-                is_due = False
+            if due is not None and piece.rank is not Rank.ABOVE:
+                yield from self._annotated(due, name, mappings)
+                due = None
             if field is not None and piece.origin.source == VAULT:
                 value = as_wanted(field, value)
             here = piece._replace(place=piece.place + place, data=value)
             text = reference_in(value) if self._resolves_values and piece.layer else None
             if text is None:
-                if is_due and piece.origin.source != VAULT and not isinstance(value, dict):
+                if due and piece.origin.source != VAULT and not isinstance(value, dict):
                     self._report.overridden.append(name)
                 yield here, None
                 continue
@@ -297,8 +302,8 @@ class Merge:
                 yield here._replace(data=siblings), None
             fill_in = self._fill_placeholders
             yield here, of_value(text, here, name=name, field=field, fill=fill_in)
-        if field is not None and is_due:
-            yield from self._annotated(field, name, mappings)
+        if due is not None:
+            yield from self._annotated(due, name, mappings)
 
     def _annotated(
         self, field: ModelField, name: str, mappings: Sequence[Piece]
@@ -318,7 +323,7 @@ class Merge:
             return True
         for inner in fields_of(model):
             found = found_for(inner, mappings)
-            below = [p._replace(data=v, place=p.place + w) for p, w, v in found if type(v) is dict]
+            below = [p._replace(data=v) for p, _, v in found if type(v) is dict]
             if not found or (
                 below and inner.models and not inner.many and self._leaves_something(inner, below)
             ):
@@ -344,7 +349,6 @@ class Merge:
             return need.wanted
         if self._waits(need):
             self.is_over = False
-            self._report.outcomes.append((need, None))
             return None
         value = fill(need, self._report.answers, self._read_text)
         if isinstance(value, VaultConfigError):
@@ -423,8 +427,7 @@ class Merge:
                 _, value = self._value(item, found, _below(f"{name}.", key))
                 data |= {} if value is ABSENT else {key: value}
         first = mappings[0].data
-        is_same = len(mappings) == 1 and mappings[0].origin.source != VAULT
-        if is_same and data.keys() == first.keys() and all(data[k] is first[k] for k in first):
+        if data.keys() == first.keys() and all(data[k] is first[k] for k in first):
             return first  # type: ignore[no-any-return]
         return data
 

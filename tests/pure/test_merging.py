@@ -1,0 +1,491 @@
+"""What layers become with the vault among them: which value counts, and where it came from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, create_model
+
+from tests.pure.loads import Answering, above, below, dotenv, load, told
+from vaultconfig.loading.layers import Layer
+from vaultconfig.loading.report import Report
+from vaultconfig.masking.values import mask, unmask
+
+SECRETS: dict[str, Any] = {
+    "a": {"token": "t", "number": 7, "null": None, "items": ["x", "vault:b#key"]},
+    "b": {"key": "k", "kind": "one"},
+    "small": {"k": 1},
+    "whole": {"key": "w", "more": {"deep": 1}},
+    "list": {"items": [{"key": "i"}, {}], "numbers": [{"key": 7}]},
+    "outer": {"inner": {"key": "o"}, "free": {"x": 1}},
+    "held": {"holder": "vault:b#key", "whole": {"x": 1}},
+}
+
+
+class Inner(BaseModel):
+    key: Annotated[str, "vault:b#key"]
+    size: int = 1
+
+
+class One(BaseModel):
+    kind: Literal["one"] = "one"
+    key: Annotated[str, "vault:b#key"] = "d"
+
+
+class Two(BaseModel):
+    kind: Literal["two"] = "two"
+    name: Annotated[str, "vault:a#token"] = "d"
+
+
+class Outer(BaseModel):
+    inner: Inner
+    named: dict[str, Inner] = {}
+    free: dict[str, Any] = {}
+
+
+class Holding(BaseModel):
+    whole: Annotated[Any, "vault:small"] = {}
+    held: str = Field("d", validation_alias=AliasPath("holder", "p"))
+    note: Any = None
+
+
+class Without(BaseModel):
+    size: int = 1
+
+
+class Model(BaseModel):
+    name: str = ""
+    token: Annotated[str, "vault:a#token"]
+    null: Annotated[str | None, "vault:a#null"] = "d"
+    missing: Annotated[str, "vault:none#x"] = "d"
+    needed: Annotated[str, "vault:none#x"]
+    optional: Annotated[str, "vault:none?optional#x"] = "d"
+    whole: Annotated[dict[str, Any], "vault:whole"] = {}
+    path: Annotated[str, "vault:a#token"] = Field(
+        validation_alias=AliasChoices("A", AliasPath("holder", "x"), AliasPath("holder", "l", 1))
+    )
+    plain: str = Field("d", validation_alias=AliasChoices("P", "Q", AliasPath("holder", "p")))
+    anything: Any = None
+    plainly: Annotated[list[str], "vault:none?optional#x"] = Field(default_factory=list)
+
+
+def loaded(name: str, *layers: Layer, secrets: Any = SECRETS, **options: Any) -> Report:
+    """Return what becomes of the field *name*."""
+    info = Model.model_fields[name]
+    fields: Any = {name: (info.annotation, info)}
+    return load(create_model("Some", **fields), layers, Answering(secrets), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("name", [above(name="x"), below(name="y")], {"name": "x"}, ["argument: name"]),
+            ("name", [above(), below(name="y")], {"name": "y"}, ["secrets directory: name"]),
+            ("name", [below(name="vault:b#key")], {"name": "k"}, ["vault: name"]),
+            (
+                "name",
+                [below(name="vault:none#key"), below(name="y")],
+                {},
+                ["default: name", "SecretNotFoundError: name", "failed: name"],
+            ),
+            (
+                "name",
+                [below(name="vault:none?optional#key"), below(name="y")],
+                {"name": "y"},
+                ["secrets directory: name", "SecretNotFoundError: name"],
+            ),
+            ("name", [below(name="vault::a")], {"name": "vault:a"}, ["secrets directory: name"]),
+            ("name", [below(name=mask("x"))], {"name": "x"}, ["vault: name", "handed on: once"]),
+            (
+                "name",
+                [below(**{"name": "x", "else": "vault:b#key"})],
+                {"else": "vault:b#key", "name": "x"},
+                ["secrets directory: name"],
+            ),
+            (
+                "name",
+                [above(**{"else": {"a": 1}}), below(**{"else": {"a": 2, "c": 3}})],
+                {"else": {"a": 1, "c": 3}},
+                [],
+            ),
+            ("optional", [above(optional="vault:a#token")], {"optional": "t"}, ["vault: optional"]),
+            ("token", [above(token="vault:b#key")], {"token": "k"}, ["vault: token"]),
+            (
+                "token",
+                [above(token="vault:none#key")],
+                {},
+                ["SecretNotFoundError: token", "failed: token"],
+            ),
+            (
+                "token",
+                [above(token="vault:none?optional#key")],
+                {"token": "t"},
+                ["vault: token", "SecretNotFoundError: token"],
+            ),
+            ("name", [below(name="vault:a#null")], {"name": None}, ["vault: name", "null: name"]),
+            ("name", [above(name=7)], {"name": 7}, ["argument: name"]),
+        ]
+    ],
+)
+def test_a_value(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """The highest layer counts; a reference in it is what it stands for."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            (
+                "name",
+                [below(name="vault:b#key")],
+                {"name": "vault:b#key"},
+                ["secrets directory: name"],
+            )
+        ]
+    ],
+)
+def test_values_that_do_not_count(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """A reference stays a text."""
+    report = loaded(name, *layers, resolves_values=False)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            (
+                "name",
+                [below(name="vault:none#key"), below(name="y")],
+                {"name": "y"},
+                ["secrets directory: name", "SecretNotFoundError: name", "fell back: name"],
+            ),
+            (
+                "name",
+                [below(name="vault:a b"), below(name="y")],
+                {},
+                ["default: name", "InvalidReferenceError: name", "failed: name"],
+            ),
+            (
+                "needed",
+                [dotenv(needed="x")],
+                {"needed": "x"},
+                [".env: needed", "SecretNotFoundError: needed", "fell back: needed"],
+            ),
+            (
+                "needed",
+                [below(needed="x")],
+                {"needed": "x"},
+                ["secrets directory: needed", "SecretNotFoundError: needed", "fell back: needed"],
+            ),
+            ("needed", [], {}, ["SecretNotFoundError: needed", "failed: needed"]),
+            (
+                "missing",
+                [],
+                {},
+                ["default: missing", "SecretNotFoundError: missing", "fell back: missing"],
+            ),
+            (
+                "missing",
+                [below(missing="x")],
+                {"missing": "x"},
+                [
+                    "secrets directory: missing",
+                    "SecretNotFoundError: missing",
+                    "fell back: missing",
+                ],
+            ),
+        ]
+    ],
+)
+def test_in_development(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """In development whatever is left stands in, but not for a malformed reference."""
+    report = loaded(name, *layers, mode="development", environment="dev")
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            (
+                "name",
+                [below(**{"name": "x", "else": "vault:b#key"})],
+                {"else": "k", "name": "x"},
+                ["vault: else", "secrets directory: name"],
+            ),
+            (
+                "name",
+                [
+                    above(**{"else": {"a": 1, "b": "vault:b#key"}}),
+                    below(**{"else": {"a": 2, "c": 3}}),
+                ],
+                {"else": {"a": 1, "b": "k", "c": 3}},
+                ["argument: else.a", "vault: else.b", "secrets directory: else.c"],
+            ),
+            (
+                "name",
+                [below(**{"else": "vault:none?optional#x"})],
+                {},
+                ["SecretNotFoundError: else", "failed: else"],
+            ),
+        ]
+    ],
+)
+def test_what_is_no_field(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """Its references count where the class takes it, and mappings are merged."""
+    report = loaded(name, *layers, extra=True)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("token", [above(token="x")], {"token": "x"}, ["argument: token", "overridden: token"]),
+            ("token", [below(token="x")], {"token": "t"}, ["vault: token"]),
+            (
+                "token",
+                [dotenv(token="x"), below(token="y")],
+                {"token": "t"},
+                ["vault: token", "shut out: token"],
+            ),
+            (
+                "token",
+                [below(token="y"), dotenv(token="x")],
+                {"token": "t"},
+                ["vault: token", "shut out: token"],
+            ),
+            (
+                "needed",
+                [dotenv(needed="x")],
+                {},
+                ["SecretNotFoundError: needed", "failed: needed", "shut out: needed"],
+            ),
+            ("needed", [below(needed="x")], {}, ["SecretNotFoundError: needed", "failed: needed"]),
+            ("needed", [], {}, ["SecretNotFoundError: needed", "failed: needed"]),
+            (
+                "missing",
+                [],
+                {},
+                ["default: missing", "SecretNotFoundError: missing", "failed: missing"],
+            ),
+            ("optional", [], {}, ["default: optional", "SecretNotFoundError: optional"]),
+            (
+                "optional",
+                [below(optional="x")],
+                {"optional": "x"},
+                ["secrets directory: optional", "SecretNotFoundError: optional"],
+            ),
+            ("null", [], {"null": None}, ["vault: null", "null: null"]),
+            ("null", [below(null="x")], {"null": None}, ["vault: null", "null: null"]),
+            ("plainly", [], {}, ["default: plainly", "SecretNotFoundError: plainly"]),
+        ]
+    ],
+)
+def test_an_annotation(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """It stands between what is above the vault and what is below; `.env` is left out."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            (
+                "whole",
+                [],
+                {"whole": {"key": "w", "more": {"deep": 1}}},
+                ["vault: whole whole.key whole.more whole.more.deep"],
+            ),
+            (
+                "whole",
+                [above(whole={"key": "x"})],
+                {"whole": {"key": "x"}},
+                ["argument: whole.key", "overridden: whole"],
+            ),
+            (
+                "whole",
+                [below(whole={"key": "x", "below": 2})],
+                {"whole": {"key": "w", "more": {"deep": 1}, "below": 2}},
+                [
+                    "vault: whole whole.key whole.more whole.more.deep",
+                    "secrets directory: whole.below",
+                ],
+            ),
+            (
+                "whole",
+                [below(whole={"more": {"x": "vault:b#key"}})],
+                {"whole": {"key": "w", "more": {"deep": 1, "x": "k"}}},
+                ["vault: whole whole.key whole.more whole.more.deep whole.more.x"],
+            ),
+            (
+                "whole",
+                [below(whole="text")],
+                {"whole": {"key": "w", "more": {"deep": 1}}},
+                ["vault: whole whole.key whole.more whole.more.deep"],
+            ),
+            (
+                "anything",
+                [above(anything={"a": "vault:b#key", "b": [1, "vault:b#key"]})],
+                {"anything": {"a": "k", "b": [1, "k"]}},
+                ["vault: anything.a anything.b.1", "argument: anything.b anything.b.0"],
+            ),
+            (
+                "anything",
+                [above(anything=["vault:a#items"])],
+                {"anything": [["x", "vault:b#key"]]},
+                ["argument: anything", "vault: anything.0 anything.0.0 anything.0.1"],
+            ),
+            (
+                "anything",
+                [above(anything=("x", "vault:b#key"))],
+                {"anything": ("x", "k")},
+                ["argument: anything anything.0", "vault: anything.1"],
+            ),
+            (
+                "anything",
+                [dotenv(anything="vault:whole"), dotenv(anything={"key": 1, "z": 2})],
+                {"anything": {"key": "w", "more": {"deep": 1}, "z": 2}},
+                [
+                    "vault: anything anything.key anything.more anything.more.deep",
+                    ".env: anything.z",
+                ],
+            ),
+            (
+                "anything",
+                [above(anything={"vault: reference": "vault:whole", "key": 1})],
+                {"anything": {"key": 1, "more": {"deep": 1}}},
+                ["vault: anything anything.more anything.more.deep", "argument: anything.key"],
+            ),
+            (
+                "anything",
+                [above(anything={"a": 1}), below(anything=[1]), below(anything={"b": 2})],
+                {"anything": {"a": 1}},
+                ["argument: anything.a"],
+            ),
+            (
+                "anything",
+                [above(anything={"a": 1}), below(anything="vault:b#key")],
+                {"anything": {"a": 1}},
+                ["argument: anything.a"],
+            ),
+            (
+                "anything",
+                [below(anything={"a": "vault:none?optional#x", "b": 1})],
+                {"anything": {"b": 1}},
+                [
+                    "secrets directory: anything.b",
+                    "SecretNotFoundError: anything.a",
+                    "failed: anything.a",
+                ],
+            ),
+        ]
+    ],
+)
+def test_an_object(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """What it does not have is taken from below; what is above is not asked for."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("path", [], {"A": "t"}, ["vault: path"]),
+            ("path", [above(A="x")], {"A": "x"}, ["argument: path", "overridden: path"]),
+            (
+                "path",
+                [above(holder={"x": "x"})],
+                {"holder": {"x": "x"}},
+                ["argument: path", "overridden: path"],
+            ),
+            (
+                "path",
+                [below(holder={"x": "x", "y": 1})],
+                {"holder": {"x": "t", "y": 1}},
+                ["vault: path"],
+            ),
+            (
+                "path",
+                [below(holder={"l": [1, 2, 3]})],
+                {"holder": {"l": [1, "t", 3]}},
+                ["vault: path"],
+            ),
+            (
+                "path",
+                [dotenv(holder={"l": [1, 2, 3]})],
+                {"holder": {"l": [1, "t", 3]}, "A": "t"},
+                ["vault: path", "shut out: path"],
+            ),
+            (
+                "path",
+                [above(holder={"x": "x"}), below(A="y", holder={"l": [1, 2]})],
+                {"holder": {"l": [1, "x"], "x": "x"}},
+                ["argument: path", "overridden: path"],
+            ),
+            (
+                "path",
+                [above(holder="vault:whole")],
+                {"holder": {"key": "w", "more": {"deep": 1}}, "A": "t"},
+                ["vault: holder holder.key holder.more holder.more.deep path"],
+            ),
+            (
+                "path",
+                [above(holder="vault:none")],
+                {"A": "t"},
+                ["vault: path", "SecretNotFoundError: holder", "failed: holder"],
+            ),
+            ("plain", [above(P="x", Q="y")], {"P": "x", "Q": "y"}, ["argument: plain"]),
+            ("plain", [above(Q="y"), below(P="x")], {"Q": "y"}, ["argument: plain"]),
+            (
+                "plain",
+                [above(holder={"p": "vault:b#key"}), below(P="x")],
+                {"holder": {"p": "k"}},
+                ["vault: plain"],
+            ),
+            (
+                "plain",
+                [above(Q="vault:none?optional#x", holder={"p": 1})],
+                {"holder": {}},
+                ["default: plain", "SecretNotFoundError: plain"],
+            ),
+            (
+                "plain",
+                [above(holder={"p": "vault:none?optional#x"})],
+                {"holder": {}},
+                ["default: plain", "SecretNotFoundError: plain"],
+            ),
+            (
+                "plain",
+                [above(P="x"), below(holder={"p": "y"})],
+                {"holder": {"p": "x"}, "P": "x"},
+                ["argument: plain"],
+            ),
+        ]
+    ],
+)
+def test_several_spellings(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """A field has one value, whatever each layer calls it; that of the vault goes there."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)

@@ -1,0 +1,395 @@
+"""What the layers become for nested models, with the vault among them and inside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import AliasPath, BaseModel, Field, create_model
+
+from tests.pure.loads import Answering, above, below, dotenv, load, told
+from vaultconfig.loading.layers import Layer
+from vaultconfig.loading.report import Report
+from vaultconfig.masking.values import unmask
+
+SECRETS: dict[str, Any] = {
+    "a": {"token": "t", "number": 7, "null": None, "items": ["x", "vault:b#key"]},
+    "b": {"key": "k", "kind": "one"},
+    "small": {"k": 1},
+    "whole": {"key": "w", "more": {"deep": 1}},
+    "list": {"items": [{"key": "i"}, {}], "numbers": [{"key": 7}]},
+    "outer": {"inner": {"key": "o"}, "free": {"x": 1}},
+    "held": {"holder": "vault:b#key", "whole": {"x": 1}},
+}
+
+
+class Inner(BaseModel):
+    key: Annotated[str, "vault:b#key"]
+    size: int = 1
+
+
+class One(BaseModel):
+    kind: Literal["one"] = "one"
+    key: Annotated[str, "vault:b#key"] = "d"
+
+
+class Two(BaseModel):
+    kind: Literal["two"] = "two"
+    name: Annotated[str, "vault:a#token"] = "d"
+
+
+class Outer(BaseModel):
+    inner: Inner
+    named: dict[str, Inner] = {}
+    free: dict[str, Any] = {}
+
+
+class Holding(BaseModel):
+    whole: Annotated[Any, "vault:small"] = {}
+    held: str = Field("d", validation_alias=AliasPath("holder", "p"))
+    note: Any = None
+
+
+class Without(BaseModel):
+    size: int = 1
+
+
+class Model(BaseModel):
+    inner: Inner
+    made: Inner = Inner(key="d", size=2)
+    maybe: Inner | None = None
+    both: Annotated[Inner, "vault:whole"]
+    many: list[Inner] = []
+    some: list[Inner] = [Inner(key="d"), Inner(key="e", size=3)]
+    named: dict[str, Inner] = {"n": Inner(key="d")}
+    union: One | Two = Field(One(), discriminator="kind")
+    open: One | Two = Field(discriminator="kind")
+    outer: Annotated[Outer, "vault:outer"]
+    holding: Holding = Holding(whole="text", note="vault:b#key")
+    held: Annotated[Holding, "vault:held"]
+    factory: Inner = Field(default_factory=lambda: Inner(key="d"))
+    without: Without = Field(default_factory=Without)
+    mixed: One | Two | dict[str, Inner] = {}
+
+
+def loaded(name: str, *layers: Layer, secrets: Any = SECRETS, **options: Any) -> Report:
+    """Return what becomes of the field *name*."""
+    info = Model.model_fields[name]
+    fields: Any = {name: (info.annotation, info)}
+    return load(create_model("Some", **fields), layers, Answering(secrets), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("inner", [], {"inner": {"key": "k"}}, ["vault: inner.key"]),
+            (
+                "inner",
+                [above(inner={"size": 2}), below(inner={"key": "x", "size": 3})],
+                {"inner": {"key": "k", "size": 2}},
+                ["vault: inner.key", "argument: inner.size"],
+            ),
+            (
+                "inner",
+                [above(inner={"key": "x"})],
+                {"inner": {"key": "x"}},
+                ["argument: inner.key", "overridden: inner.key"],
+            ),
+            (
+                "inner",
+                [dotenv(inner={"key": "x", "size": 5})],
+                {"inner": {"key": "k", "size": 5}},
+                ["vault: inner.key", ".env: inner.size", "shut out: inner.key"],
+            ),
+            (
+                "inner",
+                [above(inner="vault:whole")],
+                {"inner": {"more": {"deep": 1}, "key": "w"}},
+                ["vault: inner inner.more inner.more.deep inner.key"],
+            ),
+            (
+                "inner",
+                [above(inner="vault:none")],
+                {},
+                ["SecretNotFoundError: inner", "failed: inner"],
+            ),
+            ("inner", [above(inner=None)], {"inner": None}, ["argument: inner"]),
+            (
+                "inner",
+                [above(inner=5), below(inner={"size": 2})],
+                {"inner": 5},
+                ["argument: inner"],
+            ),
+            ("maybe", [], {}, []),
+            ("maybe", [below(maybe={})], {"maybe": {"key": "k"}}, ["vault: maybe.key"]),
+            (
+                "both",
+                [],
+                {"both": {"more": {"deep": 1}, "key": "k"}},
+                ["vault: both both.more both.more.deep both.key"],
+            ),
+            (
+                "both",
+                [below(both={"size": 9, "key": "b"})],
+                {"both": {"more": {"deep": 1}, "key": "k", "size": 9}},
+                ["vault: both both.more both.more.deep both.key", "secrets directory: both.size"],
+            ),
+            (
+                "both",
+                [above(both={"key": "x"})],
+                {"both": {"more": {"deep": 1}, "key": "x"}},
+                [
+                    "vault: both both.more both.more.deep",
+                    "argument: both.key",
+                    "overridden: both.key",
+                ],
+            ),
+            (
+                "both",
+                [above(both={"key": "x", "size": 1})],
+                {"both": {"key": "x", "size": 1}},
+                ["argument: both.key both.size", "overridden: both both.key"],
+            ),
+            (
+                "both",
+                [above(both={"key": "vault:a#token"})],
+                {"both": {"more": {"deep": 1}, "key": "t"}},
+                ["vault: both both.more both.more.deep both.key"],
+            ),
+            (
+                "outer",
+                [],
+                {"outer": {"inner": {"key": "k"}, "free": {"x": 1}}},
+                ["vault: outer outer.inner outer.inner.key outer.free outer.free.x"],
+            ),
+            (
+                "outer",
+                [above(outer={"inner": {"key": "x", "size": 1}, "named": {"n": {}}, "free": {}})],
+                {
+                    "outer": {
+                        "inner": {"key": "x", "size": 1},
+                        "named": {"n": {"key": "k"}},
+                        "free": {},
+                    }
+                },
+                [
+                    "argument: outer.inner.key outer.inner.size",
+                    "vault: outer.named.n.key",
+                    "overridden: outer outer.inner.key",
+                ],
+            ),
+            (
+                "outer",
+                [above(outer={"inner": {"key": "x"}, "named": {"n": {}}, "free": {}})],
+                {"outer": {"inner": {"key": "x"}, "named": {"n": {"key": "k"}}, "free": {"x": 1}}},
+                [
+                    "vault: outer outer.inner outer.named.n.key outer.free outer.free.x",
+                    "argument: outer.inner.key",
+                    "overridden: outer.inner.key",
+                ],
+            ),
+            (
+                "outer",
+                [above(outer={"inner": None, "named": None, "free": {}})],
+                {"outer": {"inner": None, "named": None, "free": {}}},
+                ["argument: outer.inner outer.named", "overridden: outer"],
+            ),
+            (
+                "outer",
+                [above(outer={"inner": {"key": "x", "size": 1}})],
+                {"outer": {"inner": {"key": "x", "size": 1}, "free": {"x": 1}}},
+                [
+                    "vault: outer outer.inner outer.free outer.free.x",
+                    "argument: outer.inner.key outer.inner.size",
+                    "overridden: outer.inner.key",
+                ],
+            ),
+        ]
+    ],
+)
+def test_a_nested_model(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """One that is given whole needs no vault; each of its fields is merged by itself."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("made", [], {"made": {"key": "k", "size": 2}}, ["vault: made.key"]),
+            (
+                "made",
+                [below(made={"size": 4})],
+                {"made": {"size": 4, "key": "k"}},
+                ["secrets directory: made.size", "vault: made.key"],
+            ),
+            (
+                "some",
+                [],
+                {"some": [{"key": "k", "size": 1}, {"key": "k", "size": 3}]},
+                ["vault: some.0.key some.1.key"],
+            ),
+            ("without", [], {}, []),
+            (
+                "factory",
+                [],
+                {"factory": {"key": "k", "size": 1}},
+                ["vault: factory.key", "factories: called"],
+            ),
+            (
+                "holding",
+                [],
+                {"holding": {"holder": {"p": "d"}, "whole": {"k": 1}, "note": "vault:b#key"}},
+                ["vault: holding.whole holding.whole.k"],
+            ),
+            (
+                "held",
+                [],
+                {"held": {"holder": "vault:b#key", "whole": {"k": 1, "x": 1}}},
+                ["vault: held held.whole held.whole.k held.whole.x"],
+            ),
+        ]
+    ],
+)
+def test_a_default_model(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """The vault fills what is its in there, and the rest stays."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("made", [], {}, ["SecretNotFoundError: made.key", "failed: made.key"]),
+            (
+                "some",
+                [],
+                {},
+                ["SecretNotFoundError: some.0.key some.1.key", "failed: some.0.key some.1.key"],
+            ),
+        ]
+    ],
+)
+def test_a_default_model_that_the_vault_has_nothing_for(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """Each of its fields fails."""
+    report = loaded(name, *layers, secrets={})
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("many", [], {}, []),
+            (
+                "many",
+                [above(many=[{}, {"key": "x"}])],
+                {"many": [{"key": "k"}, {"key": "x"}]},
+                ["argument: many many.1.key", "vault: many.0.key", "overridden: many.1.key"],
+            ),
+            (
+                "many",
+                [above(many="vault:list#items")],
+                {"many": [{"key": "i"}, {"key": "k"}]},
+                ["vault: many many.0 many.0.key many.1 many.1.key"],
+            ),
+            ("named", [], {"named": {"n": {"key": "k", "size": 1}}}, ["vault: named.n.key"]),
+            (
+                "named",
+                [above(named={"m": {"size": 2}}), below(named={"m": {"key": "x"}, "n": {}})],
+                {"named": {"m": {"key": "k", "size": 2}, "n": {"key": "k"}}},
+                ["vault: named.m.key named.n.key", "argument: named.m.size"],
+            ),
+            (
+                "named",
+                [above(named={"m": "vault:whole"})],
+                {"named": {"m": {"more": {"deep": 1}, "key": "w"}}},
+                ["vault: named.m named.m.more named.m.more.deep named.m.key"],
+            ),
+            (
+                "many",
+                [below(many="vault:list#items")],
+                {"many": [{"key": "i"}, {"key": "k"}]},
+                ["vault: many many.0 many.0.key many.1 many.1.key"],
+            ),
+            (
+                "many",
+                [below(many="vault:list#numbers")],
+                {"many": [{"key": "7"}]},
+                ["vault: many many.0 many.0.key"],
+            ),
+            (
+                "named",
+                [dotenv(named={"key": {"size": 3}})],
+                {"named": {"key": {"size": 3, "key": "k"}}},
+                [".env: named.key.size", "vault: named.key.key"],
+            ),
+        ]
+    ],
+)
+def test_items_of_models(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """Each item is a model, and what an object from the vault says of it counts more."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            ("union", [], {"union": {"kind": "one", "key": "k"}}, ["vault: union.key"]),
+            (
+                "union",
+                [above(union={"kind": "two"})],
+                {"union": {"kind": "two", "name": "t"}},
+                ["argument: union.kind", "vault: union.name"],
+            ),
+            (
+                "union",
+                [above(union={"kind": "vault:b#kind"})],
+                {"union": {"kind": "one"}},
+                ["vault: union.kind", "failed: union"],
+            ),
+            ("open", [], {}, ["failed: open"]),
+            (
+                "open",
+                [above(open={"kind": "two"})],
+                {"open": {"kind": "two", "name": "t"}},
+                ["argument: open.kind", "vault: open.name"],
+            ),
+            (
+                "open",
+                [above(open={"kind": "three", "key": "x"})],
+                {"open": {"kind": "three", "key": "x"}},
+                ["argument: open.kind open.key"],
+            ),
+            (
+                "open",
+                [
+                    above(open={"kind": "three", "name": "vault:b#key"}),
+                    dotenv(open={"key": "x", "z": 1}),
+                ],
+                {"open": {"kind": "three", "name": "k", "z": 1}},
+                ["argument: open.kind", "vault: open.name", ".env: open.z", "shut out: open.key"],
+            ),
+            ("mixed", [dotenv(mixed={"key": "x"})], {"mixed": {}}, ["shut out: mixed.key"]),
+        ]
+    ],
+)
+def test_a_union(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """A tag tells which model it is; without one nothing may be asked for."""
+    report = loaded(name, *layers)
+    assert (unmask(report.state), told(report)) == (state, expected)
