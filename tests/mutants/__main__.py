@@ -50,6 +50,16 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "loading/report.py": ("tests/pure/test_report.py", "tests/settings/test_errors.py"),
     "loading/load.py": ("tests/pure/test_load.py",),
+    "loading/schema.py": (
+        *["tests/settings/test_schema.py::test_references_stand_beside_the_rest"],
+        *["tests/settings/test_schema.py::test_nothing_else_changes"],
+        *["tests/settings/test_schema.py::test_models_of_a_union"],
+        *["tests/settings/test_schema.py::test_what_a_schema_leaves_out"],
+        *["tests/settings/test_schema.py::test_a_default_that_is_said"],
+        *["tests/settings/test_schema.py::test_wherever_the_schema_is_made"],
+    ),
+    "loading/descriptions.py": ("tests/pure/test_descriptions.py",),
+    "loading/advice.py": ("tests/pure/test_advice.py",),
     "loading/patching.py": ("tests/pure/test_patching.py",),
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],

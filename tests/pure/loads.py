@@ -8,6 +8,7 @@ from typing import Any
 from vaultconfig.connection.environment import Environment, FallbackMode, FallbackRule
 from vaultconfig.errors import FieldNotFoundError, SecretNotFoundError, VaultConfigError
 from vaultconfig.loading.fields import ModelField
+from vaultconfig.loading.filling import ReadText
 from vaultconfig.loading.layers import DOTENV, Layer
 from vaultconfig.loading.load import Load
 from vaultconfig.loading.report import Report
@@ -53,13 +54,14 @@ def load(
     environment: str | None = "production",
     resolves_values: bool = True,
     extra: bool = False,
+    read_text: ReadText = as_it_is,
 ) -> Report:
     """Return what becomes of *model*."""
     return Load(
         model,
         layers,
         rule=FallbackRule(mode, Environment(environment)),
-        read_text=as_it_is,
+        read_text=read_text,
         variables={},
         resolves_values=resolves_values,
         extra=extra,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from tests.pure.loads import Answering, load
-from vaultconfig.connection.environment import NoCredentialsError
+from vaultconfig.connection.environment import FallbackMode, NoCredentialsError
 from vaultconfig.errors import ConfigurationError, SecretNotFoundError
 from vaultconfig.loading.layers import Layer
 from vaultconfig.masking.values import unmask
@@ -57,6 +57,60 @@ def test_what_an_object_brings_in_is_asked_for_as_well() -> None:
     assert vault.asked == [["vault:list#items", "vault:a#token"], ["vault:b#key"]]
 
 
+class Optional(BaseModel):
+    token: Annotated[str, "vault:a#token"]
+    anything: Any = None
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "asked"),
+    [
+        ({"token": "vault:b#key"}, "never", ["vault:b#key"]),
+        ({"token": "vault:b#key"}, "development", ["vault:b#key", "vault:a#token"]),
+        ({"token": "vault:b?optional#key"}, "never", ["vault:b?optional#key", "vault:a#token"]),
+        (
+            {"token": "${vault:b?optional#key}${vault:c#x}"},
+            "never",
+            ["vault:b?optional#key", "vault:c#x", "vault:a#token"],
+        ),
+    ],
+)
+def test_what_may_be_needed_is_asked_for_at_once(
+    given: dict[str, Any], mode: FallbackMode, asked: list[str]
+) -> None:
+    """What stands below a reference, too, unless nothing can stand in for that."""
+    vault = Answering(SECRETS)
+    load(Optional, [Layer("argument", given)], vault, mode=mode, environment="dev")
+    assert vault.asked[0] == asked
+
+
+def test_what_is_merged_is_asked_for_at_once() -> None:
+    """An object may leave something to what stands below."""
+    vault = Answering({"whole": {"x": 1}, **SECRETS})
+    layers = [{"anything": "vault:whole"}, {"token": "t", "anything": {"y": "vault:b#key"}}]
+    report = load(Optional, [Layer("argument", data) for data in layers], vault)
+    assert unmask(report.state) == {"token": "t", "anything": {"x": 1, "y": "k"}}
+    assert len(vault.asked) == 1
+
+
+def test_who_waits_for_the_second_answer() -> None:
+    """The error does not name what has been answered."""
+
+    class Closing(Answering):
+        def __call__(self, references: Sequence[VaultRef]) -> dict[VaultRef, Any]:
+            if self.asked:
+                raise NoCredentialsError("there are none any more")
+            return super().__call__(references)
+
+    class Nested(BaseModel):
+        inner: Annotated[list[Inner], "vault:list#items"]
+        token: Annotated[str, "vault:a#token"]
+
+    with pytest.raises(NoCredentialsError) as caught:
+        load(Nested, [], Closing({"list": {"items": [{}]}, **SECRETS}))
+    assert caught.value.fields == ["inner.0.key"]
+
+
 def test_who_waits_when_there_are_no_credentials() -> None:
     """The error has the names of all fields that are left to the vault."""
 
@@ -64,9 +118,12 @@ def test_who_waits_when_there_are_no_credentials() -> None:
         def __call__(self, references: Sequence[VaultRef]) -> dict[VaultRef, Any]:
             raise NoCredentialsError("there are none")
 
+    class Wrong(Plain):
+        wrong: Annotated[str, "vault:{nothing}/a#wrong"]
+
     with pytest.raises(NoCredentialsError) as caught:
-        load(Plain, [], Closed({}))
-    assert caught.value.fields == ["token", "inner.key"]
+        load(Wrong, [], Closed({}))
+    assert caught.value.fields == ["token", "inner.key", "wrong"]
 
 
 def test_failures_are_in_the_order_of_the_class() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections import UserDict
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, create_model
 
 from tests.pure.loads import Answering, above, below, dotenv, load, told
+from vaultconfig.errors import InvalidReferenceError
+from vaultconfig.loading.fields import ModelField
 from vaultconfig.loading.layers import Layer
+from vaultconfig.loading.places import Place
 from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import mask, unmask
 
@@ -17,7 +22,12 @@ SECRETS: dict[str, Any] = {
     "b": {"key": "k", "kind": "one"},
     "small": {"k": 1},
     "whole": {"key": "w", "more": {"deep": 1}},
-    "list": {"items": [{"key": "i"}, {}], "numbers": [{"key": 7}]},
+    "list": {
+        "items": [{"key": "i"}, {}],
+        "numbers": [{"key": 7}],
+        "holdings": [{"whole": {"x": 1}}],
+    },
+    "here": {"kind": "here", "at": 2},
     "outer": {"inner": {"key": "o"}, "free": {"x": 1}},
     "held": {"holder": "vault:b#key", "whole": {"x": 1}},
 }
@@ -54,6 +64,28 @@ class Without(BaseModel):
     size: int = 1
 
 
+class Lax(BaseModel):
+    key: Annotated[str, "vault:none?optional#x"] = "d"
+
+
+class Sub(Inner):
+    more: Annotated[str, "vault:a#token"] = "d"
+
+
+class Here(BaseModel):
+    kind: Literal["here"] = "here"
+    at: int = Field(1, validation_alias=AliasChoices("at", "where"))
+
+
+class There(BaseModel):
+    kind: Literal["there"] = "there"
+
+
+class Node(BaseModel):
+    key: Annotated[str, "vault:b#key"]
+    child: Node = Field(None)  # type: ignore[assignment]
+
+
 class Model(BaseModel):
     name: str = ""
     token: Annotated[str, "vault:a#token"]
@@ -67,6 +99,9 @@ class Model(BaseModel):
     )
     plain: str = Field("d", validation_alias=AliasChoices("P", "Q", AliasPath("holder", "p")))
     anything: Any = None
+    twice: Annotated[str, "vault:none?optional#x"] = Field(
+        "d", validation_alias=AliasChoices("A", "B")
+    )
     plainly: Annotated[list[str], "vault:none?optional#x"] = Field(default_factory=list)
 
 
@@ -292,6 +327,7 @@ def test_what_is_no_field(
             ("null", [], {"null": None}, ["vault: null", "null: null"]),
             ("null", [below(null="x")], {"null": None}, ["vault: null", "null: null"]),
             ("plainly", [], {}, ["default: plainly", "SecretNotFoundError: plainly"]),
+            ("twice", [above(A="x", B="y")], {"A": "x"}, ["argument: twice", "overridden: twice"]),
         ]
     ],
 )
@@ -489,3 +525,67 @@ def test_several_spellings(
     """A field has one value, whatever each layer calls it; that of the vault goes there."""
     report = loaded(name, *layers)
     assert (unmask(report.state), told(report)) == (state, expected)
+
+
+class Variables:
+    """An environment in which these places have a variable."""
+
+    def __init__(self, *places: Place) -> None:
+        self.places = places
+
+    def name_at(self, place: Place) -> str | None:
+        return "_".join(map(str, place)).upper() if place in self.places else None
+
+    def read(self, _place: Place, text: str) -> Any:
+        return json.loads(text)
+
+
+def test_an_object_that_variables_give() -> None:
+    """One that is given whole needs no vault; for one that is given key by key it has the rest."""
+    whole = Layer("environment", {"whole": {"a": 1}}, Variables(("whole",)))
+    parts = Layer("environment", {"whole": {"b": 2}}, Variables(("whole", "b")))
+    assert unmask(loaded("whole", whole).state) == {"whole": {"a": 1}}
+    more = {"key": "w", "more": {"deep": 1}}
+    assert unmask(loaded("whole", parts).state) == {"whole": {**more, "b": 2}}
+    assert unmask(loaded("whole", parts, whole).state) == {"whole": {"a": 1, "b": 2}}
+
+
+def test_what_needs_no_change_is_the_same() -> None:
+    """Mappings and lists without references are handed on as they are."""
+    given: dict[str, Any] = {"a": [1, {"b": 2}]}
+    assert loaded("anything", above(anything=given)).state["anything"] is given
+
+
+def test_an_object_of_a_source_of_its_own() -> None:
+    """What holds a field, and is no mapping or list, stays what it is."""
+    holder = UserDict({"p": "x"})
+    report = loaded("plain", above(holder=holder))
+    assert report.state == {"holder": holder}
+    assert report.state["holder"] is holder
+
+
+def test_the_keys_of_a_text_are_secret() -> None:
+    """No name has them."""
+    layer = Layer("environment", {"anything": "vault:json#text"}, Variables(("anything",)))
+    report = loaded("anything", layer, secrets={"json": {"text": '{"canary": 1}'}})
+    assert unmask(report.state) == {"anything": {"canary": 1}}
+    assert told(report) == ["vault: anything"]
+
+
+def test_a_text_in_a_list() -> None:
+    """It is read as what a field takes only where it is an item of models."""
+
+    def read(_field: ModelField, _text: str) -> Any:
+        raise AssertionError
+
+    report = loaded("anything", above(anything=["vault:b#key"]), read_text=read)
+    assert unmask(report.state) == {"anything": ["k"]}
+
+
+def test_an_answer_that_is_a_mistake() -> None:
+    """It is the fault of what was given only where a source gave the reference."""
+    wrong = {"none": InvalidReferenceError("x", column=1, expected="y")}
+    options: Any = {"secrets": wrong, "mode": "development", "environment": "dev"}
+    assert told(loaded("missing", **options))[-1] == "fell back: missing"
+    given = above(name="vault:none#x")
+    assert told(loaded("name", given, **options))[-1] == "failed: name"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AliasPath, BaseModel, Field, create_model
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, create_model
 
 from tests.pure.loads import Answering, above, below, dotenv, load, told
 from vaultconfig.loading.layers import Layer
@@ -17,7 +17,12 @@ SECRETS: dict[str, Any] = {
     "b": {"key": "k", "kind": "one"},
     "small": {"k": 1},
     "whole": {"key": "w", "more": {"deep": 1}},
-    "list": {"items": [{"key": "i"}, {}], "numbers": [{"key": 7}]},
+    "list": {
+        "items": [{"key": "i"}, {}],
+        "numbers": [{"key": 7}],
+        "holdings": [{"whole": {"x": 1}}],
+    },
+    "here": {"kind": "here", "at": 2},
     "outer": {"inner": {"key": "o"}, "free": {"x": 1}},
     "held": {"holder": "vault:b#key", "whole": {"x": 1}},
 }
@@ -54,6 +59,28 @@ class Without(BaseModel):
     size: int = 1
 
 
+class Lax(BaseModel):
+    key: Annotated[str, "vault:none?optional#x"] = "d"
+
+
+class Sub(Inner):
+    more: Annotated[str, "vault:a#token"] = "d"
+
+
+class Here(BaseModel):
+    kind: Literal["here"] = "here"
+    at: int = Field(1, validation_alias=AliasChoices("at", "where"))
+
+
+class There(BaseModel):
+    kind: Literal["there"] = "there"
+
+
+class Node(BaseModel):
+    key: Annotated[str, "vault:b#key"]
+    child: Node = Field(None)  # type: ignore[assignment]
+
+
 class Model(BaseModel):
     inner: Inner
     made: Inner = Inner(key="d", size=2)
@@ -64,9 +91,21 @@ class Model(BaseModel):
     named: dict[str, Inner] = {"n": Inner(key="d")}
     union: One | Two = Field(One(), discriminator="kind")
     open: One | Two = Field(discriminator="kind")
+    perhaps: Annotated[Inner | None, "vault:none?optional"] = None
+    unset: One | Two = Field(None, discriminator="kind")  # type: ignore[assignment]
+    refless: Annotated[Here | There, "vault:none?optional"] = Field(discriminator="kind")
+    here: Annotated[Here | There, "vault:here"] = Field(discriminator="kind")
+    untagged: Annotated[Inner | Lax, "vault:whole"]
+    lax: Lax
+    strange: Inner = Sub(key="d")
+    strangers: list[Inner] = [Sub(key="d")]
+    node: Node
+    nodes: Node = Node.model_construct(key="d", child=Node.model_construct(key="e", child=None))
     outer: Annotated[Outer, "vault:outer"]
     holding: Holding = Holding(whole="text", note="vault:b#key")
     held: Annotated[Holding, "vault:held"]
+    deep: Annotated[list[Holding], "vault:list#holdings"]
+    odd: Holding = Field({"holder": "vault:b#key", "note": 1})  # type: ignore[arg-type]
     factory: Inner = Field(default_factory=lambda: Inner(key="d"))
     without: Without = Field(default_factory=Without)
     mixed: One | Two | dict[str, Inner] = {}
@@ -205,6 +244,12 @@ def loaded(name: str, *layers: Layer, secrets: Any = SECRETS, **options: Any) ->
                     "overridden: outer.inner.key",
                 ],
             ),
+            (
+                "perhaps",
+                [],
+                {"perhaps": {"key": "k"}},
+                ["vault: perhaps.key", "SecretNotFoundError: perhaps"],
+            ),
         ]
     ],
 )
@@ -252,6 +297,38 @@ def test_a_nested_model(
                 {"held": {"holder": "vault:b#key", "whole": {"k": 1, "x": 1}}},
                 ["vault: held held.whole held.whole.k held.whole.x"],
             ),
+            (
+                "deep",
+                [],
+                {"deep": [{"whole": {"x": 1, "k": 1}}]},
+                ["vault: deep deep.0 deep.0.whole deep.0.whole.x deep.0.whole.k"],
+            ),
+            (
+                "odd",
+                [],
+                {"odd": {"holder": "vault:b#key", "whole": {"k": 1}, "note": 1}},
+                ["vault: odd.whole odd.whole.k"],
+            ),
+            ("lax", [], {"lax": {}}, ["default: lax.key", "SecretNotFoundError: lax.key"]),
+            (
+                "strange",
+                [],
+                {"strange": {"more": "d", "key": "k", "size": 1}},
+                ["vault: strange.key", "failed: strange"],
+            ),
+            (
+                "strangers",
+                [],
+                {"strangers": [{"more": "d", "key": "k", "size": 1}]},
+                ["vault: strangers.0.key", "failed: strangers"],
+            ),
+            ("node", [], {"node": {"key": "k"}}, ["vault: node.key"]),
+            (
+                "nodes",
+                [],
+                {"nodes": {"key": "k", "child": {"key": "k", "child": None}}},
+                ["vault: nodes.key nodes.child.key"],
+            ),
         ]
     ],
 )
@@ -273,6 +350,13 @@ def test_a_default_model(
                 [],
                 {},
                 ["SecretNotFoundError: some.0.key some.1.key", "failed: some.0.key some.1.key"],
+            ),
+            ("strange", [], {}, ["SecretNotFoundError: strange.key", "failed: strange.key"]),
+            (
+                "strangers",
+                [],
+                {},
+                ["SecretNotFoundError: strangers.0.key", "failed: strangers.0.key"],
             ),
         ]
     ],
@@ -384,6 +468,21 @@ def test_items_of_models(
                 ["argument: open.kind", "vault: open.name", ".env: open.z", "shut out: open.key"],
             ),
             ("mixed", [dotenv(mixed={"key": "x"})], {"mixed": {}}, ["shut out: mixed.key"]),
+            ("unset", [], {}, []),
+            ("refless", [], {}, ["SecretNotFoundError: refless", "failed: refless"]),
+            ("here", [], {"here": {"kind": "here", "at": 2}}, ["vault: here here.kind here.at"]),
+            (
+                "here",
+                [below(here={"where": 3})],
+                {"here": {"kind": "here", "at": 2}},
+                ["vault: here here.kind here.at"],
+            ),
+            (
+                "untagged",
+                [],
+                {"untagged": {"key": "w", "more": {"deep": 1}}},
+                ["vault: untagged untagged.key untagged.more untagged.more.deep"],
+            ),
         ]
     ],
 )
@@ -393,3 +492,74 @@ def test_a_union(
     """A tag tells which model it is; without one nothing may be asked for."""
     report = loaded(name, *layers)
     assert (unmask(report.state), told(report)) == (state, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "state", "expected"),
+    [
+        *[
+            (
+                "open",
+                [above(open={"kind": "vault:b#kind"})],
+                {"open": {"kind": "vault:b#kind"}},
+                ["argument: open.kind"],
+            )
+        ]
+    ],
+)
+def test_values_that_do_not_count(
+    name: str, layers: list[Layer], state: dict[str, Any], expected: list[str]
+) -> None:
+    """A reference stays a text."""
+    report = loaded(name, *layers, resolves_values=False)
+    assert (unmask(report.state), told(report)) == (state, expected)
+
+
+def sized(data: dict[str, Any]) -> Inner:
+    return Inner(key="d", size=len(data["token"]))
+
+
+def test_a_default_that_is_made_of_a_secret() -> None:
+    """It is made when the answer is there; what it leaves to the vault has been asked for."""
+
+    class Made(BaseModel):
+        token: Annotated[str, "vault:a#token"]
+        made: Inner = Field(default_factory=sized)
+        items: list[Inner] = Field(default_factory=lambda data: [sized(data)])
+
+    vault = Answering(SECRETS)
+    report = load(Made, [], vault)
+    assert unmask(report.state) == {
+        "token": "t",
+        "made": {"key": "k", "size": 1},
+        "items": [{"key": "k", "size": 1}],
+    }
+    assert vault.asked == [["vault:a#token", "vault:b#key"]]
+
+
+def test_a_default_that_is_there_is_asked_about_at_once() -> None:
+    """Though something before it waits for the vault."""
+
+    class There(BaseModel):
+        token: Annotated[str, "vault:a#token"]
+        union: One | Two = Field(One(), discriminator="kind")
+        items: list[Inner] = Field(default_factory=lambda: [Inner(key="d")])
+        others: list[Inner] = [Inner(key="d")]
+
+    vault = Answering(SECRETS)
+    report = load(There, [], vault)
+    assert unmask(report.state)["others"] == [{"key": "k", "size": 1}]
+    assert vault.asked == [["vault:a#token", "vault:b#key"]]
+
+
+def test_items_that_hold_themselves() -> None:
+    """They are entered once."""
+
+    class Tree(BaseModel):
+        key: Annotated[str, "vault:b#key"] = "d"
+        trees: list[Tree | Inner] = Field(default_factory=lambda: [Tree()])
+
+    class Forest(BaseModel):
+        trees: list[Tree] = Field(default_factory=lambda: [Tree.model_construct(key="d", trees=[])])
+
+    assert unmask(load(Forest, [], Answering(SECRETS)).state)["trees"][0]["key"] == "k"

@@ -9,7 +9,8 @@ import sys
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings
 
 from vaultconfig import VaultSettings
@@ -131,6 +132,61 @@ def test_wherever_the_schema_is_made() -> None:
     for schema in (listed, nested, Settings.model_json_schema(mode="serialization")):
         assert schema["properties"]["user"]["x-vault"] == "vault:a?ttl=5m#user"
         assert CANARY not in json.dumps(schema)
+
+
+class Silent(BaseModel):
+    """Describes itself as a text, which has no properties."""
+
+    key: Annotated[str, "vault:silent#key"]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "title": "Silent"}
+
+
+class One(BaseModel):
+    model_config = ConfigDict(title="The first")
+    key: Annotated[str, "vault:one#key"]
+
+
+class Two(BaseModel):
+    key: Annotated[str, "vault:two#key"]
+
+
+def test_models_of_a_union() -> None:
+    """Each has its own references, also where it goes by another title."""
+
+    class Union(VaultSettings):
+        either: One | Two
+
+    definitions = Union.model_json_schema()["$defs"]
+    found = {name: item["properties"]["key"]["x-vault"] for name, item in definitions.items()}
+    assert found == {"One": "vault:one#key", "Two": "vault:two#key"}
+
+
+def test_what_a_schema_leaves_out() -> None:
+    """A field or properties that are not there get no references."""
+
+    class Partial(VaultSettings):
+        hidden: SkipJsonSchema[Annotated[str, "vault:a#b"]] = Field("d", exclude=True)
+        silent: Silent
+
+    schema = Partial.model_json_schema(mode="serialization")
+    assert list(schema["properties"]) == ["silent"]
+    assert "vault:" not in json.dumps(schema)
+
+
+def test_a_default_that_is_said() -> None:
+    """It stays where the schema's own extras have it, and goes where they have something else."""
+
+    class Extras(VaultSettings):
+        said: Annotated[str, "vault:a#b"] = Field("d", json_schema_extra={"default": "shown"})
+        other: Annotated[str, "vault:a#b"] = Field(CANARY, json_schema_extra={"examples": ["e"]})
+
+    properties = Extras.model_json_schema()["properties"]
+    assert properties["said"]["default"] == "shown"
+    assert "default" not in properties["other"]
+    assert properties["other"]["examples"] == ["e"]
 
 
 def test_it_costs_nothing_before() -> None:

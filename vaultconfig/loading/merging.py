@@ -100,7 +100,7 @@ class Merge:
         rule: FallbackRule,
         fill_placeholders: FillPlaceholders,
         read_text: ReadText,
-        resolves_values: bool = True,
+        resolves_values: bool,
     ) -> None:
         self._report = report
         self._rule = rule

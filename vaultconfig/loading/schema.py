@@ -71,4 +71,4 @@ def _nested_in(schema: Any, handler: GetJsonSchemaHandler) -> Iterator[dict[str,
 
 def _title(model: type) -> str:
     config = getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", {})
-    return str(config.get("title") or getattr(model, "__name__", ""))
+    return str(config.get("title") or model.__name__)
