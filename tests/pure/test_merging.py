@@ -86,6 +86,11 @@ class Node(BaseModel):
     child: Node = Field(None)  # type: ignore[assignment]
 
 
+class Ring(BaseModel):
+    key: Annotated[str, "vault:b#key"]
+    child: Ring | None = Field(default_factory=lambda: Ring.model_construct(key="d", child=None))
+
+
 class Model(BaseModel):
     name: str = ""
     token: Annotated[str, "vault:a#token"]

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Field, create_model
 
 from tests.pure.loads import Answering, above, below, dotenv, load, told
 from vaultconfig.loading.layers import Layer
+from vaultconfig.loading.places import Place
 from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import unmask
 
@@ -81,6 +82,11 @@ class Node(BaseModel):
     child: Node = Field(None)  # type: ignore[assignment]
 
 
+class Ring(BaseModel):
+    key: Annotated[str, "vault:b#key"]
+    child: Ring | None = Field(default_factory=lambda: Ring.model_construct(key="d", child=None))
+
+
 class Model(BaseModel):
     inner: Inner
     made: Inner = Inner(key="d", size=2)
@@ -91,6 +97,8 @@ class Model(BaseModel):
     named: dict[str, Inner] = {"n": Inner(key="d")}
     union: One | Two = Field(One(), discriminator="kind")
     open: One | Two = Field(discriminator="kind")
+    half: Annotated[One | Two, Field(discriminator="kind")] | Inner
+    ring: Ring
     perhaps: Annotated[Inner | None, "vault:none?optional"] = None
     unset: One | Two = Field(None, discriminator="kind")  # type: ignore[assignment]
     refless: Annotated[Here | There, "vault:none?optional"] = Field(discriminator="kind")
@@ -329,6 +337,12 @@ def test_a_nested_model(
                 {"nodes": {"key": "k", "child": {"key": "k", "child": None}}},
                 ["vault: nodes.key nodes.child.key"],
             ),
+            (
+                "ring",
+                [],
+                {"ring": {"key": "k", "child": {"key": "k", "child": None}}},
+                ["vault: ring.key ring.child.key", "factories: called"],
+            ),
         ]
     ],
 )
@@ -483,6 +497,7 @@ def test_items_of_models(
                 {"untagged": {"key": "w", "more": {"deep": 1}}},
                 ["vault: untagged untagged.key untagged.more untagged.more.deep"],
             ),
+            ("half", [], {}, ["failed: half"]),
         ]
     ],
 )
@@ -520,46 +535,76 @@ def sized(data: dict[str, Any]) -> Inner:
 
 
 def test_a_default_that_is_made_of_a_secret() -> None:
-    """It is made when the answer is there; what it leaves to the vault has been asked for."""
+    """It is made when the answer is there; what is in it is asked for as well."""
 
-    class Made(BaseModel):
+    class Model(BaseModel):
         token: Annotated[str, "vault:a#token"]
         made: Inner = Field(default_factory=sized)
-        items: list[Inner] = Field(default_factory=lambda data: [sized(data)])
 
-    vault = Answering(SECRETS)
-    report = load(Made, [], vault)
-    assert unmask(report.state) == {
-        "token": "t",
-        "made": {"key": "k", "size": 1},
-        "items": [{"key": "k", "size": 1}],
-    }
-    assert vault.asked == [["vault:a#token", "vault:b#key"]]
+    class Items(BaseModel):
+        token: Annotated[str, "vault:a#token"]
+        made: list[Inner] = Field(default_factory=lambda data: [sized(data)])
+
+    class Union(BaseModel):
+        token: Annotated[str, "vault:a#token"]
+        made: One | Two = Field(
+            default_factory=lambda data: One(key=data["token"]), discriminator="kind"
+        )
+
+    made, one = {"key": "k", "size": 1}, {"kind": "one", "key": "k"}
+    assert unmask(load(Union, [], Answering(SECRETS)).state) == {"token": "t", "made": one}
+    assert unmask(load(Model, [], Answering(SECRETS)).state) == {"token": "t", "made": made}
+    assert unmask(load(Items, [], Answering(SECRETS)).state) == {"token": "t", "made": [made]}
 
 
 def test_a_default_that_is_there_is_asked_about_at_once() -> None:
     """Though something before it waits for the vault."""
 
-    class There(BaseModel):
+    class Union(BaseModel):
         token: Annotated[str, "vault:a#token"]
         union: One | Two = Field(One(), discriminator="kind")
-        items: list[Inner] = Field(default_factory=lambda: [Inner(key="d")])
-        others: list[Inner] = [Inner(key="d")]
 
-    vault = Answering(SECRETS)
-    report = load(There, [], vault)
-    assert unmask(report.state)["others"] == [{"key": "k", "size": 1}]
-    assert vault.asked == [["vault:a#token", "vault:b#key"]]
+    class Items(BaseModel):
+        token: Annotated[str, "vault:a#token"]
+        items: list[Inner] = [Inner(key="d")]
+
+    for model in (Union, Items):
+        vault = Answering(SECRETS)
+        load(model, [], vault)
+        assert vault.asked == [["vault:a#token", "vault:b#key"]]
+
+
+class Tree(BaseModel):
+    key: Annotated[str, "vault:b#key"] = "d"
+    trees: list[Tree | Inner] = Field(default_factory=lambda: [Tree.model_construct(key="d")])
 
 
 def test_items_that_hold_themselves() -> None:
-    """They are entered once."""
-
-    class Tree(BaseModel):
-        key: Annotated[str, "vault:b#key"] = "d"
-        trees: list[Tree | Inner] = Field(default_factory=lambda: [Tree()])
+    """They are entered once, and again for the next field."""
 
     class Forest(BaseModel):
-        trees: list[Tree] = Field(default_factory=lambda: [Tree.model_construct(key="d", trees=[])])
+        tree: Tree
+        first: list[Inner] = [Inner(key="d")]
+        second: list[Inner] = [Inner(key="d")]
 
-    assert unmask(load(Forest, [], Answering(SECRETS)).state)["trees"][0]["key"] == "k"
+    items = [{"key": "k", "size": 1}]
+    state = unmask(load(Forest, [], Answering(SECRETS)).state)
+    assert state == {"tree": {"key": "k"}, "first": items, "second": items}
+
+
+def test_a_model_that_variables_give_key_by_key() -> None:
+    """All of its fields are given, so that nothing is left to the vault."""
+    data = {"inner": {"key": "x", "size": 1}, "named": {"n": {"key": "y"}}, "free": {"z": 1}}
+    assert told(loaded("outer", Layer("environment", {"outer": data}, Variables())))[-1] == (
+        "overridden: outer outer.inner.key outer.named.n.key"
+    )
+
+
+class Variables:
+    """An environment in which each value that is no mapping has a variable."""
+
+    def name_at(self, place: Place) -> str | None:
+        return "_".join(map(str, place)) if place[-1:] in [("key",), ("size",), ("z",)] else None
+
+    def read(self, _place: Place, text: str) -> Any:
+        return text

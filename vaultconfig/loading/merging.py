@@ -187,7 +187,7 @@ class Merge:
 
     def _with_holder(self, piece: Piece, key: Any, prefix: str) -> Piece:
         """Return *piece* with what a reference under *key*, which has fields inside, stands for."""
-        if piece.layer is None or reference_in(piece.data.get(key)) is None:
+        if reference_in(piece.data.get(key)) is None:
             return piece
         _, value = self._value(_HOLDER, [(piece, (key,), piece.data[key])], f"{prefix}{key}")
         data = {k: item for k, item in piece.data.items() if k != key}
