@@ -50,6 +50,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "loading/report.py": ("tests/pure/test_report.py", "tests/settings/test_errors.py"),
     "loading/load.py": ("tests/pure/test_load.py",),
+    "loading/merging.py": (
+        *["tests/pure/test_load.py", "tests/pure/test_merging.py"],
+        *["tests/pure/test_merging_models.py", "tests/settings/test_nested.py"],
+        *["tests/settings/test_values.py", "tests/settings/test_precedence.py"],
+        *["tests/settings/test_aliases.py", "tests/settings/test_fallback.py"],
+        *["tests/settings/test_generics.py", "tests/settings/test_placeholders.py"],
+    ),
     "loading/schema.py": (
         *["tests/settings/test_schema.py::test_references_stand_beside_the_rest"],
         *["tests/settings/test_schema.py::test_nothing_else_changes"],
