@@ -76,6 +76,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
+    "store/access.py": ("tests/store/test_access.py",),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
 
