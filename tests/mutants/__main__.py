@@ -76,6 +76,16 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
+    "store/directory.py": (
+        "tests/store/test_directory.py",
+        "tests/store/test_shelf.py::test_nothing_stands_where_nothing_was_written[directory]",
+        "tests/store/test_shelf.py::test_a_swap_needs_what_stood_there[directory]",
+        "tests/store/test_shelf.py::test_a_swap_may_take_whatever_stands_there[directory]",
+        "tests/store/test_shelf.py::test_several_names_change_together_or_not_at_all[directory]",
+        "tests/store/test_shelf.py::test_nothing_can_be_put_there[directory-None]",
+        "tests/store/test_shelf.py::test_nothing_can_be_put_there[directory-]",
+        "tests/store/test_shelf.py::test_what_is_too_long_is_cut_and_replaced[directory]",
+    ),
     "store/access.py": ("tests/store/test_access.py",),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import math
 import os
 import resource
 import signal
 import stat
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.live.rig import LONG
 from tests.postgres import NOBODY
 from tests.store.rig import children, failure, put
 from tests.test_windows import run
+from vaultconfig.errors import ConfigurationError
+from vaultconfig.store import directory
 from vaultconfig.store.directory import Directory
 from vaultconfig.store.shelf import Swap
 
@@ -95,8 +98,9 @@ def test_a_name_never_leaves_the_directory(shelf: Directory, base: Path, name: s
     ):
         with pytest.raises(ValueError, match="hexadecimal"):
             call()
-    with pytest.raises(ValueError, match="one scope"):
-        shelf.read([NAME, "cd/1"])
+    for other in (name, "cd/1"):
+        with pytest.raises(ValueError, match="one scope"):
+            shelf.read([NAME, other])
     assert not base.exists()
 
 
@@ -156,6 +160,11 @@ def fifo(entry: Path) -> None:
     os.mkfifo(entry)
 
 
+def a_socket(entry: Path) -> None:
+    entry.unlink()
+    os.mknod(entry, stat.S_IFSOCK | 0o600)
+
+
 def garbage(entry: Path) -> None:
     entry.write_bytes(b"\xff" * 40)
 
@@ -172,7 +181,7 @@ def empty(entry: Path) -> None:
     entry.write_bytes(b"")
 
 
-@pytest.mark.parametrize("spoil", [link_outside, fifo, garbage, cut, header_alone, empty])
+@pytest.mark.parametrize("spoil", [link_outside, fifo, a_socket, garbage, cut, header_alone, empty])
 def test_what_is_no_entry_is_not_there(
     shelf: Directory, base: Path, room: Path, spoil: Callable[[Path], None]
 ) -> None:
@@ -187,8 +196,35 @@ def test_what_is_no_entry_is_not_there(
         assert (base / "outside").read_bytes().endswith(b"a")
 
 
-def test_a_clock_that_jumps_makes_no_lease_last(base: Path) -> None:
-    """What a clock wrote that was set back since, or that has ended by now, is not there."""
+@pytest.mark.parametrize("nothing", [None, b""])
+def test_what_is_removed_leaves_no_file(
+    shelf: Directory, room: Path, nothing: bytes | None
+) -> None:
+    """Nor does nothing that is put in the place of nothing."""
+    put(shelf, NAME, b"a")
+    assert shelf.swap({NAME: Swap(b"a", nothing), "ab/2": Swap(None, nothing)}, keep=LONG)
+    assert [file.name for file in room.iterdir()] == ["lock"]
+
+
+def test_a_directory_is_no_entry(shelf: Directory, room: Path) -> None:
+    """It is not there for a read; nothing can be written there, and the message says why."""
+    put(shelf, "ab/2", b"b")
+    (room / "1").mkdir()
+    assert shelf.read([NAME, "ab/2"]) == [None, b"b"]
+    assert "Is a directory" in failure(lambda: shelf.swap(write(), keep=LONG))
+
+
+def test_what_the_system_rejects_is_a_failure(shelf: Directory, base: Path) -> None:
+    """Of one entry, too: only what is not there is nothing."""
+    put(shelf, NAME, b"a")
+    message = failure(lambda: shelf.read([NAME, f"ab/{'1' * 300}"]))
+    assert message.startswith(f"cannot read {base}: File name too long: ")
+
+
+def test_a_clock_that_jumps_makes_no_lease_last(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What has ended, or is from the future, is not there; of the latter there is one warning."""
     now = [1e9]
     shelf = Directory(str(base), clock=lambda: now[0])
     put(shelf, NAME, b"a", keep=3)
@@ -202,6 +238,8 @@ def test_a_clock_that_jumps_makes_no_lease_last(base: Path) -> None:
     ):
         now[0] = 1e9 + passed
         assert shelf.read([NAME]) == [found]
+        told = ["files of the store are from the future, and ignored: check the clock"]
+        assert caplog.messages == (told if passed < -5 else [])
     assert shelf.swap(write(), keep=3)
     now[0] = math.inf
     assert shelf.read([NAME]) == [None]
@@ -209,17 +247,19 @@ def test_a_clock_that_jumps_makes_no_lease_last(base: Path) -> None:
 
 def test_what_has_ended_is_removed_in_time(base: Path, room: Path) -> None:
     """Files of names that nobody uses any more do not pile up: once an hour a swap removes them."""
-    ahead = [0.0]
-    shelf = Directory(str(base), clock=lambda: time.time() + ahead[0])
+    now = [4e9]  # so long after the lock was made that the first swap removes, too
+    shelf = Directory(str(base), clock=lambda: now[0])
     put(shelf, "ab/a", b"a", keep=60)
     put(shelf, "ab/b", b"b", keep=7200)
-    ahead[0] = 3000.0
-    put(shelf, NAME, b"c", keep=7200)
-    assert {file.name for file in room.iterdir()} == {"a", "b", "1", "lock"}
-    ahead[0] = 4000.0
-    put(shelf, NAME, b"d", keep=7200)
-    assert {file.name for file in room.iterdir()} == {"b", "1", "lock"}
-    assert shelf.read(["ab/b", NAME]) == [b"b", b"d"]
+    for passed, left in (
+        (3599.5, {"a", "b", "1"}),
+        (3600.0, {"b", "1"}),
+        (7200.0, {"1"}),
+    ):
+        now[0] = 4e9 + passed
+        put(shelf, NAME, b"c", keep=60)
+        assert {file.name for file in room.iterdir()} == left | {"lock"}
+    assert shelf.read(["ab/b", NAME]) == [None, b"c"]
 
 
 KILLED = """
@@ -281,27 +321,73 @@ def test_a_stopped_process_holds_up_writers_only(shelf: Directory, base: Path) -
         assert shelf.swap({NAME: Swap(b"of the dead", b"b")}, keep=LONG)
 
 
-FORKS = """
-def fork_and_replace(*arguments, replace=os.replace, **options):
-    if os.fork() == 0:
-        signal.pause()
-    replace(*arguments, **options)
-os.replace = fork_and_replace
-shelf.swap({f"{scope}/1": Swap(None, b"a")}, keep=60)
-print("swapped", flush=True)
-sys.stdin.readline()
-os.killpg(0, signal.SIGKILL)
-"""
+class Waiting:
+    """The clock of a swap that waits for the lock, which each of its looks puts forward."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeps: list[float] = []
+        self.release: Callable[[], object] | None = None  # what the third look finds done
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += 0.125
+        self.sleeps.append(seconds)
+        if self.release and len(self.sleeps) == 2:
+            self.release()
 
 
-def test_a_child_forked_meanwhile_does_not_keep_the_lock(shelf: Directory, base: Path) -> None:
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Waiting:
+    waiting = Waiting()
+    monkeypatch.setattr(directory, "time", waiting)
+    return waiting
+
+
+@pytest.mark.parametrize(("how", "looks"), [({}, 4), ({"patience": 0.25}, 3)])
+def test_another_writer_is_waited_for(
+    base: Path, room: Path, waiting: Waiting, how: dict[str, float], looks: int
+) -> None:
+    """With a look every 5 ms, for 0.4 s if nothing else is said; reads wait for nobody."""
+    shelf = Directory(str(base), **how)
+    put(shelf, NAME, b"a")
+    assert waiting.sleeps == []
+    with (room / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shelf.read([NAME]) == [b"a"]
+        assert "another process" in failure(lambda: shelf.swap({NAME: Swap(b"a", b"b")}, keep=1))
+        assert waiting.sleeps == [0.005] * looks
+        waiting.sleeps.clear()
+        waiting.release = lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+        assert shelf.swap({NAME: Swap(b"a", b"b")}, keep=LONG)
+        assert len(waiting.sleeps) == 2
+
+
+def test_a_child_forked_meanwhile_does_not_keep_the_lock(
+    shelf: Directory, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has inherited the descriptor, which would hold the lock for as long as it lives."""
-    with children("os.setsid()\n" + FORKS, str(base), "ab") as (child,):
-        child.say("go")
-        assert child.hear() == "swapped"
-        assert Directory(str(base)).swap({NAME: Swap(b"a", b"b")}, keep=LONG)
-        child.say("end")
-        child.process.wait(LONG)
+    over, lives = os.pipe()
+    children = []
+
+    def flock(lock: int, how: int, flock: Callable[[int, int], None] = fcntl.flock) -> None:
+        flock(lock, how)
+        if how & fcntl.LOCK_EX:
+            children.append(os.fork())
+            if children[-1] == 0:
+                os.close(lives)
+                os.read(over, 1)  # until the test ends, however it does
+                os._exit(0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", flock)
+        put(shelf, NAME, b"a")
+    assert Directory(str(base)).swap({NAME: Swap(b"a", b"b")}, keep=LONG)
+    os.close(lives)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0]
+    os.close(over)
 
 
 @contextmanager
@@ -324,6 +410,20 @@ def test_without_room_nothing_changes(shelf: Directory, base: Path) -> None:
         assert shelf.read([NAME, "ab/2"]) == [b"a", None]
     assert message == f"cannot write to {base}: File too large: make room for it"
     assert shelf.swap(swaps, keep=LONG)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_what_makes_room_is_advised(
+    shelf: Directory, base: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A full disk is one, and a quota that is used up."""
+
+    def replace(*_: object, **__: object) -> None:
+        raise OSError(code, "no more")
+
+    monkeypatch.setattr(os, "replace", replace)
+    message = failure(lambda: shelf.swap(write(), keep=LONG))
+    assert message == f"cannot write to {base}: no more: make room for it"
 
 
 READ_ONLY = """
@@ -376,6 +476,13 @@ def test_no_descriptor_stays_open(shelf: Directory, base: Path, room: Path) -> N
     by_others(room)
     failure(lambda: shelf.read([NAME]))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_without_locks_there_is_no_shelf(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has none for files, as Windows, that is a mistake of the settings."""
+    monkeypatch.setattr(directory, "fcntl", None)
+    with pytest.raises(ConfigurationError, match="needs a POSIX system: name a Redis server"):
+        Directory(str(base))
 
 
 def test_a_system_without_locks_is_told_so(tmp_path: Path) -> None:

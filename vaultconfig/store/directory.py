@@ -31,8 +31,8 @@ _LOOK_AGAIN: Final = 0.005
 _SWEEP_EVERY: Final = 3600.0
 _LOCK: Final = "lock"
 _NAME: Final = re.compile("([0-9a-f]+)/([0-9a-f]+)")
-# Windows has few of them.
-_SAFELY: Final = sum(getattr(os, n, 0) for n in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+# Windows has neither.
+_SAFELY: Final = sum(getattr(os, n, 0) for n in ("O_NOFOLLOW", "O_NONBLOCK"))
 # What is not a regular file is no entry, whatever it is, and gives way to one.
 _NO_ENTRY: Final = {errno.ENOENT, errno.ELOOP, errno.ENXIO}
 _ADVICE: Final = {
@@ -187,11 +187,11 @@ class Directory:
             content = os.read(file, size) if stat.S_ISREG(status.st_mode) else b""
         finally:
             os.close(file)
-        return content[_HEADER.size :] or None if self._holds(content) else None
+        return content[_HEADER.size :] if self._holds(content) else None
 
     def _holds(self, content: bytes) -> bool:
-        """Whether a file has not ended; nor is from the future, where a clock was set back."""
-        if len(content) < _HEADER.size:
+        """Whether a file has something that has not ended; nor is from the future."""
+        if len(content) <= _HEADER.size:
             return False
         written, ends = _HEADER.unpack_from(content)
         now = self._clock()
