@@ -77,6 +77,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
     "vaults/sharing.py": ("tests/store/test_bringing.py", "tests/store/test_refreshing.py"),
+    "store/store.py": ("tests/store/test_store.py",),
     "store/directory.py": (
         "tests/store/test_directory.py",
         "tests/store/test_shelf.py::test_nothing_stands_where_nothing_was_written[directory]",
