@@ -78,6 +78,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "vaults/sharing.py": ("tests/store/test_bringing.py", "tests/store/test_refreshing.py"),
     "store/store.py": ("tests/store/test_store.py",),
+    "vaults/shared.py": (
+        *["tests/pure/test_shared_vaults.py", "tests/settings/test_connection.py"],
+    ),
     "store/directory.py": (
         "tests/store/test_directory.py",
         "tests/store/test_shelf.py::test_nothing_stands_where_nothing_was_written[directory]",
