@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -84,10 +85,7 @@ def test_a_missing_extra_is_named(
 ) -> None:
     """Which brings all that a store of this kind needs."""
 
-    def fails(_modules: object) -> None:
-        raise ModuleNotFoundError(name="cryptography")
-
-    monkeypatch.setattr(shared, "import_undisturbed", fails)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
     told = rf"^a store needs cryptography: pip install 'scaivault-config\[{extra}\]'$"
     with pytest.raises(MissingExtraError, match=told) as caught:
         shared.vault_for(connection(address))

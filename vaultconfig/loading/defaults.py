@@ -43,7 +43,7 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
     parts = dataclass_fields(instance) if is_dataclass(instance) else ()
     made = {part.name for part in parts if not part.init}  # by the class, which takes none
     for field in fields_of(kind or type(instance)):
-        if field.name in made:
+        if field.name in made or field.info.init is False:  # pydantic 2.10 says it there alone
             continue
         value = getattr(instance, field.name)
         if field.bears_references:
