@@ -115,7 +115,7 @@ class Access:
                 each.until = min(each.until, began + SOON)
             return found
 
-        started = time.monotonic()
+        started = time.monotonic()  # `_steady` may stand still in a test; what hangs does not
         # Several in a row that are slow may together take what a single one may.
         patience = max(PATIENCE - self._slow, _QUICK)
         try:
