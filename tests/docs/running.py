@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import logging
 import os
 import re
 import shlex
@@ -71,6 +72,7 @@ def run(page: Path, directory: Path, commands: Path) -> None:
     """Run *page* in *directory*; the command ``vaultconfig`` is put into *commands*."""
     with ExitStack() as stack:
         stack.enter_context(_clean_environment(commands))
+        stack.enter_context(_the_log_as_it_is())
         for need in needs_of(page):
             os.environ |= stack.enter_context(NEEDS[need]())
         terminals = stack.enter_context(closing(Terminals(commands)))
@@ -234,3 +236,16 @@ def _clean_environment(commands: Path) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
         sys.modules.pop("page", None)
+
+
+@contextmanager
+def _the_log_as_it_is() -> Iterator[None]:
+    """Undo what a page does to the log of this process."""
+    loggers = [logging.getLogger(name) for name in (None, "vaultconfig")]
+    before = [(logger, logger.level, logger.handlers.copy()) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers

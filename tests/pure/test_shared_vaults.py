@@ -138,7 +138,7 @@ def test_a_forked_child_has_its_own() -> None:
     vault = shared.vault_for(connection())
     child = os.fork()
     if child == 0:
-        is_there = list(shared._vaults) == [connection()]
-        os._exit(0 if is_there and shared.vault_for(connection()) is not vault else 1)
+        # Live settings that other tests have left add theirs.
+        os._exit(0 if shared._vaults.get(connection()) not in (None, vault) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert shared.vault_for(connection()) is vault

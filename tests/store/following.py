@@ -21,7 +21,7 @@ import vaultconfig.store.directory  # noqa: F401 - all of them once, before the 
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.live import kept_fresh, leading, watcher
-from vaultconfig.store import store
+from vaultconfig.store import access
 
 
 class Settings(VaultSettings):
@@ -41,7 +41,8 @@ def hurry() -> None:
     """Let everything be over several times as fast."""
     leading.Shared.poll, leading.LEASE = 1.0, 2.0  # type: ignore[misc]
     watcher.LOOK_AGAIN = kept_fresh.LOOK = 0.2  # type: ignore[misc]
-    watcher.ATTEMPT_EVERY = store.AWAY = 1.0  # type: ignore[misc]
+    watcher.ATTEMPT_EVERY = access.AWAY = 1.0  # type: ignore[misc]
+    watcher.TTLS_BEFORE_ANOTHER_TRY = 100  # type: ignore[misc]
 
 
 def load_many() -> int | str:
@@ -69,6 +70,13 @@ def is_outdated() -> bool:
     return live._refresher.is_outdated()
 
 
+def is_put_off() -> bool:
+    """Whether the store says that nobody is to subscribe for a while."""
+    lead = live._watcher and live._watcher._lead
+    saved = lead and lead.load()
+    return bool(lead and saved) and saved.next_attempt_at - lead.clock() > watcher.ATTEMPT_EVERY
+
+
 COMMANDS: dict[str, Callable[[], Any]] = {
     "start": lambda: (live.start(), live.current.key)[1],
     "load": lambda: live.load().key,
@@ -76,6 +84,7 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "current": lambda: live.current.key,
     "refresh": refresh,
     "leads": leads,
+    "is_put_off": is_put_off,
     "state": lambda: live.health().state,
     "is_spread": lambda: live._refresher._schedule.is_spread,
     "is_outdated": is_outdated,
