@@ -1,8 +1,8 @@
 """Makes the mutants, has the tests try each, and compares what survives with ``survivors.toml``.
 
 An argument chooses those that have it in the text "file: function: change". What a test has noticed
-is kept in ``build/mutants`` until its file changes, so that a run that was ended goes on, and the
-next one tries the survivors alone; without that folder all is tried anew.
+is kept in ``build/mutants`` until the code or its tests change, so that a run that was ended goes
+on, and the next one tries the survivors alone; without that folder all is tried anew.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -107,17 +107,17 @@ def main() -> int:
     made: set[str] = set()
     survivors: set[str] = set()
     for patterns, tests in GROUPS.items():
-        files = sorted(file for pattern in patterns.split() for file in PACKAGE.glob(pattern))
+        files = found(patterns)
+        kept = kept_for([*files, *{PROJECT / test.partition("::")[0] for test in tests}])
         mutants = [mutant for file in files for mutant in mutants_of(file, PACKAGE)]
         mutants = [mutant for mutant in mutants if any(word in key(mutant) for word in words)]
-        done = {name for file in files for name in noticed(file)}
+        done = noticed(kept)
         new = [mutant for mutant in mutants if key(mutant) not in done]
         made |= {key(mutant) for mutant in mutants}
         if new:
             sys.stdout.write(f"{patterns}: {len(new)} of {len(mutants)} mutants to try\n")
-            judge(new, tests, note)
-            done = {name for file in files for name in noticed(file)}
-            survivors |= {key(mutant) for mutant in new} - done
+            judge(new, tests, partial(note, kept))
+            survivors |= {key(mutant) for mutant in new} - noticed(kept)
     unlisted = sorted(survivors - listed)
     outdated = sorted(n for n in listed - survivors if any(word in n for word in words))
     for title, names in {
@@ -136,26 +136,31 @@ def key(mutant: Mutant) -> str:
     return f"{mutant.file}: {mutant.name}"
 
 
-def note(mutant: Mutant, *, has_survived: bool) -> None:
+def found(patterns: str) -> list[Path]:
+    files = {pattern: sorted(PACKAGE.glob(pattern)) for pattern in patterns.split()}
+    assert all(files.values()), f"no files where they are looked for: {files}"
+    return [file for those in files.values() for file in those]
+
+
+def note(kept: Path, mutant: Mutant, *, has_survived: bool) -> None:
     """Show a survivor at once, and keep the name of any other."""
     if has_survived:
         sys.stdout.write(f"survives: {key(mutant)}\n")
         return
-    kept = kept_for(PACKAGE / mutant.file)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with kept.open("a", encoding="utf-8") as file:
         file.write(f"{key(mutant)}\n")
 
 
-def noticed(file: Path) -> list[str]:
-    """Return the names of the mutants of *file* that a test has noticed before."""
-    kept = kept_for(file)
-    return kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+def noticed(kept: Path) -> set[str]:
+    """Return the names of the mutants that a test has noticed before."""
+    return {*kept.read_text(encoding="utf-8").splitlines()} if kept.exists() else set()
 
 
-@cache  # what is found is about the file as it was when its mutants were made
-def kept_for(file: Path) -> Path:
-    return PROJECT / "build/mutants" / hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+def kept_for(files: list[Path]) -> Path:
+    """Return where is kept what was found while *files* are as they are now."""
+    contents = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in sorted(files))
+    return PROJECT / "build/mutants" / hashlib.sha256(contents).hexdigest()[:16]
 
 
 if __name__ == "__main__":
