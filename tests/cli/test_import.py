@@ -144,12 +144,12 @@ def test_a_real_file(project: Project, vault: DevServer) -> None:
 
 
 def test_a_password_that_rotates(project: Project, vault: DevServer) -> None:
-    """An address that was made of it rotates with it."""
+    """An address that was made of it rotates with it, and stays one."""
     project.write(".env", "DB_PASSWORD=old\nURL=postgresql://app:${DB_PASSWORD}@db/app\n")
     ended = project.run("import", ".env", "--to", TO, "--yes")
-    vault.put(f"{TO}/db", {"password": "new"})
+    vault.put(f"{TO}/db", {"password": "n@w"})
     project.write(".env", "")
-    assert loaded(project, ended.out)["url"] == "postgresql://app:new@db/app"
+    assert loaded(project, ended.out)["url"] == "postgresql://app:n%40w@db/app"
 
 
 def test_a_class_in_a_file(project: Project, vault: DevServer) -> None:

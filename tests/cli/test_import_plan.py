@@ -143,9 +143,10 @@ def test_what_looks_secret_beside_a_secret(key: str, text: str, expected: bool) 
     [
         (
             "URL=postgresql://app:${DB_PASSWORD}@db/app",
-            "postgresql://app:${vault:p/db#password}@db/app",
+            "postgresql://app:${vault:p/db#password|urlquote}@db/app",
         ),
-        ("URL='redis://:${DB_PASSWORD:-x}@c'", "redis://:${vault:p/db#password}@c"),
+        ("URL='redis://:${DB_PASSWORD:-x}@c'", "redis://:${vault:p/db#password|urlquote}@c"),
+        ("E_TOKEN=a%40b\nURL=h://${E_TOKEN}@c", "h://${vault:p/e#token}@c"),
         ("URL=${DB_PASSWORD}", "vault:p/db#password"),
         ("URL=${DB_USER}:${DB_PASSWORD}", "${vault:p/db#user}:${vault:p/db#password}"),
         ("A=x${DB_PASSWORD}\nURL=${A}y", "x${vault:p/db#password}y"),
@@ -154,7 +155,10 @@ def test_what_looks_secret_beside_a_secret(key: str, text: str, expected: bool) 
     ],
 )
 def test_what_is_made_of_a_secret_is_a_template(line: str, annotation: str) -> None:
-    """So that it rotates with that secret; other variables of the file are written into it."""
+    """So that it rotates with that secret, percent-encoded in a URL, if it is not so already.
+
+    Other variables of the file are written into it.
+    """
     fate = fate_of(f"DB_USER=app\nDB_PASSWORD=x\n{line}\n", "URL")
     assert (fate.how, fate.annotation) == ("template", annotation)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, Literal, TypeGuard
+from urllib.parse import quote
 
 from vaultconfig.cli.classify import (
     Destination,
@@ -178,7 +179,12 @@ class Planner:
             # One that a later line sets once more is not what the vault is going to have.
             elif self._moves(part) and part is self.variables[part.key]:
                 rotating.append(part.key)
-                pieces += _pieces_of(self._fates[part.key].annotation or "")
+                made = _pieces_of(self._fates[part.key].annotation or "")
+                is_plain_in_url = quote(part.value or "", safe="") == part.value
+                if is_plain_in_url and "://" in "".join(filter(_is_text, pieces)):
+                    # The next value may have characters that break the URL.
+                    made = [p if isinstance(p, str) else p._replace(urlquote=True) for p in made]
+                pieces += made
             else:
                 is_secret = any(
                     self._moves(used) or looks_secret(used.key, used.value or "")
