@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import new_class
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from pydantic.fields import FieldInfo
@@ -252,16 +252,19 @@ def _fields_given_by(source: EnvSettingsSource) -> Mapping[str, FieldInfo]:
         return infos
     of_class = _looked_for.setdefault(cls, {})
     spelling = (source.case_sensitive, source.env_prefix, source.env_prefix_target)
-    fields = of_class.get(spelling)
-    if fields is None:
-        fields = {None: set()}
+    looked_for = of_class.get(spelling)
+    if looked_for is None:
+        always, by_variable = set[str](), dict[str, set[str]]()
         for field in fields_of(cls):
-            names = names_in(source, field.name, field.info)
-            for name in (name for name, _ in names) if field.takes_text_as_it_is else [None]:
-                fields.setdefault(name, set()).add(field.name)
-        of_class[spelling] = fields  # complete, since another thread may read it at once
-    set_here = fields.keys() & source.env_vars.keys()
-    given = fields[None].union(*(fields[name] for name in set_here))
+            if field.takes_text_as_it_is:
+                for variable, _ in names_in(source, field.name, field.info):
+                    by_variable.setdefault(variable, set()).add(field.name)
+            else:
+                always.add(field.name)
+        looked_for = of_class[spelling] = _LookedFor(always, by_variable)
+    always, by_variable = looked_for
+    set_here = by_variable.keys() & source.env_vars.keys()
+    given = always.union(*(by_variable[variable] for variable in set_here))
     return {name: info for name, info in infos.items() if name in given} if given else {}
 
 
@@ -283,12 +286,23 @@ class _WithFewerFields:
         return getattr(self._settings_cls, name)
 
 
+class _LookedFor(NamedTuple):
+    """The fields of a class, by what tells that a source may give them.
+
+    Attributes:
+        always: Those that several variables may give together.
+        by_variable: Single values.
+    """
+
+    always: set[str]
+    by_variable: dict[str, set[str]]
+
+
 _Spelling: TypeAlias = tuple[bool, str, str]
-_Fields: TypeAlias = dict[str | None, set[str]]
-_looked_for: WeakKeyDictionary[type[BaseSettings], dict[_Spelling, _Fields]] = WeakKeyDictionary()
-"""The names of single values by the variable that gives them, and of all other fields under None;
-that by how a source spells variables.
-"""
+_looked_for: WeakKeyDictionary[type[BaseSettings], dict[_Spelling, _LookedFor]] = (
+    WeakKeyDictionary()
+)
+"""By class, and by how a source spells variables."""
 
 
 class WithoutVariables(EnvSettingsSource):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, Literal, TypeGuard
@@ -179,12 +179,7 @@ class Planner:
             # One that a later line sets once more is not what the vault is going to have.
             elif self._moves(part) and part is self.variables[part.key]:
                 rotating.append(part.key)
-                made = _pieces_of(self._fates[part.key].annotation or "")
-                is_plain_in_url = quote(part.value or "", safe="") == part.value
-                if is_plain_in_url and "://" in "".join(filter(_is_text, pieces)):
-                    # The next value may have characters that break the URL.
-                    made = [p if isinstance(p, str) else p._replace(urlquote=True) for p in made]
-                pieces += made
+                pieces += self._inserted(part, pieces)
             else:
                 is_secret = any(
                     self._moves(used) or looks_secret(used.key, used.value or "")
@@ -215,6 +210,15 @@ class Planner:
             self._fates[key] = Fate(variable, "template", annotation=annotation, note=note)
             return
         self._store(variable, destination(key), f"does not rotate with {made_of}: {problem}")
+
+    def _inserted(self, part: Variable, before: Iterable[str | Insert]) -> list[str | Insert]:
+        """Return what stands for *part*, which moves, in a template after *before*."""
+        pieces = _pieces_of(self._fates[part.key].annotation or "")
+        is_in_url = "://" in "".join(filter(_is_text, before))
+        if not is_in_url or quote(part.value or "", safe="") != part.value:
+            return pieces
+        # Its next value may have characters that break the URL.
+        return [p if isinstance(p, str) else p._replace(urlquote=True) for p in pieces]
 
     def _moves(self, variable: Variable) -> bool:
         return variable.key in self._fates and self._fates[variable.key].moves
