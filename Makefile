@@ -18,12 +18,15 @@ test: $(VENV)/package
 	$(RUN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 # What meets other libraries, against the oldest versions of them that we allow. Left out is what
-# meets Python and the operating system, or a library that we do not depend on.
+# meets Python and the operating system, or a library that we do not depend on, and of what runs
+# servers the longest: the oldest Django is the newest for some Pythons.
 MEETS_LIBRARIES = $(addprefix tests/,settings pure client render live cli django fastapi telemetry \
 	store/test_server.py store/test_sealing.py)
 MEETS_OTHERS = $(addprefix --ignore=tests/,settings/test_forks.py client/test_signals.py \
 	$(addprefix live/test_,processes.py signals.py greenlets.py gunicorn.py celery.py) \
-	$(addprefix cli/test_,terminal.py watch_run.py watch_render.py watch_leaks.py))
+	$(addprefix cli/test_,terminal.py watch_run.py watch_render.py watch_leaks.py) \
+	$(addprefix django/test_,gunicorn.py installation.py rotation_under_load.py test_runs.py worker.py) \
+	fastapi/test_example.py)
 test-oldest: $(VENV)-oldest/package
 	$(subst $(BIN),$(VENV)-oldest/bin,$(RUN))/python -m pytest -n $(TEST_PROCESSES) --dist worksteal \
 		$(MEETS_LIBRARIES) $(MEETS_OTHERS) $(ARGS)
