@@ -112,6 +112,23 @@ def test_one_of_each_problem(project: Project, vault: DevServer) -> None:
     only_lines(ended)
 
 
+def test_a_mistyped_path(project: Project, vault: DevServer) -> None:
+    """What may have been meant is named, and no command is given that makes the mistake a secret."""
+    vault.put("shop/mailer/database", {"user": "x"})
+    project.declare(
+        'typo: Annotated[SecretStr, "vault:shop/mailer/databse#user"]',
+        'joined: Annotated[SecretStr, "vault:shop/mailer/database/user#user"]',
+        'other: Annotated[SecretStr, "vault:shop/mailer/api#key"]',
+    )
+    found = findings(project, code=1)
+    told = {item.field: (item.command, item.problem or "") for item in found.fields}
+    path = "shop/mailer/database"
+    assert told["typo"][0] is None
+    assert told["typo"][1].endswith(f": did you mean {path}?")
+    assert told["joined"][1].endswith(f": {path} is a secret: did you mean its field, {path}#user?")
+    assert told["other"][0] == "vaultconfig put shop/mailer/api key=-"
+
+
 @pytest.mark.parametrize(
     ("config", "file"),
     [('vault_fallback="always"', ".env"), ('env_file="prod.env"', "prod.env")],

@@ -77,7 +77,7 @@ def test_any_width(project: Project, vault: DevServer, columns: int) -> None:
     ]
     assert all(any(text in line for line in lines) for text in pasted)
     long = [line for line in lines[2:] if columns_of(line) > columns]
-    assert [line for line in long if not re.match("    (Run: |vault:|[a-z/-]+:?$)", line)] == []
+    assert [line for line in long if not re.match("    (Run: |vault:|[a-z/-]+[:?]?$)", line)] == []
     assert columns < 200 or long == []
 
 

@@ -45,7 +45,7 @@ from vaultconfig.cli.checking.survey import (
     quiet,
     reads_of,
 )
-from vaultconfig.cli.connecting import environment_here
+from vaultconfig.cli.connecting import environment_here, hints_about_paths
 from vaultconfig.cli.failures import CONFIGURATION, DIFFERS, exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
 from vaultconfig.cli.tables import as_json
@@ -54,7 +54,7 @@ from vaultconfig.connection.connection import DEADLINE, Connection
 from vaultconfig.connection.env_files import dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
 from vaultconfig.connection.store_settings import with_store
-from vaultconfig.errors import ConfigurationError, VaultConfigError
+from vaultconfig.errors import ConfigurationError, SecretError, VaultConfigError
 from vaultconfig.inspection import sources_for, survey
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
@@ -134,7 +134,8 @@ class _Checking:
         self._connect(now)
         found = survey(self.settings_cls, not_asking if self.offline else self._ask)
         declared = DeclaredFields(self.settings_cls)
-        fields = findings_about_fields(found, declared, offline=self.offline)
+        hints = self._hints_about_paths(found)
+        fields = findings_about_fields(found, declared, hints, offline=self.offline)
         store = self._look_at_store(found)
         self.problems += self._problems_around(found, declared, now)
         errors = [problem for problem in self.problems if problem.severity == "error"]
@@ -173,6 +174,13 @@ class _Checking:
         self.identity = identity.identity_id
         self.problems += problems_of_identity(identity, connection, now=now)
         self.problems += problems_of_clock(health, now=now)
+
+    def _hints_about_paths(self, found: Report) -> Mapping[str, str]:
+        wrong = [error for error in found.answers.values() if isinstance(error, SecretError)]
+        if not wrong or self.connection is None:
+            return {}
+        with connect(self.connection) as client:
+            return hints_about_paths(client, wrong)
 
     def _look_at_store(self, found: Report) -> StoreFinding | None:
         """Look at what `Settings()` would use beside the vault, which alone is asked here."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from vaultconfig.cli.wording import suggestion
 from vaultconfig.connection.connection import Connection, read_connection
 from vaultconfig.connection.environment import VARIABLE, Environment, current_environment
 from vaultconfig.connection.urls import is_loopback
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = "vault:"
 _LOOPBACK_PATIENCE: Final = 1.0  # seconds
-_MOST_LISTED: Final = 1000
+_MOST_LISTED: Final = 1000  # secrets of each
+_MOST_LISTINGS: Final = 5
 PATHS: Final = (
     f"a path has at most {MAX_LEVELS} levels and {MAX_LENGTH} characters of a-z 0-9 - _ /, and no "
     "slash at its ends"
@@ -74,24 +74,42 @@ def open_vault(*, deadline: float | None = None) -> Iterator[VaultClient]:
         try:
             yield client
         except SecretError as error:
-            is_invalid = "invalid_path" in str(error)
-            if is_invalid or isinstance(error, SecretNotFoundError):
-                meant = _path_meant(client, error.path)
-                if meant or is_invalid:
-                    error.add_note(meant or PATHS)
+            for hint in hints_about_paths(client, [error]).values():
+                error.add_note(hint)
             raise
 
 
-def _path_meant(client: VaultClient, path: str) -> str | None:
-    """Return what may have been meant by a path at which there is no secret."""
-    known: list[str] = []
-    with suppress(VaultConfigError):  # a token that may read need not be allowed to list
-        listed = client.list(path.rpartition("/")[0])
-        known = [item.path for item in islice(listed, _MOST_LISTED)]
+def hints_about_paths(client: VaultClient, errors: Iterable[SecretError]) -> dict[str, str]:
+    """Return which path may have been meant, or what a path is made of, by the one in an error.
+
+    Args:
+        client: Lists what is near, if its token may.
+        errors: Those that are not about a path get no hint.
+    """
+    hints: dict[str, str] = {}
+    near: dict[str, list[str]] = {}
+    for error in errors:
+        is_invalid, parent = "invalid_path" in str(error), error.path.rpartition("/")[0]
+        if not is_invalid and not isinstance(error, SecretNotFoundError):
+            continue
+        if parent not in near and len(near) < _MOST_LISTINGS:
+            near[parent] = []
+            with suppress(VaultConfigError):  # a token that may read need not be allowed to list
+                near[parent] = [item.path for item in islice(client.list(parent), _MOST_LISTED)]
+        hint = _path_meant(error.path, near.get(parent, [])) or (PATHS if is_invalid else None)
+        if hint:
+            hints[error.path] = hint
+    return hints
+
+
+def _path_meant(path: str, known: Collection[str]) -> str | None:
     for parent, _, field in (path.rpartition("/"), path.rpartition(".")):
         if parent in known:
             return f"{parent} is a secret: did you mean its field, {parent}#{field}?"
-    return suggestion(path, known).removeprefix(": ") or None
+    parent, slash, name = path.rpartition("/")
+    # By what differs alone: all that is there begins in the same way.
+    close = closest(name, [other.removeprefix(parent + slash) for other in known])
+    return f"did you mean {parent}{slash}{close}?" if close else None
 
 
 def _check_listening(url: str) -> None:

@@ -75,13 +75,14 @@ def not_asking(references: Sequence[Any]) -> dict[Any, VaultConfigError]:
 
 
 def findings_about_fields(
-    found: Report, declared: DeclaredFields, *, offline: bool
+    found: Report, declared: DeclaredFields, hints: Mapping[str, str], *, offline: bool
 ) -> list[FieldFinding]:
     """Return what came of each field, in the order of the class.
 
     Args:
         found: What came of the load.
         declared: The fields of the class.
+        hints: What to say of paths beside their errors.
         offline: Then nothing is missed that only the place has where the application is to run.
     """
     model = declared.model
@@ -97,7 +98,10 @@ def findings_about_fields(
             if parent in rows and rows[parent].source == DEFAULT:
                 del rows[parent]
         row = _finding(need, error, found)
-        if row.status == "missing":
+        hint = hints.get(error.path) if isinstance(error, SecretError) else None
+        if row.problem and hint:
+            row = replace(row, problem=f"{row.problem}: {hint}")
+        elif row.status == "missing":
             row = replace(row, command=_command(need, found, begun))
         if offline and _depends_on_the_place(need, model):
             row = replace(row, status="not set", problem=None)
