@@ -113,7 +113,7 @@ def test_one_of_each_problem(project: Project, vault: DevServer) -> None:
 
 
 def test_a_mistyped_path(project: Project, vault: DevServer) -> None:
-    """What may have been meant is named, and no command is given that makes the mistake a secret."""
+    """What may be meant is named, and no command is given that makes the mistake a secret."""
     vault.put("shop/mailer/database", {"user": "x"})
     project.declare(
         'typo: Annotated[SecretStr, "vault:shop/mailer/databse#user"]',
