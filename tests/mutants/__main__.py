@@ -68,6 +68,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "loading/descriptions.py": ("tests/pure/test_descriptions.py",),
     "loading/advice.py": ("tests/pure/test_advice.py",),
     "loading/patching.py": ("tests/pure/test_patching.py",),
+    "loading/mistakes.py": ("tests/pure/test_mistakes.py",),
     "vaults/cache.py vaults/flights.py vaults/lifetime.py vaults/vault.py": (
         *["tests/pure/test_lifetime.py", "tests/pure/test_cache.py", "tests/pure/test_flights.py"],
         *["tests/pure/test_vault.py", "tests/settings/test_cache.py"],

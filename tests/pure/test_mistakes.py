@@ -48,7 +48,7 @@ class Model(BaseModel):
     @classmethod
     def invent(cls, odd: str) -> str:
         if odd:
-            raise PydanticCustomError(odd, "it is odd")  # type: ignore[arg-type]
+            raise PydanticCustomError(odd, f"{odd} is odd")  # type: ignore[arg-type]
         return odd
 
 
@@ -81,7 +81,7 @@ def test_what_quotes_nothing() -> None:
 def test_what_quotes_a_value() -> None:
     """A key, a validator's words, its type and the tag of a union are withheld each by itself."""
     found = lines(
-        [mask(CANARY), mask("")],
+        [mask(CANARY)],
         items={CANARY: ["x"], "k": ["x"]},
         pet={"kind": CANARY},
         said=f"not {CANARY}",
@@ -92,16 +92,16 @@ def test_what_quotes_a_value() -> None:
         (("items", "k", 0), "int_parsing", INVALID),
         (("pet",), "union_tag_invalid", WITHHELD),
         (("said",), "value_error", WITHHELD),
-        (("odd",), WITHHELD, "it is odd"),
+        (("odd",), WITHHELD, WITHHELD),
     ]
 
 
 def test_what_a_validator_says_of_other_things() -> None:
-    """Its words stay."""
-    found = lines([mask(CANARY)], said="too odd", odd="strange")
+    """Its words stay; an empty value is not quoted by them."""
+    found = lines([mask(CANARY), mask("")], said="too odd", odd="strange")
     assert [line[1:] for line in found] == [
         ("value_error", "Value error, too odd"),
-        ("strange", "it is odd"),
+        ("strange", "strange is odd"),
     ]
 
 
@@ -127,9 +127,9 @@ def test_the_names_of_the_class() -> None:
 
 
 def test_pydantics_own_words() -> None:
-    """Its types and messages hold no value, though one may be a word of them."""
-    assert lines([mask("integer"), mask("int_parsing")], number="x") == [
-        (("number",), "int_parsing", INVALID)
+    """Its types and messages hold no value, though one may be a word of them; a key may be one."""
+    assert lines([mask("integer"), mask("int_parsing")], items={"int_parsing": ["x"]}) == [
+        (("items", WITHHELD, 0), "int_parsing", INVALID)
     ]
 
 
@@ -145,16 +145,15 @@ def test_what_is_null_in_the_vault() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *[mask(CANARY), [mask(CANARY)], {"k": mask(CANARY)}, {mask(CANARY): 1}, mask(12345)],
-        *[mask(f'{{"k": "{CANARY}"}}'), mask(f'["{CANARY}"]'), mask(f'{{"{CANARY}": 1}}')],
-        *[mask(f'{{"k": ["{CANARY}", 12345]}}'), mask(f'["{{{CANARY}')],
+        *[mask("1234"), [mask("1234")], {"k": mask("1234")}, {mask("1234"): 1}, mask(1234)],
+        *[mask('{"k": "1234"}'), mask('["1234"]'), mask('{"1234": 1}'), mask('{"k": [1234]}')],
+        mask('"12\\u00334"'),
     ],
 )
 def test_where_a_value_is_looked_for(value: Any) -> None:
     """In mappings and lists, their keys, and in texts that are JSON."""
-    said = 12345 if type(value) is not str and str(value) == "12345" else CANARY
-    assert lines([value], said=f"not {said}")[0][2] == WITHHELD
-    assert lines([CANARY, 12345], said=f"not {said}")[0][2] != WITHHELD
+    assert lines([value], said="not 1234")[0][2] == WITHHELD
+    assert lines(["1234", 1234], said="not 1234")[0][2] != WITHHELD
 
 
 def test_a_text_that_is_nested_too_deeply() -> None:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
@@ -39,10 +40,11 @@ def clean_error(
     """
     texts = {text for value in values for text in _texts(value) if text}
     names = frozenset(_names(model, set()))
-    details = error.errors(include_input=False)
-    quotations = Quotations(texts, [said for line in details for said in _said(line, names)])
+    details = error.errors()
+    told = (str(part) for line in details for part in (*line["loc"], line["type"], line["msg"]))
+    quotations = Quotations(texts, told)
     for line in details:
-        if nulls and describe(model, line["loc"])[0] in nulls:
+        if describe(model, line["loc"])[0] in nulls:
             line["msg"] += ": it is null in the vault"
     lines = [_clean_line(line, quotations, names) for line in details]
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
@@ -72,7 +74,7 @@ class Quotations:
                 continue
             for form in map(str.casefold, _written(str(value))):
                 self._parts.update(windows.intersection(_windows(form)))
-                if len(form) < _WINDOW and form in everything:
+                if form in everything:  # may be shorter than a window
                     self._wholes.append(form)
 
     def are_in(self, text: str) -> bool:
@@ -97,23 +99,21 @@ def _written(value: str) -> set[str]:
 
 
 def _clean_line(
-    line: ErrorDetails, quotations: Quotations, names: Collection[str]
+    line: ErrorDetails, quotations: Quotations, names: Collection[str | int]
 ) -> InitErrorDetails:
-    told = {said: WITHHELD for said in _said(line, names) if quotations.are_in(said)}
-    place = tuple(told.get(step, step) if isinstance(step, str) else step for step in line["loc"])
-    kind = line["type"] if line["type"] in _PYDANTICS_OWN else told.get(line["type"], line["type"])
-    message = told.get(line["msg"], line["msg"])
+    """Withhold what of *line* quotes a value: keys, a validator's words, the tag of a union."""
+
+    def cleaned(text: str) -> str:
+        return WITHHELD if quotations.are_in(text) else text
+
+    place = tuple(
+        cleaned(step) if isinstance(step, str) and step not in names else step
+        for step in line["loc"]
+    )
+    kind = line["type"] if line["type"] in _PYDANTICS_OWN else cleaned(line["type"])
+    message = cleaned(line["msg"]) if may_quote(line) else line["msg"]
     # A custom error takes any type, and the message as it is.
     return InitErrorDetails(type=PydanticCustomError(kind, message), loc=place, input=None)
-
-
-def _said(line: ErrorDetails, names: Collection[str]) -> Iterator[str]:
-    """Yield what of *line* may hold input: keys, a validator's own words, the tag of a union."""
-    yield from (step for step in line["loc"] if isinstance(step, str) and step not in names)
-    if line["type"] not in _PYDANTICS_OWN:
-        yield line["type"]
-    if may_quote(line):
-        yield line["msg"]
 
 
 def may_quote(line: ErrorDetails) -> bool:
@@ -125,7 +125,7 @@ def may_quote(line: ErrorDetails) -> bool:
 def _texts(value: Any) -> Iterator[str]:
     if is_masked(value):
         yield str(value)
-        if isinstance(value, str) and value.startswith(("{", "[")):
+        if isinstance(value, str):
             with suppress(ValueError, RecursionError):  # not JSON after all
                 yield from _texts(mask(json.loads(value), keys=True))
     elif isinstance(value, dict):
@@ -136,12 +136,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _names(model: type, seen: set[type]) -> Iterator[str]:
+def _names(model: type, seen: set[type]) -> Iterator[str | int]:
     if model in seen:
         return
     seen.add(model)
     for field in fields_of(model):
         yield field.name
-        yield from (step for place in field.places for step in place if isinstance(step, str))
+        yield from chain(*field.places)
         for inner in field.models:
             yield from _names(inner, seen)
