@@ -22,7 +22,6 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.secret import Secret, SecretKey
-from vaultconfig.store.access import AWAY, SOON
 from vaultconfig.store.entries import News
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import Swap
@@ -688,39 +687,6 @@ class TestAway:
         caplog.set_level(logging.INFO, "vaultconfig")
         assert read(host, "db?ttl=0.001#key") == {"db?ttl=0.001#key": "one"}
         assert "the store can be used again" in caplog.text
-
-    def test_one_that_answers_late_is_tried_again_soon(self, hosts: Hosts) -> None:
-        """It may be this process that had to wait for a processor; one that is silent is left."""
-        store = hosts.store()
-        gate, is_read = threading.Event(), threading.Event()
-
-        def late(names: Any) -> list[bytes | None]:
-            gate.wait(60)
-            is_read.set()
-            return [None] * len(names)
-
-        store._access.shelf.read = late  # type: ignore[method-assign]
-        assert store.mark() is None
-        assert store._access._away.until == hosts.clock() + AWAY
-        gate.set()
-        is_read.wait(60)
-        eventually(lambda: store._access._away.until == hosts.clock() + SOON)
-        hosts.clock.advance(SOON)
-        assert store.mark() == b""
-        assert not store.is_away
-
-    def test_a_slow_one_is_given_up(self, hosts: Hosts) -> None:
-        """Each use ends in time, but several of them may not take longer than one."""
-        store = hosts.store()
-
-        def slow(names: Any) -> list[bytes | None]:
-            threading.Event().wait(0.35)
-            return [None] * len(names)
-
-        store._access.shelf.read = slow  # type: ignore[method-assign]
-        assert store.mark() == b""
-        assert store.mark() is None
-        assert store.is_away
 
     def test_one_that_hangs_is_given_up(self, hosts: Hosts, caplog: Any) -> None:
         """After half a second, whatever it is kept on."""
