@@ -92,7 +92,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/store/test_shelf.py::test_nothing_can_be_put_there[directory-]",
         "tests/store/test_shelf.py::test_what_is_too_long_is_cut_and_replaced[directory]",
     ),
-    "store/access.py": ("tests/store/test_access.py",),
+    "store/access.py": ("tests/store/test_access.py", "tests/store/test_store.py::TestTrials"),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
 

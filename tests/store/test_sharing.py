@@ -134,7 +134,7 @@ class TestWhoAsks:
     def test_a_turn_that_somebody_has_planted_ends(self, hosts: Hosts) -> None:
         """It has no end of its own; whoever has waited longer than a turn lasts takes it."""
         store = hosts.store()
-        assert store._access.shelf.swap({store._turn([DB]): Swap(None, b"planted")}, keep=DAY)
+        assert store._access._shelf.swap({store._turn([DB]): Swap(None, b"planted")}, keep=DAY)
         for is_ours in (False, True):
             with store.turn([DB], store.look([DB])) as found:
                 assert found is is_ours
@@ -269,7 +269,7 @@ class TestOutage:
         (file,) = hosts.files()
         note = file.read_bytes()[16:]
         hosts.clock.advance(5.0)
-        assert store._access.shelf.swap({store._first.name("note"): Swap(..., note)}, keep=DAY)
+        assert store._access._shelf.swap({store._first.name("note"): Swap(..., note)}, keep=DAY)
         assert store.note() is None
         hosts.clock.now -= 11.0  # it would be from the future
         assert store.note() is None
@@ -692,7 +692,7 @@ class TestAway:
         """After half a second, whatever it is kept on."""
         store = hosts.store()
         gate = threading.Event()
-        store._access.shelf.read = lambda names: gate.wait(60)  # type: ignore[method-assign]
+        store._access._shelf.read = lambda names: gate.wait(60)  # type: ignore[method-assign]
         assert without_waiting(store.mark) is None
         assert "it did not answer within 0.5 s" in caplog.text
         gate.set()
@@ -703,7 +703,7 @@ class TestAway:
         hosts.clock.advance(TTL)
         host = hosts.host()
         assert host.store is not None
-        shelf = host.store._access.shelf
+        shelf = host.store._access._shelf
 
         def full(swaps: Any, *, keep: float) -> bool:
             from vaultconfig.store.shelf import ShelfError
@@ -745,4 +745,4 @@ def test_a_swap_is_made_whole(hosts: Hosts) -> None:
     read(hosts.host(), "db#key")
     eventually(lambda: store.mark() != before)
     mark = store._first.name("mark")
-    assert store._access.shelf.swap({mark: Swap(b"x", b"y")}, keep=1.0) is False
+    assert store._access._shelf.swap({mark: Swap(b"x", b"y")}, keep=1.0) is False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final, TypeVar
 
 from vaultconfig.log import say
@@ -23,6 +24,7 @@ AWAY: Final = 30.0
 SOON: Final = 1.0
 """The same for one whose answer came too late."""
 
+_CLEARED_WITHIN: Final = 90.0  # seconds; a server with many keys takes some
 _QUICK: Final = 0.1  # seconds
 _HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
 
@@ -48,12 +50,12 @@ class Access:
     """The one way to what a store is kept on. Thread-safe.
 
     Args:
-        shelf: What it is kept on. Whoever uses it directly takes `in_time`, and what it raises.
+        shelf: What it is kept on.
         steady: Seconds that only grow.
     """
 
     def __init__(self, shelf: Shelf, steady: Callable[[], float]) -> None:
-        self.shelf = shelf
+        self._shelf = shelf
         self._steady = steady
         self._away = _Trouble(
             "used", ", so the vault is asked directly, and rotations show after up to 3 ttls"
@@ -64,7 +66,7 @@ class Access:
     def in_child(self, shelf: Shelf) -> Access:
         """Return the same over *shelf*, that of a forked child."""
         child = object.__new__(Access)
-        child.__dict__.update(self.__dict__, shelf=shelf)
+        child.__dict__.update(self.__dict__, _shelf=shelf)
         return child
 
     @property
@@ -81,7 +83,7 @@ class Access:
         """Return what stands under *names*; None while the store is away."""
 
         def read_all() -> dict[str, bytes | None]:
-            groups = [(group, self.shelf.read(group)) for group in _by_scope(names)]
+            groups = [(group, self._shelf.read(group)) for group in _by_scope(names)]
             return {n: raw for group, raws in groups for n, raw in zip(group, raws, strict=True)}
 
         return self._used(read_all, self._away)
@@ -97,9 +99,35 @@ class Access:
 
         def swap_all() -> bool:
             groups = [{name: swaps[name] for name in group} for group in _by_scope(swaps)]
-            return all(self.shelf.swap(group, keep=keep) for group in groups)
+            return all(self._shelf.swap(group, keep=keep) for group in groups)
 
         return self._used(swap_all, self._unwritable, anyway=anyway)
+
+    def try_out(self, name: str, probe: str, *, creates: bool, keep: float) -> bool:
+        """Return whether anything stands under *name*; if so, or if it *creates*, write *probe*.
+
+        That is removed at once, and ends after *keep* seconds in any case.
+
+        Raises:
+            ShelfError: It can't be read or written, or not in time; the message says why.
+        """
+        (stands,) = _in_time(lambda: self._shelf.read([name]))
+        if stands is not None or creates:
+            for swap in (Swap(None, b"probe"), Swap(b"probe", None)):
+                _in_time(partial(self._shelf.swap, {probe: swap}, keep=keep))
+        return stands is not None
+
+    def clear(self, scopes: Collection[str]) -> int:
+        """Remove everything in *scopes*, and return how many names that were.
+
+        Raises:
+            ShelfError: It can't be written, or not in time.
+        """
+        return _in_time(lambda: sum(map(self._shelf.clear, scopes)), _CLEARED_WITHIN)
+
+    def close(self) -> None:
+        """Close connections; a later use opens new ones."""
+        self._shelf.close()
 
     def _used(self, use: Callable[[], R], trouble: _Trouble, *, anyway: bool = False) -> R | None:
         """Return what *use* returns; None where that fails, and while it is not tried again."""
@@ -119,7 +147,7 @@ class Access:
         # Several in a row that are slow may together take what a single one may.
         patience = max(PATIENCE - self._slow, _QUICK)
         try:
-            found = in_time(noted, patience)
+            found = _in_time(noted, patience)
         except ShelfError as error:
             reason = str(error)
         else:
@@ -140,7 +168,7 @@ class Access:
         return None
 
 
-def in_time(use: Callable[[], R], seconds: float = PATIENCE) -> R:
+def _in_time(use: Callable[[], R], seconds: float = PATIENCE) -> R:
     """Return what *use* returns.
 
     Raises:

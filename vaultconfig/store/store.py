@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from random import random
 from threading import get_ident
 from typing import Any, Final, NamedTuple
@@ -23,7 +22,7 @@ from vaultconfig.log import say
 from vaultconfig.masking.values import masked_json, unmask
 from vaultconfig.references import as_json
 from vaultconfig.secret import SecretKey
-from vaultconfig.store.access import Access, in_time
+from vaultconfig.store.access import Access
 from vaultconfig.store.entries import SAME, Entry, News, entry_in, is_newer, successor, text_of
 from vaultconfig.store.sealing import Seal
 from vaultconfig.store.shelf import (
@@ -43,7 +42,6 @@ TURN: Final = 3.0
 _NOTE: Final = 5.0
 # Seconds that an entry is kept longer than it may serve, so that a reader can say that it is old.
 _LEGIBLE: Final = 86_400.0
-_CLEARED_WITHIN: Final = 90.0  # seconds; a server with many keys takes some
 _TOO_LARGE: Final = "a secret is not stored, because sealed it has %d bytes; the most is 1 MiB"
 _TRIES: Final = 5  # to write beside others who write
 _PAUSE: Final = 0.02  # seconds between two of them, at most
@@ -136,7 +134,7 @@ class Store:
 
     def close(self) -> None:
         """Close connections; a later use opens new ones."""
-        self._access.shelf.close()
+        self._access.close()
 
     def read(self, longest: Mapping[SecretKey, float]) -> dict[SecretKey, Entry]:
         """Return what is stored of some secrets, as far as it can be used.
@@ -329,12 +327,8 @@ class Store:
         Raises:
             ShelfError: It can't be read or written; the message says why.
         """
-        mark, probe, value = self._first.name("mark"), self._first.name("probe"), os.urandom(8)
-        (stands,) = in_time(lambda: self._access.shelf.read([mark]))
-        if stands is not None or creates:
-            for swap in (Swap(None, value), Swap(value, None)):
-                in_time(partial(self._access.shelf.swap, {probe: swap}, keep=TURN))
-        return stands is not None
+        mark, probe = self._first.name("mark"), self._first.name("probe")
+        return self._access.try_out(mark, probe, creates=creates, keep=TURN)
 
     def clear(self) -> int:
         """Remove everything of this application, environment, tenant and server, for all keys.
@@ -345,10 +339,7 @@ class Store:
         Raises:
             ShelfError: It can't be written, or not in time.
         """
-        return in_time(
-            lambda: sum(self._access.shelf.clear(seal.scope) for seal in self._seals),
-            _CLEARED_WITHIN,
-        )
+        return self._access.clear([seal.scope for seal in self._seals])
 
     def _names(self, keys: Collection[SecretKey]) -> list[str]:
         return [seal.name("secret", *key) for key in keys for seal in self._seals]
