@@ -93,6 +93,18 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/store/test_shelf.py::test_what_is_too_long_is_cut_and_replaced[directory]",
     ),
     "store/access.py": ("tests/store/test_access.py", "tests/store/test_store.py::TestTrials"),
+    "store/server.py": (
+        "tests/store/test_server.py",
+        "tests/store/test_shelf.py::test_nothing_stands_where_nothing_was_written[valkey]",
+        "tests/store/test_shelf.py::test_a_swap_needs_what_stood_there[valkey]",
+        "tests/store/test_shelf.py::test_a_swap_may_take_whatever_stands_there[valkey]",
+        "tests/store/test_shelf.py::test_several_names_change_together_or_not_at_all[valkey]",
+        "tests/store/test_shelf.py::test_nothing_can_be_put_there[valkey-None]",
+        "tests/store/test_shelf.py::test_what_is_too_long_is_cut_and_replaced[valkey]",
+        "tests/store/test_shelf.py::test_to_clear_a_scope_leaves_the_others[valkey]",
+        "tests/store/test_shelf.py::test_one_that_was_closed_opens_again[valkey]",
+        "tests/store/test_shelf.py::test_a_forked_child_leaves_its_parents_alone[valkey]",
+    ),
 }
 """What is changed, and the tests that hold it: those that run in this process, and are quick."""
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import os
+import importlib
 import re
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+import redis
 import trustme
 
 from tests.leaks import NEEDLES, TOKEN, Shown
-from tests.live.rig import LONG, eventually
+from tests.live.rig import LONG, Clock, eventually
 from tests.postgres import free_port
 from tests.store.rig import Scripted, failure, passing_on, put, saying
 from tests.valkey import Valkey
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.store import server as module
 from vaultconfig.store.server import Server
 from vaultconfig.store.shelf import LARGEST, Swap
 
@@ -59,8 +61,16 @@ MALFORMED = [
         "redis://host?decode_responses=1",
     ),
     *("redis://host?ssl_ca_certs=x", "rediss://host?ssl_cert_reqs=perhaps", "redis://host?db"),
-    *("redis://ho st", "redis://host/0\n", " redis://host"),
+    *("redis://ho st", "redis://host/0\n", " redis://host", "redis://host/0#x", "unix://host/x"),
 ]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that calls have, instead of the system's."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+    return clock
 
 
 @pytest.mark.parametrize("url", MALFORMED)
@@ -70,6 +80,25 @@ def test_a_malformed_address_is_a_mistake_of_the_configuration(url: str) -> None
         Server(url)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert "redis://USER:PASSWORD@HOST:PORT/DATABASE" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("ssl_ca_certs=x", "ssl_ca_path=x", "ssl_certfile=x", "ssl_keyfile=x", "ssl_password=x"),
+        *("ssl_cert_reqs=none", "ssl_check_hostname=no", "ssl_min_version=772"),
+    ],
+)
+def test_an_address_has_options_of_tls(option: str) -> None:
+    """They say whom to trust, and who we are."""
+    assert Server(f"rediss://host?{option}")
+
+
+def test_each_step_of_connecting_has_the_time_of_a_call() -> None:
+    """So one that hangs in a handshake ends, too."""
+    shelf = Server("rediss://host", patience=0.25)
+    connection = shelf._kind(**shelf._options)
+    assert (connection.socket_connect_timeout, connection.socket_timeout) == (0.25, 0.25)
 
 
 def test_an_address_has_what_servers_need(server: Valkey) -> None:
@@ -154,6 +183,13 @@ def test_a_server_that_cannot_be_reached(server: Valkey) -> None:
     )
 
 
+def test_a_failure_without_a_reason_has_a_kind() -> None:
+    """What else it says may be anything."""
+    error = redis.ConnectionError()
+    error.__context__ = OSError("anything")
+    assert module._problem(error) == "can't be reached (OSError)"
+
+
 def test_a_server_that_is_killed_and_comes_back_empty(own: Valkey) -> None:
     """Calls fail while it is away; once it is back the first one works, with nothing there."""
     with at(own.port) as shelf:
@@ -169,15 +205,17 @@ def test_a_server_that_is_killed_and_comes_back_empty(own: Valkey) -> None:
 
 def test_a_server_that_stands_still(own: Valkey) -> None:
     """A call gives up, on an old connection or a new one; once it goes on, so do the calls."""
-    with at(own.port) as shelf, at(own.port, patience=0.1) as hurried:
+    with at(own.port) as shelf, at(own.port) as hurried:
         put(shelf, NAME, b"a")
         hurried.read([NAME])
+        hurried._patience = 0.1
         own.pause()
         for call in (lambda: hurried.read([NAME]), lambda: hurried.swap(WRITE, keep=1)):
             assert failure(call) == f"Redis at 127.0.0.1:{own.port} did not answer in time"
         own.go_on()
-        assert shelf.read([NAME]) == [b"a"]
-        eventually(lambda: shelf.read([NAME]) == [b"a"])
+        hurried._patience = LONG
+        for each in (shelf, hurried):
+            assert each.read([NAME]) == [b"a"]
 
 
 def test_a_replica_and_a_full_server_take_no_writes(own: Valkey) -> None:
@@ -207,6 +245,7 @@ def test_a_replica_and_a_full_server_take_no_writes(own: Valkey) -> None:
         ),
         (b"-MISCONF Redis is configured to save\r\n", "is read-only"),
         (b"-ERR max number of clients reached\r\n", "has too many clients"),
+        (b"-ERR DB index is out of range\r\n", "does not have this database"),
         (b"-kq7Zp-pL4in-Xw93mVtR\r\n", "rejected the command"),
     ],
 )
@@ -225,6 +264,7 @@ NOT_REDIS = {
     "null": b"$-1\r\n",
     "a list": b"*2\r\n$1\r\n0\r\n*0\r\n",
     "nested": b"*1\r\n" * 5000,
+    "right and wrong": b"$1\r\na\r\n:1\r\n",
     "a huge number": b":" + b"9" * 5000 + b"\r\n",
     "no number": b"$many\r\n",
     "a negative length": b"$-7\r\n\r\n",
@@ -237,10 +277,10 @@ NOT_REDIS = {
 def test_what_is_no_redis_is_a_failure(answer: bytes) -> None:
     """Whatever it answers, no other exception leaves a call, and the next one starts anew."""
     with Scripted(saying(answer)) as server, at(server.port, patience=0.3) as shelf:
-        said = {failure(lambda: shelf.clear("ab"))} if answer[:1] != b"*" else set()
+        said = {failure(lambda: shelf.clear("ab"))} if answer != NOT_REDIS["a list"] else set()
         if answer != b":1\r\n":
             said.add(failure(lambda: shelf.swap(WRITE, keep=1)))
-        said.add(failure(lambda: shelf.read([NAME])))
+        said.add(failure(lambda: shelf.read([NAME, "ab/2"])))
     assert said <= {
         f"Redis at 127.0.0.1:{server.port} {words}"
         for words in (
@@ -288,13 +328,64 @@ def test_an_answer_that_drips_is_given_up() -> None:
         eventually(lambda: drip.sent)
 
 
+MUCH = {f"ab/{n}": Swap(None, b"x" * LARGEST) for n in range(30)}
+
+
 def test_a_server_that_takes_nothing_is_given_up() -> None:
     """A swap that the server does not read ends, too."""
     over = []
     with Scripted(lambda _: over[0].wait()) as server, at(server.port, patience=0.3) as shelf:
         over.append(server.over)
-        swaps = {f"ab/{n}": Swap(None, b"x" * LARGEST) for n in range(30)}
-        assert "did not answer in time" in failure(lambda: shelf.swap(swaps, keep=1))
+        assert "did not answer in time" in failure(lambda: shelf.swap(MUCH, keep=1))
+
+
+def test_a_server_that_takes_too_long_is_not_sent_the_rest(clock: Clock) -> None:
+    """It has taken each part in time, but not all of them."""
+    taken = []
+
+    def respond(connection: socket.socket) -> None:
+        connection.recv(1)
+        clock.advance(LONG)
+        while data := connection.recv(LARGEST):
+            taken.append(len(data))
+
+    with Scripted(respond) as server, at(server.port) as shelf:
+        assert "did not answer in time" in failure(lambda: shelf.swap(MUCH, keep=1))
+    assert sum(taken) < 30 * LARGEST
+
+
+@pytest.mark.parametrize("way", ["recv", "recv_into"])
+def test_an_answer_has_bounds(way: str, clock: Clock) -> None:
+    """As many bytes as may come, while there is time; hiredis reads in a way of its own."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sock = module._Socket(ours, bounds := module._Bounds())
+
+        def read(size: int) -> int:
+            return sock.recv_into(bytearray(size)) if way == "recv_into" else len(sock.recv(size))
+
+        theirs.sendall(b"12345")
+        bounds.begin(clock() + LONG, 3)
+        assert read(3) == 3
+        with pytest.raises(redis.InvalidResponse):
+            read(1)
+        clock.advance(LONG)
+        with pytest.raises(TimeoutError):
+            read(1)
+
+
+def test_to_clear_takes_a_minute_at_most(clock: Clock) -> None:
+    """The message says how many keys are gone by then."""
+
+    def respond(connection: socket.socket) -> None:
+        for answer in (b"*2\r\n$1\r\n7\r\n*1\r\n$1\r\na\r\n", b":1\r\n") * 2:
+            connection.recv(1 << 16)
+            clock.advance(15.0)
+            connection.sendall(answer)
+
+    with Scripted(respond) as server, at(server.port) as shelf:
+        said = failure(lambda: shelf.clear("ab"))
+    assert said.endswith("has too many keys: only 2 of them were removed")
 
 
 def test_a_connection_that_was_closed_meanwhile_is_no_outage(server: Valkey) -> None:
@@ -325,6 +416,14 @@ def test_a_connection_that_breaks_before_the_answer_is_tried_once_more() -> None
         assert server.connections == 5
 
 
+def test_what_a_server_says_is_not_asked_again() -> None:
+    """A new connection would have another answer, but this one was not dead."""
+    loading = b"-LOADING Redis is loading the dataset in memory\r\n"
+    with Scripted(saying(loading, first=b"$1\r\na\r\n")) as server, at(server.port) as shelf:
+        assert shelf.read([NAME]) == [b"a"]
+        assert "is loading its data" in failure(lambda: shelf.read([NAME]))
+
+
 @pytest.fixture(scope="module")
 def authorities() -> tuple[trustme.CA, trustme.CA]:
     return trustme.CA(), trustme.CA()
@@ -334,7 +433,7 @@ def authorities() -> tuple[trustme.CA, trustme.CA]:
     ("bundle", "host", "said"),
     [
         ("ca.pem", "localhost", None),
-        ("other.pem", "localhost", r"can't be reached \(.*certificate.*\)"),
+        ("other.pem", "localhost", r"can't be reached \([^[]*certificate.*\)"),
         ("ca.pem", "127.0.0.1", r"can't be reached \(.*127\.0\.0\.1.*\)"),
         ("missing.pem", "localhost", "can't be reached: a file of its TLS options is missing"),
     ],
@@ -374,7 +473,7 @@ def test_nothing_shows_the_password(server: Valkey, tmp_path: Path) -> None:
     key.write_text("no key")
     urls = [
         f"redis://us%20er:{TOKEN}@127.0.0.1:{server.port}",  # rejected
-        f"redis://{TOKEN}:{TOKEN}@127.0.0.1:{free_port()}",
+        f"redis://{TOKEN}:%20{TOKEN}@127.0.0.1:{free_port()}",
         f"rediss://:{TOKEN}@127.0.0.1:{free_port()}?ssl_keyfile={key}&ssl_password={TOKEN}",
         f"redis://:{TOKEN}@host/x{TOKEN}",
         f"redis://:{TOKEN}@host?{TOKEN}={TOKEN}",
@@ -402,21 +501,12 @@ def test_nothing_shows_the_password(server: Valkey, tmp_path: Path) -> None:
     assert not shown.leaks()
 
 
-def test_without_redis_the_extra_is_named() -> None:
+def test_without_redis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing, and how it is installed."""
-    program = (
-        "import sys; sys.modules['redis'] = None\n"
-        "from vaultconfig.errors import ConfigurationError\n"
-        "try: import vaultconfig.store.server\n"
-        "except ConfigurationError as error: print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == (
+    monkeypatch.delitem(sys.modules, module.__name__)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigurationError) as caught:
+        importlib.import_module(module.__name__)
+    assert str(caught.value) == (
         "a store on a Redis server needs redis: pip install 'scaivault-config[redis]'"
     )

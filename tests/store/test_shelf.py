@@ -102,8 +102,8 @@ def test_what_is_too_long_is_cut_and_replaced(shelf: Shelf, scope: str) -> None:
 
 
 def test_to_clear_a_scope_leaves_the_others(shelf: Shelf, scope: str) -> None:
-    """However many names there are, and each of them is counted."""
-    names = [f"{scope}/{n:x}" for n in range(1200)]
+    """However many names there are, as long as ours, and each of them is counted."""
+    names = [f"{scope}/{n:064x}" for n in range(1200)]
     put(shelf, f"{scope}0/1", b"other")
     for n in range(0, len(names), 100):
         assert shelf.swap({name: Swap(None, b"a") for name in names[n : n + 100]}, keep=LONG)

@@ -6,9 +6,9 @@ picks one of ours.
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import selectors
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -98,26 +98,23 @@ class Server:
 
     def read(self, names: Sequence[str]) -> list[bytes | None]:
         """Return what stands under each of *names*."""
-        if not names:
-            return []
         commands = [("GETRANGE", _key(name), 0, LARGEST) for name in names]
-        answers = self._ask(commands, kind=bytes, size=len(names) * (LARGEST + 1))
+        answers = self._ask(commands, kind=bytes, size=len(names) * LARGEST + _SLACK)
         return [answer or None for answer in answers]
 
     def swap(self, swaps: Mapping[str, Swap], *, keep: float) -> bool:
         """Make all *swaps*, or none.
 
-        Where a connection breaks before the answer has come, the server is asked once more: False
-        may then mean that these swaps were made the first time.
+        Where a connection breaks before the answer has come, the server is asked again: False may
+        then mean that these swaps were made the first time.
         """
         keys = [_key(name) for name in swaps]
-        values: list[
-            bytes
-        ] = []  # for each: whether it has to be what it was, that, and the new one
+        # For each: whether it has to be what it was, that, and the new one.
+        values: list[bytes] = []
         for before, after in swaps.values():
             values += (b"0", b"") if before is ... else (b"1", before or b"")
             values.append(after or b"")
-        command = ("EVAL", _SWAP, len(keys), *keys, max(int(keep * 1000), 1), *values)
+        command = ("EVAL", _SWAP, len(keys), *keys, math.ceil(keep * 1000), *values)
         (was_made,) = self._ask([command], kind=int)
         return bool(was_made)
 
@@ -141,33 +138,31 @@ class Server:
         while connection := self._idle_connection():
             connection.disconnect()
 
-    def _ask(self, commands: Sequence[tuple[Any, ...]], *, kind: type, size: int = 0) -> list[Any]:
+    def _ask(
+        self, commands: Sequence[tuple[Any, ...]], *, kind: type, size: int = _SLACK
+    ) -> list[Any]:
         """Send *commands* in one go, and return their answers, all of one *kind*.
 
         Args:
             commands: Names and arguments.
             kind: Of each answer.
-            size: Bytes of the values in all answers together, at most.
+            size: Bytes of all answers together, at most.
         """
         until = time.monotonic() + self._patience
         problem = ""
         while not problem:
             idle = self._idle_connection()
             connection = idle or self._kind(**self._options)
-            connection.bounds.begin(until, size + _SLACK)
+            connection.bounds.begin(until, size)
             try:
                 connection.send_packed_command(connection.pack_commands(commands))
                 answers = [_answer(connection) for _ in commands]
             except Exception as error:
                 connection.disconnect()
-                if (
-                    idle
-                    and isinstance(error, redis.ConnectionError)
-                    and connection.bounds.is_unanswered
-                ):
-                    self.close()  # the others will be as dead
-                    continue
-                problem = _problem(error)
+                # One that was idle may be dead: the next one is tried, and at last a new one. The
+                # subclasses of this error are what a server has said.
+                if not idle or type(error) is not redis.ConnectionError:
+                    problem = _problem(error)
             else:
                 if all(isinstance(answer, kind) for answer in answers):
                     self._idle.append(connection)
@@ -177,13 +172,13 @@ class Server:
         raise ShelfError(f"{self._name} {problem}")
 
     def _idle_connection(self) -> _Connection | None:
-        """Take a connection that another call has left, and that has not been closed since."""
-        with suppress(IndexError):  # another thread has taken the last one
-            while self._idle:
+        """Take a connection that another call has left."""
+        with suppress(IndexError):  # there is none, or another thread has taken it
+            while True:
                 connection = self._idle.pop()
-                # A parent's connection is only let go of: to shut it down would end it there, too.
-                if connection.pid == os.getpid() and connection.is_quiet():
+                if connection.pid == os.getpid():
                     return connection
+                # A parent's is only let go of: to shut it down would end it there, too.
                 connection.disconnect()
         return None
 
@@ -191,12 +186,8 @@ class Server:
 class _Bounds:
     """What is left to a call: time, and bytes of its answer."""
 
-    until = 0.0
-    size = 0
-    is_unanswered = True
-
     def begin(self, until: float, size: int) -> None:
-        self.until, self.size, self.is_unanswered = until, size, True
+        self.until, self.size = until, size
 
     def seconds(self) -> float:
         seconds = self.until - time.monotonic()
@@ -206,7 +197,6 @@ class _Bounds:
 
     def take(self, size: int) -> None:
         self.size -= size
-        self.is_unanswered = self.is_unanswered and not size
         if self.size < 0:
             raise redis.InvalidResponse("it is longer than what was asked for")
 
@@ -248,13 +238,6 @@ class _Connection(Connection):
         for name in ("driver_info", "lib_name", "lib_version"):  # of new and of old versions
             setattr(self, name, None)
 
-    def is_quiet(self) -> bool:
-        """Whether there is nothing to read: a server that has closed it has said so."""
-        with selectors.DefaultSelector() as selector:
-            sock: Any = self._sock
-            selector.register(sock, selectors.EVENT_READ)
-            return not selector.select(0)
-
     def _connect(self) -> Any:
         return _Socket(super()._connect(), self.bounds)
 
@@ -286,8 +269,7 @@ def _options_of(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     names = [name for name, _ in parse_qsl(parts.query, strict_parsing=bool(parts.query))]
     if not (
-        parts.scheme in {"redis", "rediss"}
-        and parts.hostname
+        parts.hostname
         and parts.port != 0
         and re.fullmatch("/?[0-9]*", parts.path)
         and _OPTIONS.issuperset(names)
