@@ -99,7 +99,7 @@ def _show_everything() -> None:
         f"client_secret is version {version}: {after.client_secret!r}",
     )
     _expect(_client_secret(after) == third != _client_secret(before), "the rotated value")
-    click.secho("\nThat is all. Next: the README, or vaultconfig dev-server.", bold=True)
+    click.secho("\nThat is all. Next: docs/tutorial.md, or vaultconfig dev-server.", bold=True)
 
 
 def _write_credential(client_secret: str, *, version: int) -> None:
