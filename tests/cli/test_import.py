@@ -393,6 +393,18 @@ def test_what_differs_is_not_overwritten(project: Project, vault: DevServer) -> 
     assert json.loads(project.run("get", f"{TO}/db").out) == {"password": CANARY, "port": 5432}
 
 
+def test_a_secret_with_other_fields_gets_ours(project: Project, vault: DevServer) -> None:
+    """Nothing is overwritten then, so it needs no --force."""
+    vault.put(f"{TO}/db", {"port": 5432, "user": "app"})
+    project.write(".env", f"DB_USER=app\nDB_PASSWORD={CANARY}\n")
+    assert project.run("import", ".env", "--to", TO, "--yes").code == 0
+    assert json.loads(project.run("get", f"{TO}/db").out) == {
+        "password": CANARY,
+        "port": 5432,
+        "user": "app",
+    }
+
+
 def test_what_was_written_while_it_asked_is_kept(project: Project, vault: DevServer) -> None:
     """It would be lost, since what else a secret holds is written again with it."""
     vault.put(f"{TO}/db", {"port": 5432})

@@ -26,7 +26,7 @@ class Move:
 
     Attributes:
         data: Our fields of it.
-        state: ``there`` is one that has them already.
+        state: ``there`` is one that has them already, ``new`` one that has others at the most.
         present: What the vault has at that path now.
     """
 
@@ -50,8 +50,10 @@ def moves_for(client: VaultClient, secrets: Mapping[str, Mapping[str, str]]) -> 
         if isinstance(answer, SecretNotFoundError):
             moves.append(Move(path, data, "new", {}))
         elif isinstance(answer, Secret):
-            is_there = all(answer.data.get(name) == value for name, value in data.items())
-            moves.append(Move(path, data, "there" if is_there else "differs", answer.data))
+            held = {name: answer.data[name] for name in data if name in answer.data}
+            differs = any(value != data[name] for name, value in held.items())
+            state: State = "differs" if differs else "there" if len(held) == len(data) else "new"
+            moves.append(Move(path, data, state, answer.data))
         else:
             raise answer
     return moves
