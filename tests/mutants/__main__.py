@@ -39,6 +39,17 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "loading/places.py": ("tests/pure/test_places.py", "tests/settings/test_aliases.py"),
     "loading/layers.py": ("tests/pure/test_layers.py",),
+    "loading/fields.py": (
+        *["tests/pure/test_fields.py", "tests/pure/test_defaults.py", "tests/pure/test_unions.py"],
+        *["tests/pure/test_merging.py", "tests/pure/test_merging_models.py"],
+        *["tests/settings/test_generics.py", "tests/settings/test_annotations.py"],
+    ),
+    "loading/checks.py loading/objects.py": (
+        *["tests/settings/test_checks.py", "tests/settings/test_nested.py"],
+        *["tests/settings/test_generics.py", "tests/settings/test_annotations.py"],
+        *["tests/settings/test_sources.py", "tests/settings/test_types.py"],
+        *["tests/settings/test_values.py", "tests/settings/test_attacks.py"],
+    ),
     "loading/placeholders.py": (
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],
     ),

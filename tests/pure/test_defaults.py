@@ -7,10 +7,11 @@ from dataclasses import field as dataclass_field
 from typing import Annotated, Any, Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import BaseSettings
 
-from vaultconfig.loading.defaults import as_input
+from vaultconfig.loading.defaults import as_input, default_of
 from vaultconfig.loading.fields import ModelField, fields_of
 
 T = TypeVar("T")
@@ -109,3 +110,84 @@ def test_a_settings_class_loads_itself() -> None:
 def test_a_class_that_the_annotation_does_not_name(name: str, default: Any) -> None:
     """It is noted: the vault can't fill it."""
     assert converted(name, default)[1] == [Other]
+
+
+def other() -> Inner:
+    return Inner(NAME="other")
+
+
+class OfModel(BaseModel):
+    inner: Inner = other()
+
+
+class MadeOfModel(BaseModel):
+    inner: Inner = Field(default_factory=other)
+
+
+@dataclass
+class OfDataclass:
+    inner: Inner = dataclass_field(default_factory=other)
+
+
+@dataclass
+class AnnotatedOfDataclass:
+    inner: Annotated[Inner, Field(default_factory=other)]
+
+
+@pydantic_dataclass
+class OfPydantic:
+    inner: Inner = Field(default_factory=other)
+
+
+class Required(BaseModel):
+    inner: Inner
+
+
+class OfItsClass(BaseModel):
+    inner: Inner = Field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        *[(kind, other()) for kind in (OfModel, MadeOfModel, OfDataclass, OfPydantic)],
+        (AnnotatedOfDataclass, other()),
+        (Required, None),
+        (OfItsClass, None),
+    ],
+)
+def test_the_default(model: type, expected: Inner | None) -> None:
+    """A new object in each kind of class; a class that makes it is left to the vault."""
+    (field,) = fields_of(model)
+    default = default_of(model, field, {})
+    assert default == expected
+    assert default is None or default is not default_of(model, field, {})
+
+
+def of_the_name(data: dict[str, Any]) -> Inner:
+    return Inner(NAME=data["name"])
+
+
+class Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    inner: Inner = Field(default_factory=of_the_name)
+
+    @field_validator("name", "inner", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
+
+@dataclass
+class Standard:
+    name: Annotated[str, Field(coerce_numbers_to_str=True)]
+    inner: Annotated[Inner, Field(default_factory=of_the_name)]
+
+
+@pytest.mark.parametrize("model", [Checked, Standard])
+def test_a_default_made_of_the_fields_before(model: type) -> None:
+    """They are validated as in the class; what is not valid ends it without a default."""
+    field = fields_of(model)[1]
+    assert default_of(model, field, {"name": 7, "later": 1}) == Inner(NAME="7")
+    assert default_of(model, field, {"name": None}) is None

@@ -255,8 +255,25 @@ class Making(BaseModel):
     token: str = Field(default_factory=made)
 
 
+@dataclass
+class AnnotatedMaking:
+    token: Annotated[str, Field(default_factory=made)]
+
+
+@pydantic_dataclass
+class PydanticMaking:
+    token: str = Field(default_factory=made)
+
+
 class TestFactories:
     """What a default factory makes is known only when it has run."""
+
+    @pytest.mark.parametrize("kind", [Making, AnnotatedMaking, PydanticMaking])
+    def test_in_each_kind_of_class(self, kind: Any) -> None:
+        """Wherever pydantic finds the factory."""
+        settings = create_model("Settings", __base__=VaultSettings, x=(kind, ...))
+        error = unresolved(lambda: settings(x={}))
+        assert [failure.field for failure in error.failures] == ["x.token"]
 
     def test_a_reference(self) -> None:
         """The load fails, and names the fields."""

@@ -6,16 +6,11 @@ incomplete then, or that isn't one of ours: see `complete`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, is_dataclass
-from dataclasses import fields as dataclass_fields
-from pathlib import PurePath
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, get_args
-from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic import RootModel
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -32,6 +27,7 @@ from vaultconfig.loading.annotations import (
     parts_in,
 )
 from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of
+from vaultconfig.loading.objects import references_in, text_of
 from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of
 from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
 
@@ -136,7 +132,7 @@ def _coerced_in(value: Any, place: Place, arguments: Mapping[str, Any]) -> Itera
     if isinstance(value, (dict, list)):
         for step, item in parts_of(value):
             yield from _coerced_in(item, (*place, step), arguments)
-    elif not isinstance(value, str) and is_reference(_text_of(value) or str(value)):
+    elif not isinstance(value, str) and is_reference(text_of(value) or str(value)):
         yield place
 
 
@@ -178,13 +174,6 @@ class _Walk:
             _check_class_of_default(prefix + field.name, field)
             _check_union(prefix + field.name, field)
             self._parts(field.parts, prefix + field.name, within)
-        if is_dataclass(class_of(model)):
-            self._defaults(class_of(model), prefix)
-
-    def _defaults(self, model: type, prefix: str) -> None:
-        for field in dataclass_fields(model):
-            self.has_factories |= field.default_factory is not MISSING
-            _check_default(prefix + field.name, field.default)
 
     def _parts(self, parts: Sequence[Part], name: str, within: str | None) -> None:
         for text in (item for part in parts for item in part.metadata if type(item) is str):
@@ -233,7 +222,7 @@ def _check_text(name: str, text: str) -> None:
 
 def _check_default(name: str, default: object, kind: object = None) -> None:
     """Reject a reference that stands as the default of a *kind*, where nothing would resolve it."""
-    found = next(_references_in(default), None)
+    found = next(references_in(default), None)
     if isinstance(default, (VaultRef, Template)) and type(default) is not kind:
         found = str(default)
     if found is not None:
@@ -282,61 +271,15 @@ def _stands_in(field: ModelField, above: frozenset[type]) -> bool:
     )
 
 
-def _references_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str]:
-    """Yield the texts in *value* that are references, but for what a load has made already."""
-    text = _text_of(value)
-    if text is not None:
-        if is_reference(text) and _is_well_formed(text):
-            yield text
-        return
-    if not any(value is outer for outer in above):  # objects may refer to each other
-        for item in _items_of(value):
-            yield from _references_in(item, (*above, value))
-
-
-def _text_of(value: Any) -> str | None:
-    """Return the text that *value* is, or was made of."""
-    if isinstance(value, (Secret, SecretStr, SecretBytes)):
-        value = value.get_secret_value()
-    if isinstance(value, re.Pattern):
-        value = value.pattern
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    is_url = hasattr(type(value), "unicode_string")  # its type: a proxy may have no object yet
-    if is_url or isinstance(value, PurePath):
-        return unquote(str(value))
-    return value if isinstance(value, str) else None
-
-
-def _items_of(value: object) -> Iterable[object]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return value
-    if isinstance(value, BaseModel):
-        return () if isinstance(value, BaseSettings) else list(vars(value).values())
-    if is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name, None) for field in dataclass_fields(value)]
-    return ()
-
-
-def _is_well_formed(text: str) -> bool:
-    try:
-        return isinstance(parse(text), (VaultRef, Template))
-    except ConfigurationError:
-        return False
-
-
 def _made_by_factories(
     model: type, given: Mapping[Any, Any], made: object, prefix: str = ""
 ) -> Iterator[str]:
     for field in fields_of(model):
         name, value = prefix + field.name, getattr(made, field.name, None)
-        found = (get_at(given, place) for place in field.places)
-        source = next((item for item in found if item is not ABSENT), ABSENT)
+        _, source = field.find(given)
         if source is not ABSENT:
             yield from _made_inside(source, value, name)
-        elif _has_factory(model, field) and any(_references_in(value)):
+        elif field.info.default_factory is not None and any(references_in(value)):
             yield name
 
 
@@ -346,12 +289,3 @@ def _made_inside(source: object, value: Any, name: str) -> Iterator[str]:
     elif isinstance(source, (dict, list)) and isinstance(value, type(source)):
         for step, item in parts_of(source):
             yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")
-
-
-def _has_factory(model: type, field: ModelField) -> bool:
-    if is_dataclass(model):
-        return any(
-            inner.name == field.name and inner.default_factory is not MISSING
-            for inner in dataclass_fields(model)
-        )
-    return field.info.default_factory is not None

@@ -1,17 +1,61 @@
-"""Takes the default of a field apart, so that the vault can fill what is its part of it. Pure."""
+"""The default of a field, and its parts, so that the vault can fill what is its own. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
+from pydantic import ConfigDict, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings
 
-from vaultconfig.loading.annotations import is_made_of, is_model
-from vaultconfig.loading.fields import ModelField, fields_of
+from vaultconfig.loading.annotations import class_of, is_made_of, is_model
+from vaultconfig.loading.fields import ModelField, fields_of, model_fields
 from vaultconfig.loading.places import set_at
+
+
+def default_of(model: type, field: ModelField, data: Mapping[Any, Any]) -> Any:
+    """Return the default of *field*, made by its factory if it has one; else None.
+
+    A class that stands as the factory is not called: it gets its values from the vault, too.
+
+    Args:
+        model: What *field* is of.
+        data: The input of the model, as far as there is any.
+    """
+    if field.info.is_required() or is_model(field.info.default_factory):
+        return None
+    earlier: dict[str, Any] = {}
+    if field.factory_takes_data:
+        try:
+            earlier = _validated_before(model, field, data)
+        except ValidationError:  # which is going to be told of anyway
+            return None
+    # A copy, as pydantic makes one.
+    return field.info.get_default(call_default_factory=True, validated_data=earlier)
+
+
+def _validated_before(model: type, field: ModelField, data: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the values that *data* gives the fields of *model* before *field*."""
+    fields: dict[str, Any] = {
+        inner.name: (inner.info.annotation, inner.info)
+        for inner in takewhile(lambda inner: inner is not field, fields_of(model))
+    }
+    # In the class they may have validators, which name later fields, too.
+    decorators = getattr(class_of(model), "__pydantic_decorators__", None)
+    found = decorators.field_validators if decorators else {}
+    validator = cast("Any", field_validator)
+    validators = {
+        name: validator(*item.info.fields, mode=item.info.mode, check_fields=False)(
+            staticmethod(item.func)
+        )
+        for name, item in found.items()
+    }
+    config = cast("ConfigDict", {**model_fields(model).config, "extra": "ignore"})
+    kind = create_model("Earlier", __config__=config, __validators__=validators, **fields)
+    return dict(vars(kind.model_validate(data)))
 
 
 def as_input(default: Any, field: ModelField, strangers: list[type]) -> Any:

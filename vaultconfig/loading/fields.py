@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field
+from collections.abc import Iterator, Mapping
+from dataclasses import Field
 from dataclasses import fields as dataclass_fields
 from inspect import signature
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Final, cast, get_args, get_type_hints
-from weakref import WeakKeyDictionary, ref
+from typing import Annotated, Any, Final, get_args, get_type_hints
+from weakref import WeakKeyDictionary
 
 from pydantic import (
     AliasChoices,
     AliasPath,
-    BaseModel,
-    ConfigDict,
     SecretBytes,
     SecretStr,
     Tag,
     TypeAdapter,
-    ValidationError,
-    create_model,
-    field_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -89,9 +84,6 @@ class ModelField:
         self._bears_references: bool | None = None
         self._item: ModelField | None = None
 
-    def __repr__(self) -> str:
-        return f"<ModelField {self.name}>"
-
     @property
     def bears_references(self) -> bool:
         """Whether the vault is to fill it, or anything inside it."""
@@ -144,6 +136,7 @@ class ModelFields:
     """The fields of a model.
 
     Attributes:
+        config: How their class is configured.
         all: In the order of the class.
         by_key: Those whose value may stand under a key of the input, by that key.
         holders: The keys that hold values further inside, for an `AliasPath`.
@@ -153,8 +146,7 @@ class ModelFields:
     def __init__(self, model: type) -> None:
         kind = class_of(model)
         config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", {})
-        # A class that its own fields hold would be kept for ever.
-        self._kind, self._config = ref(kind), config
+        self.config: Mapping[str, Any] = config
         self.all = tuple(ModelField(name, info, config) for name, info in _field_infos(model))
         validators = getattr(kind, "__pydantic_decorators__", None)
         self.may_copy = any(field.factory_takes_data for field in self.all) or bool(
@@ -167,50 +159,20 @@ class ModelFields:
             for key in dict.fromkeys(place[0] for place in field.places):
                 self.by_key.setdefault(key, []).append(field)
 
-    def default_of(self, field: ModelField, data: Mapping[Any, Any]) -> Any:
-        """Return the default of *field*, made by its factory if it has one; else None.
-
-        A class that stands as the factory is not called: it gets its values from the vault, too.
-
-        Args:
-            data: The input of the model, as far as there is any.
-        """
-        factory = field.info.default_factory
-        if field.info.is_required() or is_model(factory):
-            return None
-        if factory is None:
-            return field.info.get_default()  # a copy, as pydantic makes one
-        if not field.factory_takes_data:
-            return cast("Callable[[], Any]", factory)()
-        # A model of the fields before it, with what validates them in the class.
-        kind, validator = cast("Any", self._kind()), cast("Any", field_validator)
-        validators = {
-            name: validator(*found.info.fields, mode=found.info.mode, check_fields=False)(
-                staticmethod(found.func)
-            )
-            for name, found in kind.__pydantic_decorators__.field_validators.items()
-        }
-        earlier = self.all[: self.all.index(field)]
-        fields: Any = {inner.name: (inner.info.annotation, inner.info) for inner in earlier}
-        config = cast("ConfigDict", {**self._config, "extra": "ignore"})
-        model = create_model("Earlier", __config__=config, __validators__=validators, **fields)
-        try:
-            validated = vars(model.model_validate(data))
-        except ValidationError:  # which is going to be told of anyway
-            return None
-        return cast("Callable[[dict[str, Any]], Any]", factory)(dict(validated))
-
 
 def _factory_takes_data(info: FieldInfo) -> bool:
     factory: Any = info.default_factory
-    if factory is None or hasattr(info, "default_factory_takes_validated_data"):
-        return bool(getattr(info, "default_factory_takes_validated_data", False))
-    try:
-        parameters = signature(factory).parameters.values()  # as pydantic 2.10 looks at it
-    except ValueError:  # of what is built in, such as dict
+    if factory is None:
         return False
-    needed = [p for p in parameters if p.kind < p.VAR_POSITIONAL and p.default is p.empty]
-    return len(needed) == 1
+    if hasattr(info, "default_factory_takes_validated_data"):
+        return bool(info.default_factory_takes_validated_data)
+    try:
+        signature(factory).bind()  # pydantic 2.10 does not tell
+    except TypeError:  # it needs an argument
+        return True
+    except ValueError:  # of what is built in, such as dict
+        pass
+    return False
 
 
 def model_fields(model: type) -> ModelFields:
@@ -282,7 +244,7 @@ _kept: Final[WeakKeyDictionary[type, ModelFields]] = WeakKeyDictionary()
 
 
 def _places(name: str, info: FieldInfo, config: Mapping[str, Any]) -> tuple[Place, ...]:
-    alias = info.validation_alias if info.validation_alias is not None else info.alias
+    alias = info.validation_alias
     if alias is None or config.get("validate_by_alias") is False:
         return ((name,),)
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
@@ -296,8 +258,6 @@ def _places(name: str, info: FieldInfo, config: Mapping[str, Any]) -> tuple[Plac
 
 def _field_infos(model: type) -> list[tuple[str, FieldInfo]]:
     kind = class_of(model)
-    if issubclass(kind, BaseModel):
-        return list(kind.model_fields.items())
     declared: dict[str, FieldInfo] | None = getattr(kind, "__pydantic_fields__", None)
     if declared is None:
         hints = hints_of(kind)
@@ -347,9 +307,8 @@ def _hint(owner: type, name: str, annotation: Any) -> Any:
 
 
 def _dataclass_field(hint: Any, field: Field[Any]) -> FieldInfo:
-    if field.default is MISSING and field.default_factory is MISSING:
-        return FieldInfo.from_annotation(hint)
-    return FieldInfo.from_annotated_attribute(hint, None)
+    is_info = isinstance(field.default, FieldInfo)  # of pydantic, in the place of a default
+    return FieldInfo.from_annotated_attribute(hint, field.default if is_info else field)
 
 
 def _bears_references(field: ModelField, above: frozenset[type]) -> bool:

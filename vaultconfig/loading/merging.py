@@ -28,7 +28,7 @@ from vaultconfig.loading.annotations import (
     WITHOUT_TAG,
     is_model,
 )
-from vaultconfig.loading.defaults import as_input
+from vaultconfig.loading.defaults import as_input, default_of
 from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
 from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Layer, Provenance, Rank
@@ -137,7 +137,7 @@ class Merge:
             name = prefix + field.name
             if not found and (not field.bears_references or self._is_left_open(field, name, data)):
                 continue
-            place, value = self._value(field, found, name, partial(fields.default_of, field, data))
+            place, value = self._value(field, found, name, partial(default_of, model, field, data))
             if value is not ABSENT and len(place) == 1:
                 data[place[0]] = value
             if field.key is None:

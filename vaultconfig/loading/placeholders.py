@@ -9,7 +9,8 @@ from typing import Any
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.annotations import Declared
-from vaultconfig.loading.fields import model_fields
+from vaultconfig.loading.defaults import default_of
+from vaultconfig.loading.fields import fields_of
 from vaultconfig.loading.layers import DEFAULT, Layer
 from vaultconfig.loading.places import ABSENT
 from vaultconfig.references import expanded_in, is_reference
@@ -76,8 +77,7 @@ class Placeholders:
 
     def _given(self, name: str) -> tuple[str, str | None]:
         """Return what the field called *name* has, as text, and the source that gave it."""
-        fields = model_fields(self._model)
-        field = next((field for field in fields.all if field.name == name), None)
+        field = next((field for field in fields_of(self._model) if field.name == name), None)
         if field is None:
             return DEFAULT, None
         found = ((layer, field.find(layer.data)[1]) for layer in self._layers)
@@ -92,7 +92,7 @@ class Placeholders:
                 " vault_variables, or give it a value"
             )
         if layer is None:
-            return DEFAULT, _segment(fields.default_of(field, {}))
+            return DEFAULT, _segment(default_of(self._model, field, {}))
         as_written = layer.as_written(value) if isinstance(value, str) else None
         if as_written is not None:  # it may be a token of the process
             raise ConfigurationError(
