@@ -45,10 +45,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_generics.py", "tests/settings/test_annotations.py"],
     ),
     "loading/checks.py loading/objects.py": (
-        *["tests/settings/test_checks.py", "tests/settings/test_nested.py"],
-        *["tests/settings/test_generics.py", "tests/settings/test_annotations.py"],
-        *["tests/settings/test_sources.py", "tests/settings/test_types.py"],
-        *["tests/settings/test_values.py", "tests/settings/test_attacks.py"],
+        *["tests/settings/test_checks.py", "tests/settings/test_sources.py"],
+        "tests/settings/test_generics.py",
     ),
     "loading/placeholders.py": (
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],

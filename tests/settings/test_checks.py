@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import pytest
-from pydantic import AnyUrl, BaseModel, Field, RootModel, SecretBytes, SecretStr, create_model
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    Field,
+    PydanticUserError,
+    RootModel,
+    SecretBytes,
+    SecretStr,
+    create_model,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
@@ -78,8 +88,16 @@ class TestNearMisses:
         told = rejected(list[Nested] | None, None)
         assert told.startswith("the annotation of x.inner holds 'valut:app#token'")
 
-    def test_in_a_class_that_is_completed_later(self) -> None:
-        """A forward reference does not hide it: it is found before the first load."""
+    @pytest.mark.filterwarnings("ignore:Field 'inner' has an incomplete definition")
+    def test_in_a_class_that_is_completed_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A forward reference does not hide it; of one that leads nowhere pydantic tells."""
+
+        class Forward(VaultSettings):
+            inner: Later  # noqa: F821
+
+        with pytest.raises(PydanticUserError, match="not fully defined"):
+            Forward()
+        monkeypatch.setitem(globals(), "Later", Nested)
         with pytest.raises(ConfigurationError, match=r"inner\.inner holds 'valut"):
             Forward()
 
@@ -102,14 +120,6 @@ class TestNearMisses:
             VaultSettingsSource(Plain)
 
 
-class Forward(VaultSettings):
-    inner: LateInner
-
-
-class LateInner(BaseModel):
-    inner: Annotated[str, "valut:app#token"] = "dev-only"
-
-
 class Login(TypedDict, total=False):
     user: str
     password: Annotated[str, TOKEN]
@@ -124,6 +134,14 @@ class Root(RootModel[Annotated[str, TOKEN]]):
     pass
 
 
+class Tree(TypedDict):
+    branches: list[Tree]
+
+
+class Mapped(dict[str, str]):
+    token: Annotated[str, TOKEN]
+
+
 class Model(BaseModel):
     token: Annotated[str, TOKEN] = ""
 
@@ -135,7 +153,7 @@ class Deep(TypedDict):
 class TestUnfillable:
     """A reference in a type that nothing fills."""
 
-    @pytest.mark.parametrize("kind", [Login, Pair, Root, Deep, RootModel[list[Model]]])
+    @pytest.mark.parametrize("kind", [Login, Pair, Root, Deep, Mapped, RootModel[list[Model]]])
     @pytest.mark.parametrize("within", [lambda k: k, lambda k: k | None, lambda k: dict[str, k]])
     def test_it_is_rejected(self, kind: Any, within: Callable[[Any], Any]) -> None:
         """The field and the type are named, however deep it is."""
@@ -162,6 +180,7 @@ class TestUnfillable:
         class Settings(VaultSettings):
             whole: Annotated[Plain, "vault:app"]
             root: RootModel[list[int]] = RootModel[list[int]]([1])
+            tree: Tree | None = None
 
         assert Settings().whole == {"token": "from vault"}
 
@@ -174,6 +193,15 @@ class Standard:
 @pydantic_dataclass
 class Pydantic:
     token: str = TOKEN
+
+
+@dataclass
+class Unset:
+    later: str = field(init=False)
+
+
+class Loaded(BaseSettings):
+    token: Annotated[str, TOKEN]
 
 
 class Inside(BaseModel):
@@ -198,12 +226,19 @@ class TestDefaults:
             (str, "x-${vault:app#token}"),
             (Text, Text(token=TOKEN)),
             (Annotated[str, TOKEN], TOKEN),
+            (Any, Standard()),
         ],
     )
     def test_of_the_class(self, annotation: Any, default: Any) -> None:
         """Whatever it is wrapped in."""
         told = rejected(annotation, default)
         assert told.startswith("a reference stands as the default of x, where nothing resolves it")
+
+    def test_what_to_write_instead(self) -> None:
+        """The reference where it should be; a template may hold a password beside it."""
+        assert rejected(str, TOKEN).endswith(f"write x: Annotated[…, {TOKEN!r}] instead")
+        told = rejected(str, f"canary-${{{TOKEN}}}")
+        assert told.endswith("write x: Annotated[…, '${vault:…}'] instead")
 
     @pytest.mark.parametrize("kind", [Standard, Pydantic, Inside])
     def test_of_a_nested_model(self, kind: Any) -> None:
@@ -238,6 +273,10 @@ class TestDefaults:
             prefix: str = "vault:"
             escaped: SecretStr = SecretStr("vault::x")
             ciphertext: str = "vault:v1:abc"
+            raw: bytes = b"\xff"
+            kind: Any = Standard  # which is not made yet
+            unset: Any = Unset()
+            loaded: Any = Loaded(token=TOKEN)  # what a load has made is no reference any more
 
         assert Settings().prefix == "vault:"
 
@@ -268,12 +307,19 @@ class PydanticMaking:
 class TestFactories:
     """What a default factory makes is known only when it has run."""
 
-    @pytest.mark.parametrize("kind", [Making, AnnotatedMaking, PydanticMaking])
-    def test_in_each_kind_of_class(self, kind: Any) -> None:
-        """Wherever pydantic finds the factory."""
-        settings = create_model("Settings", __base__=VaultSettings, x=(kind, ...))
-        error = unresolved(lambda: settings(x={}))
-        assert [failure.field for failure in error.failures] == ["x.token"]
+    @pytest.mark.parametrize(
+        ("annotation", "given", "name"),
+        [
+            *[(kind, {}, "x.token") for kind in (Making, AnnotatedMaking, PydanticMaking)],
+            *[(kind, [{}], "x.0.token") for kind in (list[Making], tuple[Making, ...])],
+            (dict[str, Making], {"a": {}}, "x.a.token"),
+        ],
+    )
+    def test_inside_what_is_given(self, annotation: Any, given: Any, name: str) -> None:
+        """Wherever pydantic finds the factory, in each kind of class."""
+        settings = create_model("Settings", __base__=VaultSettings, x=(annotation, ...))
+        error = unresolved(lambda: settings(x=given))
+        assert [failure.field for failure in error.failures] == [name]
 
     def test_a_reference(self) -> None:
         """The load fails, and names the fields."""
@@ -300,8 +346,21 @@ class TestFactories:
             odd: Annotated[str, "vault:odd#ref"] = Field(default_factory=str)
             literal: str = Field(default_factory=str)
             inner: Making
+            ready: Making
+            mapping: dict[str, str]
+            unset: Unset
 
-        settings = Settings(inner={"token": "vault::app#token"})
+            @model_validator(mode="after")
+            def set_here(self) -> Self:
+                self.by_validator = TOKEN
+                return self
+
+            by_validator: str = ""
+
+        ready = Making()
+        inner = {"token": "vault::app#token"}
+        settings = Settings(inner=inner, ready=ready, mapping={"a": "b"}, unset={})
+        assert (settings.ready, settings.by_validator) == (ready, TOKEN)
         assert settings.odd == settings.literal == settings.inner.token == TOKEN
 
 
@@ -321,6 +380,8 @@ class TestOptions:
             ({"vault_variables": "region"}, "vault_variables has a wrong value"),
             ({"vault_variables": {"shard": 3}}, "vault_variables has a wrong value"),
             ({"vault_resolve_values": "no"}, "expected True or False"),
+            ({"vault_store": 1}, "vault_store has a wrong value: expected file:DIRECTORY"),
+            ({"vault_application": 1}, "vault_application has a wrong value: expected a name"),
         ],
     )
     def test_a_wrong_one(self, options: Any, told: str) -> None:
@@ -340,6 +401,14 @@ class TestOptions:
 
         with pytest.raises(ConfigurationError, match=told):
             VaultSettingsSource(Plain)
+
+    def test_a_key_that_is_none(self) -> None:
+        """It counts as one that is not there."""
+
+        class Settings(VaultSettings, vault_environment=None, vault_store=None):
+            token: Annotated[str, TOKEN]
+
+        assert Settings().token == "from vault"
 
     def test_class_keywords(self) -> None:
         """They count, beside pydantic's own, over ``model_config``, and are inherited."""
@@ -403,7 +472,8 @@ def test_a_key_that_is_misspelt_anywhere(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["default_environment", "default_variables", "my_vault_environment"]
+    "name",
+    ["default_environment", "default_variables", "my_vault_environment", "vaults_directory"],
 )
 def test_a_key_of_the_application(name: str) -> None:
     """A configuration may have keys of its own, which only look a little like ours."""
@@ -428,6 +498,15 @@ class Other(BaseModel):
 
 class Outer(BaseModel):
     inner: Special
+
+
+class Mixed(BaseModel):
+    inner: Other
+    also: Beside
+
+
+class Beside(Other):
+    host: str = "h"
 
 
 class Endless(BaseModel):
@@ -457,6 +536,20 @@ def test_a_default_of_a_class_that_no_annotation_shows(annotation: Any, default:
     assert told.startswith("x: its default is a Special, which the vault can't fill: annotate")
 
 
+@pytest.mark.parametrize("annotation", [Base, Any])
+def test_a_default_that_the_vault_is_not_to_fill(annotation: Any) -> None:
+    """It may be of any class, and a settings class fills itself."""
+
+    class Derived(Base):
+        size: int = 1
+
+    class Own(BaseSettings, Base):
+        token: Annotated[str, "vault:app#token"]
+
+    for default in (Derived(), Own(token="t")):
+        create_model("S", __base__=VaultSettings, x=(annotation, default))
+
+
 @pytest.mark.parametrize(
     ("annotation", "default"),
     [
@@ -473,7 +566,15 @@ def test_a_union_without_a_tag(annotation: Any, default: Any) -> None:
     assert "give the union a discriminator" in rejected(annotation, default)
 
 
-@pytest.mark.parametrize("annotation", [Other | Endless, Other | Endless | None, Special | str])
-def test_a_union_that_runs_on_no_default(annotation: Any) -> None:
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        *[(kind, ...) for kind in (Other | Endless, Other | Endless | None, Special | str)],
+        (Mixed | Other, ...),
+        (list[Other | Endless], []),
+        (Base | Text, Base()),
+    ],
+)
+def test_a_union_that_runs_on_no_default(annotation: Any, default: Any) -> None:
     """Where only other sources can give what has a reference, pydantic says what is missing."""
-    create_model("S", __base__=VaultSettings, x=(annotation, ...))
+    create_model("S", __base__=VaultSettings, x=(annotation, default))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretBytes, SecretStr
+from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -353,6 +354,20 @@ class Plain(BaseSettings):
         )
 
 
+class Word:
+    """A class of somebody's that holds a text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls)
+
+
 class TestPlainBaseSettings:
     """A class that derives from BaseSettings itself gets the values."""
 
@@ -386,7 +401,7 @@ class TestPlainBaseSettings:
         with pytest.raises(ValueError, match='field "items"'):
             Plain()
 
-    @pytest.mark.parametrize("kind", [bytes, SecretStr, SecretBytes, Path | None, re.Pattern])
+    @pytest.mark.parametrize("kind", [bytes, SecretStr, SecretBytes, Path | None, re.Pattern, Word])
     def test_a_strict_class(self, monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
         """Its variables are coerced before ours comes: a reference in one is an error, no value."""
 

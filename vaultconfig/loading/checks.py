@@ -97,10 +97,9 @@ def failures_of_factories(
         given: What its sources gave; what is not in there was made by the factory.
         settings: What pydantic made of that.
     """
-    if not _checked.get(settings_cls, True):
-        return []
     problem = "its default factory returns a reference, which nothing resolves: annotate the field"
-    names = _made_by_factories(settings_cls, given, settings)
+    is_possible = _checked[settings_cls]
+    names = _made_by_factories(settings_cls, given, settings) if is_possible else ()
     return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
 
 
@@ -127,7 +126,7 @@ def failures_of_coercion(
 
 
 def _coerced_in(value: Any, place: Place, arguments: Mapping[str, Any]) -> Iterator[Place]:
-    if place and get_at(arguments, place) is value:  # any object, which is not ours to look into
+    if get_at(arguments, place) is value:  # any object, which is not ours to look into
         return
     if isinstance(value, (dict, list)):
         for step, item in parts_of(value):
@@ -137,14 +136,12 @@ def _coerced_in(value: Any, place: Place, arguments: Mapping[str, Any]) -> Itera
 
 
 def _check_options(config: Mapping[str, Any]) -> None:
-    for name in config:
-        if name in SettingsConfigDict.__annotations__:
-            continue
+    for name in sorted(config.keys() - SettingsConfigDict.__annotations__.keys()):
         if name not in OPTIONS:
             is_ours = name.startswith("vault_")
             if not is_ours and meant_by(f"{name.partition('_')[0]}:a#b") is None:
                 continue  # "default" is near to "vault" only for difflib
-            begun = [option for option in OPTIONS if is_ours and option.startswith(name)]
+            begun = [option for option in OPTIONS if option.startswith(name)]
             cutoff = 0.0 if is_ours else 0.85  # vautl_fallback
             close = closest(name, begun or OPTIONS, cutoff=cutoff)
             if close is None:
@@ -184,12 +181,13 @@ class _Walk:
             )
         for part in parts:
             kind = class_of(part.annotation)
+            is_record = isinstance(kind, type) and issubclass(kind, (dict, tuple, RootModel))
             if is_model(part.annotation):
                 inside = "a list of lists, or the like," if part.levels > 1 else within
-                self.model(part.annotation, f"{name}.", within=within or inside)
-            elif _is_record(kind) and (kind, "") not in self._seen:
+                self.model(part.annotation, f"{name}.", within=inside)
+            elif is_record and (kind, "") not in self._seen:
                 self._seen.add((kind, ""))
-                self._record(kind, f"{name}.", within or kind.__qualname__)
+                self._record(kind, f"{name}.", kind.__qualname__)
 
     def _record(self, kind: type, prefix: str, within: str) -> None:
         """Check what pydantic takes apart, but we do not."""
@@ -201,21 +199,11 @@ class _Walk:
             self._parts(list(parts_in(hint)), prefix + name, within)
 
 
-def _is_record(kind: object) -> bool:
-    """Whether it is a TypedDict, a NamedTuple or a root model."""
-    if not isinstance(kind, type):
-        return False
-    is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")
-    is_named_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
-    return is_typed_dict or is_named_tuple or issubclass(kind, RootModel)
-
-
 def _check_text(name: str, text: str) -> None:
     meant = meant_by(text)
     if meant is not None:
-        shown = text if len(text) <= 80 else f"{text[:80]}…"
         raise ConfigurationError(
-            f"the annotation of {name} holds {shown!r}, which is nearly a reference: write"
+            f"the annotation of {name} holds {text[:80]!r}, which is nearly a reference: write"
             f" {meant[:86]!r}, or a description as Field(description=…)"
         )
 
@@ -286,6 +274,6 @@ def _made_by_factories(
 def _made_inside(source: object, value: Any, name: str) -> Iterator[str]:
     if isinstance(source, dict) and is_model(type(value)):
         yield from _made_by_factories(type(value), source, value, f"{name}.")
-    elif isinstance(source, (dict, list)) and isinstance(value, type(source)):
-        for step, item in parts_of(source):
-            yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")
+        return
+    for step, item in parts_of(source):
+        yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")

@@ -14,14 +14,14 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.references import Template, VaultRef, is_reference, parse
+from vaultconfig.references import Template, VaultRef, parse
 
 
 def references_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str]:
     """Yield the texts in *value* that are references, but for what a load has made already."""
     text = text_of(value)
     if text is not None:
-        if is_reference(text) and _is_well_formed(text):
+        if _is_well_formed(text):
             yield text
         return
     if not any(value is outer for outer in above):  # objects may refer to each other

@@ -219,7 +219,8 @@ def _attributes(value: object) -> list[tuple[str, Any]]:
     if isinstance(value, BaseModel):
         return [*vars(value).items(), *(value.__pydantic_extra__ or {}).items()]
     if is_dataclass(value) and not isinstance(value, type):
-        return [(field.name, getattr(value, field.name)) for field in fields(value)]
+        names = (field.name for field in fields(value))
+        return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
     return []
 
 
