@@ -138,6 +138,10 @@ class Tree(TypedDict):
     branches: list[Tree]
 
 
+class Foreign:
+    token: Annotated[str, TOKEN]
+
+
 class Mapped(dict[str, str]):
     token: Annotated[str, TOKEN]
 
@@ -177,10 +181,11 @@ class TestUnfillable:
         class Plain(TypedDict):
             token: str
 
-        class Settings(VaultSettings):
+        class Settings(VaultSettings, arbitrary_types_allowed=True):
             whole: Annotated[Plain, "vault:app"]
             root: RootModel[list[int]] = RootModel[list[int]]([1])
             tree: Tree | None = None
+            foreign: Foreign | None = None
 
         assert Settings().whole == {"token": "from vault"}
 
@@ -317,7 +322,8 @@ class TestFactories:
     )
     def test_inside_what_is_given(self, annotation: Any, given: Any, name: str) -> None:
         """Wherever pydantic finds the factory, in each kind of class."""
-        settings = create_model("Settings", __base__=VaultSettings, x=(annotation, ...))
+        field = (annotation, Field(default_factory=dict))
+        settings = create_model("Settings", __base__=VaultSettings, x=field)
         error = unresolved(lambda: settings(x=given))
         assert [failure.field for failure in error.failures] == [name]
 
@@ -500,13 +506,12 @@ class Outer(BaseModel):
     inner: Special
 
 
-class Mixed(BaseModel):
-    inner: Other
-    also: Beside
-
-
 class Beside(Other):
     host: str = "h"
+
+
+class Mixed(BaseModel):
+    inner: Beside
 
 
 class Endless(BaseModel):
