@@ -172,6 +172,7 @@ class Checked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
     inner: Inner = Field(default_factory=of_the_name)
+    plain: Plain = Plain(x=1)
 
     @field_validator("name", "inner", mode="before")
     @classmethod
@@ -191,3 +192,8 @@ def test_a_default_made_of_the_fields_before(model: type) -> None:
     field = fields_of(model)[1]
     assert default_of(model, field, {"name": 7, "later": 1}) == Inner(NAME="7")
     assert default_of(model, field, {"name": None}) is None
+
+
+def test_a_default_beside_what_is_not_valid() -> None:
+    """It is one all the same where it is not made of that."""
+    assert default_of(Checked, fields_of(Checked)[2], {"name": None}) == Plain(x=1)

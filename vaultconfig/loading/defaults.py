@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
 from itertools import takewhile
 from typing import Any, cast
 
@@ -84,10 +82,8 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
     if kind is None:
         strangers.append(type(instance))
     values: dict[str, Any] = dict(getattr(instance, "__pydantic_extra__", None) or {})
-    parts = dataclass_fields(instance) if is_dataclass(instance) else ()
-    made = {part.name for part in parts if not part.init}  # by the class, which takes none
     for field in fields_of(kind or type(instance)):
-        if field.name in made or field.info.init is False:  # pydantic 2.10 says it there alone
+        if field.info.init is False:  # the class makes it, and takes none
             continue
         value = getattr(instance, field.name)
         if field.bears_references:
