@@ -65,6 +65,7 @@ def calls_in(load: Callable[[], object]) -> int:
         nonlocal calls
         calls += event == "call"
 
+    gc.collect()  # else what other tests have left may call its finalizers meanwhile
     sys.setprofile(count)
     try:
         load()
