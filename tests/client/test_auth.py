@@ -14,6 +14,7 @@ from tests.client.scripted import Reply, envelope
 from vaultconfig import errors
 from vaultconfig.client import ClientCredentials, StaticToken, TokenFile
 from vaultconfig.client.attempts import Deadline
+from vaultconfig.connection.connection import read_connection
 
 OK = Reply(body={"version": 1, "data": {}})
 
@@ -239,6 +240,24 @@ def test_what_the_token_endpoint_answers(vault, connect, credentials, reply, kin
     assert {asked.target for asked in vault.asked} == {"/token"}
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(Reply(200, body) for body in (b"<html>", b"[]", b"", b'{"a":' * 9999, {"token": "t"})),
+        Reply(302, b"", {"Location": "https://elsewhere"}),
+        Reply(404, {"error": {"code": "not_found"}}),
+    ],
+)
+def test_what_is_no_token_endpoint_is_named(vault, connect, credentials, reply):
+    """It is the token URL that is to be checked, not the vault's."""
+    vault.script(reply)
+    with pytest.raises(errors.ResponseError) as caught:
+        connect(credentials=credentials()).read("a/b")
+    told = str(caught.value)
+    assert told.startswith(f"the token endpoint {vault.url}/token answered ")
+    assert told.endswith(": check the token URL (SCAIKEY_TOKEN_URL)")
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_proxys_page_for_the_token_endpoint(vault, connect, credentials, status):
     """A page that is not the token endpoint's is an outage after one attempt, and says where."""
@@ -290,6 +309,61 @@ def test_tokens_that_cannot_be(token, tmp_path, connect):
     file.write_text(token + "x\ny", encoding="utf-8")
     with pytest.raises(errors.ConfigurationError, match="the token file"):
         connect(credentials=TokenFile(file)).read("a/b")
+
+
+# A token is its own, whatever it looks like: of the last ones nothing is to be said.
+AROUND_TOKENS = {
+    '"CANARY"': "without quotes",
+    "'CANARY'": "without quotes",
+    ' "CANARY"\r\n': "without quotes",
+    '{"token": "CANARY"}': "not JSON",
+    '{\n  "access_token": "CANARY"\n}\n': "not JSON",
+    "SCAIVAULT_TOKEN=CANARY": "without a name",
+    "SCAIVAULT_TOKEN = CANARY": "without a name",
+    'export SCAIVAULT_TOKEN="CANARY"\n': "without a name",
+    "token=CANARY==": "without a name",
+    "Bearer CANARY\n": "without 'Bearer'",
+    "bearer\tCANARY": "without 'Bearer'",
+    "Authorization: Bearer CANARY": "without 'Bearer'",
+    "bearer-CANARY": None,
+    "CANARYtoken==": None,
+    "token:CANARY": None,
+    '1|a"b{CANARY}': None,
+}
+
+
+@pytest.mark.parametrize(("content", "advice"), AROUND_TOKENS.items())
+def test_what_stands_around_a_token(vault, connect, tmp_path, content, advice):
+    """The token alone is sent; what else stands in the file is named, the token is not."""
+    vault.script(OK)
+    file = tmp_path / "token"
+    file.write_bytes(content.encode())
+    client = connect(credentials=TokenFile(file))
+    if advice is None:
+        client.read("a/b")
+        assert tokens(vault) == [f"Bearer {content}"]
+        return
+    with pytest.raises(errors.ConfigurationError) as caught:
+        client.read("a/b")
+    told = str(caught.value)
+    assert told.startswith(f"the token file {file}: expected the token alone, {advice}")
+    assert "CANARY" not in told
+    assert vault.asked == []
+
+
+@pytest.mark.parametrize(("content", "advice"), AROUND_TOKENS.items())
+def test_what_stands_around_a_token_in_the_environment(content, advice):
+    """There the same is said, with the variable's name."""
+    environ = {"SCAIVAULT_TOKEN": content}
+    if advice is None:
+        assert read_connection(environ).token.get_secret_value() == content
+        return
+    with pytest.raises(errors.ConfigurationError) as caught:
+        read_connection(environ)
+    words = "has quotes around" if "quotes" in advice else advice
+    assert str(caught.value).startswith("SCAIVAULT_TOKEN")
+    assert words in str(caught.value)
+    assert "CANARY" not in str(caught.value)
 
 
 def test_a_token_file_is_read_again(vault, connect, tmp_path):

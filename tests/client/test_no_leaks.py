@@ -167,7 +167,13 @@ def test_mistakes_of_ours(call):
     assert CANARY not in all_texts(caught.value).replace(f"u:{CANARY}@", "")
 
 
-@pytest.mark.parametrize("content", [f"{CANARY} {CANARY}", CANARY * 10_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(f"{CANARY} {CANARY}", CANARY * 10_000, f'"{CANARY}"', f'{{"token": "{CANARY}"}}'),
+        *(f"SCAIVAULT_TOKEN={CANARY}", f"Bearer {CANARY}"),
+    ],
+)
 def test_a_bad_token_in_a_file(connect, token_file, content):
     """A file that holds more than a token does not show in the error."""
     token_file.write_text(content)

@@ -24,8 +24,8 @@ from vaultconfig.client.answer import UNNAMED, Answer, text
 from vaultconfig.client.attempts import Deadline
 from vaultconfig.client.codes import VERDICTS, Retry
 from vaultconfig.client.failures import Failure, FailureError, foreign, rate_limited, unavailable
-from vaultconfig.connection.secret_files import LONGEST, text_of
-from vaultconfig.connection.urls import checked_url, origin
+from vaultconfig.connection.secret_files import LONGEST, text_of, token_problem
+from vaultconfig.connection.urls import checked_url
 from vaultconfig.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -33,7 +33,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.latch import Latch
-from vaultconfig.masking.values import mask
+from vaultconfig.masking.values import mask, masked_json
 
 RENEW_EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
@@ -103,6 +103,8 @@ class TokenFile(httpx.Auth):
             raise ConfigurationError(f"{where} can't be read ({content.strerror})")
         if len(content) > LONGEST:
             raise ConfigurationError(f"{where} is larger than 64 KiB: it does not hold a token")
+        if problem := token_problem(content):
+            raise ConfigurationError(f"{where}: {problem}")
         return _checked_token(content, where=where)
 
 
@@ -239,11 +241,13 @@ class ClientCredentials(httpx.Auth):
             telemetry.count_request("token", code, self._clock() - asked)
         if answer.status != 200:
             raise FailureError(self._rejection(answer))
-        payload = answer.json()
+        payload = masked_json(answer.body)
+        payload = payload if isinstance(payload, dict) else {}
         token, kind = payload.get("access_token"), text(payload.get("token_type")) or "bearer"
-        if not isinstance(token, str) or _token_problem(token) or kind.lower() != "bearer":
+        if not isinstance(token, str) or _flaw_of(token) or kind.lower() != "bearer":
             raise ResponseError(
-                f"{origin(self._token_url)} answered without a bearer token: check the token URL"
+                f"{answer.peer} answered without a bearer token: "
+                "check the token URL (SCAIKEY_TOKEN_URL)"
             )
         return _Grant(token, due=asked + _useful(payload.get("expires_in")))
 
@@ -288,7 +292,8 @@ class ClientCredentials(httpx.Auth):
             return Failure(rate_limited(report), Retry.BACKOFF)
         if answer.status >= 500:
             return Failure(unavailable(report), Retry.BACKOFF)
-        return Failure(ResponseError(f"{answer.peer} answered {report.said}: check the token URL"))
+        said = f"{answer.peer} answered {report.said}"
+        return Failure(ResponseError(f"{said}: check the token URL (SCAIKEY_TOKEN_URL)"))
 
 
 def _useful(expires_in: Any) -> float:
@@ -305,13 +310,13 @@ def _signed(request: httpx.Request, token: str) -> httpx.Request:
 
 
 def _checked_token(token: str, *, where: str) -> str:
-    problem = _token_problem(token)
-    if problem is not None:
-        raise ConfigurationError(f"{where} {problem}")
+    flaw = _flaw_of(token)
+    if flaw is not None:
+        raise ConfigurationError(f"{where} {flaw}")
     return token
 
 
-def _token_problem(token: str) -> str | None:
+def _flaw_of(token: str) -> str | None:
     if not token:
         return "is empty"
     if not all("!" <= character <= "~" for character in token):

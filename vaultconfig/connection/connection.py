@@ -22,6 +22,7 @@ from pydantic import (
 
 from vaultconfig.connection.env_files import DotEnvFiles, dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, Environment
+from vaultconfig.connection.secret_files import token_problem
 from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError, closest
@@ -67,8 +68,9 @@ def _address(value: str) -> str:
 
 
 def _token(value: SecretStr) -> SecretStr:
-    if value.get_secret_value().lower().startswith("bearer "):
-        raise ValueError("expected the token alone, without 'Bearer' before it")
+    problem = token_problem(value.get_secret_value())
+    if problem is not None:
+        raise ValueError(problem)
     return value
 
 
