@@ -278,6 +278,14 @@ def test_each_denial_has_advice_that_fits(vault, client, code, advice):
     assert ("ask for a policy that allows it" in str(caught.value)) == is_policy
 
 
+def test_a_path_that_the_vault_rejects(vault, client):
+    """The error says what a path may have, and where a field stands."""
+    vault.script(envelope("invalid_path", status=400))
+    with pytest.raises(errors.SecretError, match="a path has a-z, 0-9, -, _ and /") as caught:
+        client.read("App/db:password")
+    assert "after '#'" in str(caught.value)
+
+
 def test_a_wait_is_not_silent(connect, caplog):
     """A call that is tried again says so once: what failed, and for how long it goes on."""
     client = connect(url="http://127.0.0.1:1")

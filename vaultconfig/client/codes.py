@@ -76,7 +76,9 @@ CODES: Final[Mapping[str, Meaning]] = {
     "subscription_not_found": Meaning(Kind.REJECTED),  # as the dev server has it
     "not_found": Meaning(Kind.REJECTED),  # as others might have it
     "invalid_request": Meaning(Kind.REJECTED),
-    "invalid_path": Meaning(Kind.REJECTED),
+    "invalid_path": Meaning(
+        Kind.REJECTED, "a path has a-z, 0-9, -, _ and / only; a field stands behind it, after '#'"
+    ),
     "validation_error": Meaning(Kind.REJECTED),
     "secret_exists": Meaning(Kind.REJECTED),
     "version_conflict": Meaning(Kind.REJECTED),
