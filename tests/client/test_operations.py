@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -150,12 +151,44 @@ def test_list(vault, client, name):
     ]
 
 
-@pytest.mark.parametrize("body", [{}, {"secrets": ["a"]}, {"data": [{"version": 1}]}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"secrets": ["a"]}, {"data": [{"version": 1}]}),
+        {"secrets": [], "has_more": True},
+        {"secrets": [], "has_more": True, "cursor": None, "next": "c"},
+        {"secrets": [], "has_more": True, "cursor": ""},
+        {"secrets": [], "has_more": True, "cursor": 7},
+        {"secrets": [], "cursor": 7},
+    ],
+)
 def test_a_listing_that_breaks_the_protocol(vault, client, body):
-    """A page without entries, or an entry without a path, is refused."""
+    """A page without entries, an entry without a path, and more without a cursor, are rejected."""
     vault.script(Reply(body=body))
-    with pytest.raises(errors.ResponseError):
+    with pytest.raises(errors.ResponseError, match="the vault's answer to the listing"):
         list(client.list())
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"has_more": False},
+        {"has_more": False, "cursor": "c2"},
+        {"has_more": None},
+        {"cursor": None, "next_cursor": ""},
+        {},
+    ],
+)
+@pytest.mark.parametrize("first", [{"has_more": True}, {"has_more": None}, {}])
+@pytest.mark.parametrize("name", ["cursor", "next_cursor"])
+def test_where_a_listing_ends(vault, client, name, first, last):
+    """It goes on while the vault says that there is more, and where it only gives a cursor."""
+    vault.script(
+        Reply(body={"secrets": [{"path": "p/1"}], name: "c1"} | first),
+        Reply(body={"secrets": [{"path": "p/2"}]} | last),
+    )
+    assert [summary.path for summary in client.list("p")] == ["p/1", "p/2"]
+    assert len(vault.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -173,6 +206,24 @@ def test_list_in_a_circle(vault, client):
     vault.script(Reply(body={"secrets": [], "cursor": "c", "has_more": True}))
     with pytest.raises(errors.ResponseError, match="a cursor came again"):
         list(client.list())
+
+
+@pytest.mark.parametrize("page", [[], [{"path": "p/1"}]])
+def test_a_listing_without_an_end(vault, client, page):
+    """Ever new cursors to nothing new end in an error; some such pages on the way do not."""
+    cursors = itertools.count()
+
+    def respond(asked):
+        number = next(cursors)
+        news = [{"path": f"p/{number}"}] if number < 40 and number % 10 == 0 else page
+        return Reply(body={"secrets": news, "cursor": f"c{number}", "has_more": True})
+
+    vault.respond = respond
+    found = []
+    with pytest.raises(errors.ResponseError, match="has no end: 10 pages without news"):
+        found.extend(summary.path for summary in client.list())
+    assert {"p/0", "p/10", "p/20", "p/30"} <= set(found)
+    assert len(vault.asked) == 41
 
 
 def test_health(vault, client):

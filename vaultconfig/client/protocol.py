@@ -205,8 +205,13 @@ def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Fa
                 tags=texts(item.get("tags")),
             )
         )
-    cursor = text(payload.get("cursor")) if payload.get("has_more", True) else None
-    return tuple(page), cursor or None
+    cursor = payload.get("cursor") or payload.get("next_cursor") or None
+    has_more = payload.get("has_more")
+    if not (cursor is not None if has_more is None else has_more):
+        return tuple(page), None
+    if not isinstance(cursor, str):  # to end here would leave out secrets without a word
+        raise answer.broken("to the listing", "says that there is more, without a cursor to it")
+    return tuple(page), str(cursor)
 
 
 def health_in(answer: Answer) -> VaultHealth:

@@ -33,6 +33,9 @@ T = TypeVar("T")
 Wanted: TypeAlias = str | tuple[str, int | None]
 """A path, or ``(path, version)``."""
 
+MOST_IDLE_PAGES = 10
+"""So many pages of a listing in a row may bring nothing new."""
+
 
 class VaultClient:
     """A connection to one vault as one identity, for any number of threads.
@@ -126,7 +129,8 @@ class VaultClient:
             SecretNotFoundError: There is no such secret.
             VersionNotFoundError: There is one, but not (any more) in this version.
             AccessDeniedError: The token may not read it.
-            SecretError: The vault rejects the request, or *path* is not a secret's path.
+            SecretError: The vault rejects the request, or *path* is not a secret's path, or what
+                the vault has there can't be used, such as a number that is too large.
             AuthenticationError: The vault rejects the credentials.
             VaultUnavailableError: No usable answer before the deadline.
             ResponseError: The answer breaks the protocol.
@@ -152,7 +156,7 @@ class VaultClient:
         Raises:
             AuthenticationError: The vault rejects the credentials, or denies the whole request.
             VaultUnavailableError: It answered for not one of *keys* before the deadline.
-            ResponseError: An answer breaks the protocol.
+            ResponseError: An answer as a whole breaks the protocol.
         """
         wanted = {
             given: SecretKey(given) if isinstance(given, str) else SecretKey(*given)
@@ -225,16 +229,23 @@ class VaultClient:
             ResponseError: The answer breaks the protocol.
         """
         cursor: str | None = None
-        seen: set[str | None] = {None}
+        cursors: set[str | None] = {None}
+        paths: set[str] = set()
+        idle = 0
         while True:
             request = protocol.list_request(prefix, cursor=cursor)
             page, cursor = self._call(request, protocol.page_in)
             yield from page
             if cursor is None:
                 return
-            if cursor in seen:
+            if cursor in cursors:
                 raise ResponseError("the vault's listing has no end: a cursor came again")
-            seen.add(cursor)
+            cursors.add(cursor)
+            new = {summary.path for summary in page} - paths
+            paths |= new
+            idle = 0 if new else idle + 1
+            if idle == MOST_IDLE_PAGES:
+                raise ResponseError(f"the vault's listing has no end: {idle} pages without news")
 
     def delete(self, path: str) -> None:
         """Delete the secret at *path*; the vault keeps it for a while.
