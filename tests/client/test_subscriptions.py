@@ -95,6 +95,13 @@ def test_poll(vault, subscription):
     assert vault.asked[0].headers["Authorization"] == "Bearer tok-CANARY"
 
 
+def test_a_poll_without_news(vault, subscription):
+    """An empty answer at the time-out is no news, as an empty list is."""
+    for reply in (Reply(204, b""), Reply(body={"events": [], "has_more": False})):
+        vault.script(reply)
+        assert subscription.poll(1) == ()
+
+
 def test_ack_and_delete(vault, subscription):
     """Events are acknowledged by id; a subscription can be deleted."""
     vault.script(Reply(204, b""))

@@ -136,6 +136,8 @@ class Subscription:
         return outcome
 
     def _events_in(self, answer: Answer) -> tuple[Event, ...] | Failure:
+        if answer.status == 204:  # there was no news
+            return ()
         if answer.status != 200:
             return failure_of_subscription(answer.report(), name=self._name)
         events = answer.json().get("events")
