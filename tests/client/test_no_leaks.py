@@ -17,6 +17,9 @@ from vaultconfig.client import ClientCredentials, StaticToken, TokenFile, VaultC
 CANARY = "hunter2CANARY"
 BODY = f'{{"data": {{"k": "{CANARY}"}}, "version": 1'.encode()
 
+_ODD = f'"data": {{"k": "{CANARY}", "n": %s}}, "version": 1'
+ODD = f'{{"secrets": {{"a/b": {{{_ODD}}}, "a/c": {{{_ODD}}}}}, {_ODD}}}'  # a batch and a secret
+
 
 def raw(payload: bytes):
     return lambda connection: connection.sendall(payload)
@@ -27,6 +30,8 @@ FAULTS = {
     "html": Reply(200, f"<html>{CANARY}</html>".encode()),
     "no version": Reply(200, {"data": {"k": CANARY}}),
     "data is text": Reply(200, {"data": CANARY, "version": 1}),
+    "a large number": Reply(200, ODD.replace("%s", "1e999").encode()),
+    "nested deeply": Reply(200, ODD.replace("%s", "[" * 110 + "]" * 110).encode()),
     "wrong pin": Reply(200, secret(version=9, data={"k": CANARY})),
     "text as code": Reply(400, {"error": {"code": CANARY, "message": CANARY}}),
     "text as request id": Reply(400, {"error": {"code": "x", "request_id": f"<{CANARY}>"}}),
@@ -60,7 +65,7 @@ OPERATIONS = {
 }
 HARMLESS = {  # what an operation does not look at
     *(("delete", fault) for fault in ("not json", "html", "no version")),
-    *product(("write", "delete"), ("data is text", "wrong pin")),
+    *product(("write", "delete"), ("data is text", "wrong pin", "a large number", "nested deeply")),
 }
 CREDENTIALS = {
     "token": lambda vault, file: StaticToken(CANARY),

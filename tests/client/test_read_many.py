@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.client.scripted import Reply, envelope, secret
+from tests.client.test_operations import ODD_SECRETS
 from vaultconfig import errors
 from vaultconfig.client import StaticToken, VaultClient
 from vaultconfig.secret import Secret
@@ -66,13 +67,87 @@ def test_the_wire(vault, client):
     assert found["b"].expires_at.year == 2030
 
 
-def test_another_path_inside_a_batch(vault, client):
-    """A secret that says it is another one than its key breaks the protocol."""
-    vault.script(Reply(body={"secrets": {"a": secret("a"), "b": secret("c")}}))
-    with pytest.raises(
-        errors.ResponseError, match="the vault's answer for b is about another path"
-    ):
-        client.read_many(["a", "b"])
+ODD_ENTRIES = ODD_SECRETS | {
+    "7": "is not an object",
+    "[]": "is not an object",
+}
+
+
+@pytest.mark.parametrize(("entry", "fault"), ODD_ENTRIES.items(), ids=range(len(ODD_ENTRIES)))
+def test_an_odd_entry_in_a_batch(vault, client, entry, fault):
+    """It is the error of its own path; the others are taken from the same answer, or alone."""
+    good = '{"data": {"s": "x"}, "version": 2}'
+
+    def respond(asked):
+        if asked.method == "GET":
+            return Reply(200, (entry if asked.target.endswith("/b") else good).encode())
+        return Reply(200, f'{{"secrets": {{"a": {good}, "b": {entry}, "c": {good}}}}}'.encode())
+
+    vault.respond = respond
+    found = client.read_many(["a", "b", "c"])
+    assert [found["a"].version, found["c"].version] == [2, 2]
+    assert type(found["b"]) is errors.SecretError
+    assert fault in str(found["b"])
+    assert "CANARY" not in str(found["b"])
+    # What is nested so deeply that the parser gives up spoils the answer, but not the reads.
+    assert len(vault.asked) == (4 if "[" * 9999 in entry else 1)
+
+
+LEFT_OPEN = [
+    {"secrets": {"a": {"data": {"p": "a"}, "version": 1}}},
+    {"secrets": {"a": {"data": {"p": "a"}, "version": 1}, "b": None}, "errors": {"b": None}},
+    *(
+        {"secrets": {"a": {"data": {"p": "a"}, "version": 1}}, "errors": {"b": error}}
+        for error in ({"message": "CANARY"}, {}, "there is no CANARY", "", 404, ["x"], {"code": 1})
+    ),
+]
+
+
+@pytest.mark.parametrize("body", LEFT_OPEN)
+def test_a_path_that_a_batch_leaves_open(vault, client, body):
+    """It is read alone, which tells what became of it."""
+    gone = envelope("secret_not_found", status=404)
+    vault.respond = lambda asked: Reply(body=body) if asked.method == "POST" else gone
+    found = client.read_many(["a", "b"])
+    assert found["a"].data == {"p": "a"}
+    assert type(found["b"]) is errors.SecretNotFoundError
+    vault.respond = lambda asked: Reply(body=body) if asked.method == "POST" else single_of(asked)
+    assert client.read_many(["a", "b"])["b"].data == {"p": "b"}
+    targets = [asked.target for asked in vault.asked]
+    assert targets == ["/v1/secrets/batch", "/v1/secrets/b"] * 2  # and the batch is not given up
+
+
+def test_a_batch_that_gives_nothing(vault, client):
+    """A null in place of the secrets is as good as none, beside an error for each path."""
+    no = {"code": "access_denied"}
+    vault.script(Reply(body={"secrets": None, "errors": {"a": no, "b": no}}))
+    found = client.read_many(["a", "b"])
+    assert {type(error) for error in found.values()} == {errors.AccessDeniedError}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "SECRET_NOT_FOUND",
+        "secret-not-found",
+        *({"code": c} for c in ("Secret_Not_Found", "SECRET-NOT-FOUND")),
+    ],
+)
+def test_codes_of_a_path_in_whatever_case(vault, client, error):
+    """Inside the vault's own answer a code is known however it is written."""
+    vault.script(Reply(body={"secrets": {"a": secret("a")}, "errors": {"b": error}}))
+    found = client.read_many(["a", "b"])
+    assert type(found["b"]) is errors.SecretNotFoundError
+    assert len(vault.asked) == 1
+
+
+def test_a_batch_of_status_207(vault, client):
+    """A batch that says by its status that it is partial is taken as any other."""
+    body = {"secrets": {"a": secret("a")}, "errors": {"b": {"code": "access_denied"}}}
+    vault.script(Reply(207, body))
+    found = client.read_many(["a", "b"])
+    assert (found["a"].version, type(found["b"])) == (1, errors.AccessDeniedError)
+    assert len(vault.asked) == 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "invalid_path"), (422, "validation_error")])
@@ -131,7 +206,8 @@ def test_partial_success(vault, client):
         "new": "some_new_code",
         "Weird": "no code: TEXT-CANARY",
     }
-    vault.respond = lambda asked: batch_of(asked, **codes)
+    alone = envelope("TEXT-CANARY", status=400)
+    vault.respond = lambda asked: batch_of(asked, **codes) if asked.method == "POST" else alone
     found = client.read_many(["ok", *codes, "a/../b"])
     assert isinstance(found["ok"], Secret)
     assert type(found["gone"]) is errors.SecretNotFoundError
@@ -139,7 +215,9 @@ def test_partial_success(vault, client):
     assert type(found["odd"]) is errors.SecretError
     assert "invalid_path" in str(found["odd"])
     assert "unknown_code" in str(found["new"])
+    assert "answered 400" in str(found["Weird"])
     assert "CANARY" not in str(found["Weird"])
+    assert not any("None" in str(error) for error in found.values())
     assert "'..'" in str(found["a/../b"])
     assert "a/../b" not in vault.asked[0].json["paths"]
 
@@ -314,13 +392,13 @@ def test_an_outage_beside_an_answer(vault, client):
         b"<html>",
         {"secrets": []},
         {"errors": {}},
-        {"secrets": {}, "errors": []},
-        {"secrets": {"a": {"data": {}, "version": 1}}},
-        {"secrets": {"a": {"data": {}, "version": 1}, "b": {"data": 1, "version": 1}}},
+        {"secrets": None},
+        {"secrets": [], "errors": {"a": {"code": "access_denied"}}},
+        {"secrets": {}, "errors": ["a"]},
     ],
 )
 def test_a_batch_that_breaks_the_protocol(vault, client, body):
-    """A batch answer without its shape, or without a path that was asked for, is refused whole."""
+    """A batch answer without its shape is rejected whole, after one attempt."""
     vault.script(Reply(body=body))
     with pytest.raises(errors.ResponseError):
         client.read_many(["a", "b"])

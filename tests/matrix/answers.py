@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 from tests.client.scripted import Asked, Reply, envelope
 from tests.matrix.fault import Fault, always, instead
@@ -45,6 +46,16 @@ def _of_one_secret(code: str, told: str = "") -> Fault:
     return instead(reply, told or code)
 
 
+def _odd(secret: Any, told: str) -> Fault:
+    """Have the batch answer *secret* for shop/mail beside a good one."""
+    return instead(
+        lambda world, asked: world.vault.batch(
+            {"shop/db": world.vault.secret("shop/db"), "shop/mail": secret}
+        ),
+        told,
+    )
+
+
 def _rejected(status: int, code: str) -> Fault:
     return always(envelope(code, status=status), code)
 
@@ -71,7 +82,7 @@ ANSWERS: Final[Mapping[str, Fault]] = {
         Reply(body=gzip.compress(bytes(16 * MIB), 1), headers={"Content-Encoding": "gzip"}),
         "compressed",
     ),
-    "deeply nested JSON": always(Reply(body=b'{"a":' * 200_000), "not a JSON object"),
+    "deeply nested JSON": always(Reply(body=b'{"a":' * 200_000), "nested too deeply"),
     "an answer of 9 MiB": always(Reply(body=b" " * (9 * MIB)), "larger than 8 MiB"),
     "redirect": always(
         Reply(302, headers={"Location": "http://127.0.0.1:1/elsewhere"}),
@@ -83,6 +94,10 @@ ANSWERS: Final[Mapping[str, Fault]] = {
     "swapped paths, which fields tell": instead(
         lambda world, asked: _swapped(world, asked, named=False), "has no field"
     ),
+    "one secret with a number that JSON does not have": _odd(
+        {"version": 2, "data": {"key": "CANARY", "n": math.nan}}, "holds NaN or Infinity"
+    ),
+    "one secret without a version": _odd({"data": {"key": "CANARY"}}, "no integer as 'version'"),
     **{f"401 {code}": _rejected(401, code) for code, status in STATUS.items() if status == 401},
     **{f"403 {code}": _of_one_secret(code) for code, status in STATUS.items() if status == 403},
     "403 on the whole batch": _rejected(403, "insufficient_scope"),

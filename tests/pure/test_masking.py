@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from vaultconfig.masking.values import MASK, is_masked, mask, unmask
+from vaultconfig.masking.values import MASK, flaw_in, is_masked, mask, masked_json, unmask
 
 SCALARS = st.text() | st.integers() | st.floats(allow_nan=False)
 JSON = st.recursive(
@@ -146,3 +146,34 @@ def test_objects_are_unmasked_in_place() -> None:
     found = [model.anything[0], model.__pydantic_extra__["more"][0], legacy.anything["k"]]
     assert found == ["x", 1, 1.5]
     assert not any(map(is_masked, found))
+
+
+@pytest.mark.parametrize(
+    ("text", "flaw"),
+    [
+        ("1e400", "a number that is too large"),
+        ("-1e400", "a number that is too large"),
+        ("7" * 4301, "an integer of too many digits"),
+        ("NaN", "NaN or Infinity, which is not a JSON number"),
+        ("-Infinity", "NaN or Infinity, which is not a JSON number"),
+        ("[" * 99 + "[]" + "]" * 99, "what is nested too deeply"),
+    ],
+)
+def test_what_json_can_write_and_nothing_can_hold(text: str, flaw: str) -> None:
+    """It is marked where it stands, and what stands beside it is there."""
+    found = masked_json(f'{{"good": "x", "bad": {text}}}'.encode())
+    assert found["good"] == "x"
+    assert flaw_in(found["bad"]) == flaw_in([1, {"a": [found]}]) == flaw
+    assert flaw_in({"good": [found["good"], None, 1.5, {}]}) is None
+
+
+def test_what_just_fits() -> None:
+    """Long numbers and deep lists are values as any other."""
+    text = f"[{'7' * 4300}, 1e308, {'[' * 99}{']' * 99}]"
+    assert unmask(masked_json(text.encode())) == json.loads(text)
+
+
+def test_what_no_parser_gets_through() -> None:
+    """It is too deep as a whole; what is not JSON is nothing."""
+    assert flaw_in(masked_json(b"[" * 99_999 + b"]" * 99_999)) == "what is nested too deeply"
+    assert masked_json(b'{"a": 1e400') is None

@@ -11,7 +11,7 @@ from typing import Any
 
 from vaultconfig.client.codes import CODES, OAUTH_CODES
 from vaultconfig.errors import ResponseError
-from vaultconfig.masking.values import masked_json
+from vaultconfig.masking.values import Unusable, masked_json
 
 _CODE = re.compile(r"[a-z_]{1,64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -58,8 +58,21 @@ class Answer:
         Raises:
             ResponseError: The body is something else.
         """
+        payload = self.json_or_unusable()
+        if not isinstance(payload, Unusable):
+            return payload
+        raise ResponseError(
+            f"the answer (status {self.status}) holds {payload.flaw}", request_id=self.request_id
+        )
+
+    def json_or_unusable(self) -> dict[str, Any] | Unusable:
+        """Return the same, or what is wrong with JSON that can't be read.
+
+        Raises:
+            ResponseError: The body is not a JSON object.
+        """
         payload = masked_json(self.body)
-        if isinstance(payload, dict):
+        if isinstance(payload, (dict, Unusable)):
             return payload
         raise ResponseError(
             f"the answer (status {self.status}) is not a JSON object: is this ScaiVault's URL?",
@@ -77,6 +90,13 @@ class Answer:
         if is_oauth and isinstance(error, str):
             error = {"code": error}
         return self.report_of(error, status=self.status)
+
+    def report_of_path(self, error: object) -> ErrorReport:
+        """Return what *error* says of one path of a batch, in whatever case: no proxy wrote it."""
+        given = error if isinstance(error, dict) else {"code": error}
+        code = given.get("code")
+        code = code.lower().replace("-", "_") if isinstance(code, str) else None
+        return self.report_of({**given, "code": code})
 
     def report_of(self, error: object, *, status: int | None = None) -> ErrorReport:
         """Return what *error* says, the inside of an envelope that came with this answer."""

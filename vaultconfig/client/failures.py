@@ -46,7 +46,9 @@ class FailureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchMissing(Failure):
-    """The server does not know the batch read, or rejects it as a whole: read one by one.
+    """The server does not know the batch read, rejects it as a whole, or leaves a path open.
+
+    What it is about is read one by one.
 
     Attributes:
         for_good: Whether to remember it, once a single read has worked.
@@ -66,7 +68,7 @@ def failure_of_secret(report: ErrorReport, *, path: str, version: int | None = N
         return Failure(VersionNotFoundError(path, version, request_id=request_id))
     is_rejected = kind in (Kind.REJECTED, Kind.VERSION_NOT_FOUND)
     if is_rejected and 400 <= (report.status or 400) < 500:
-        if report.code is None and report.status is not None:
+        if report.code is None:
             return Failure(foreign(report))
         message = f"the vault rejected the request for {path} ({report.said}){_advice(report)}"
         return Failure(SecretError(message, path=path, request_id=request_id))

@@ -1,7 +1,7 @@
 """ScaiVault's requests and answers: what to send, and what came back. No I/O.
 
-A decoder raises ResponseError where an answer breaks the protocol, and returns a `Failure`
-where the vault says no.
+A decoder raises ResponseError where an answer as a whole breaks the protocol, and returns a
+`Failure` where the vault says no, and where what it says of one secret can't be used.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from urllib.parse import quote, urlencode
 
 from vaultconfig.client.answer import Answer, moment, text, texts
 from vaultconfig.client.failures import (
+    BatchMissing,
     Failure,
     failure_of_batch,
     failure_of_request,
     failure_of_secret,
 )
 from vaultconfig.client.records import Identity, SecretSummary, VaultHealth, WriteResult
-from vaultconfig.errors import ConfigurationError
-from vaultconfig.masking.values import unmask
+from vaultconfig.errors import ConfigurationError, SecretError
+from vaultconfig.masking.values import Unusable, flaw_in, unmask
 from vaultconfig.secret import Secret, SecretKey
 
 MOST_PATHS = 100
@@ -124,27 +125,37 @@ def secret_in(answer: Answer, *, key: SecretKey) -> Secret | Failure:
     """Decode the answer to `read_request`."""
     if answer.status != 200:
         return failure_of_secret(answer.report(), path=key.path, version=key.version)
-    return _secret_of(answer.json(), key=key, answer=answer)
+    return _secret_of(answer.json_or_unusable(), key=key, answer=answer)
 
 
 def secrets_in(
     answer: Answer, *, keys: Collection[SecretKey]
 ) -> dict[SecretKey, Secret | Failure] | Failure:
-    """Decode the answer to `batch_request`, for each of *keys*."""
-    if answer.status != 200:
+    """Decode the answer to `batch_request`, for each of *keys*.
+
+    What it leaves open, a single read will tell: so it is for a path without a secret and without
+    an error that says why, and for all of them where one is nested too deeply for the parser.
+    """
+    if answer.status not in (200, 207):
         return failure_of_batch(answer.report())
-    payload = answer.json()
+    payload = answer.json_or_unusable()
+    if isinstance(payload, Unusable):
+        return _left_open(answer, f"holds {payload.flaw}")
     secrets, errors = payload.get("secrets"), payload.get("errors") or {}
+    if secrets is None and errors:
+        secrets = {}
     if not isinstance(secrets, dict) or not isinstance(errors, dict):
         raise answer.broken("to the batch", "does not contain 'secrets'")
     found: dict[SecretKey, Secret | Failure] = {}
     for key in keys:
-        if key.path in errors:
-            found[key] = failure_of_secret(answer.report_of(errors[key.path]), path=key.path)
-        elif isinstance(secrets.get(key.path), dict):
-            found[key] = _secret_of(secrets[key.path], key=key, answer=answer)
+        secret, error = secrets.get(key.path), errors.get(key.path)
+        report = answer.report_of_path(error)
+        if report.code is not None:
+            found[key] = failure_of_secret(report, path=key.path)
+        elif secret is not None and error is None:
+            found[key] = _secret_of(secret, key=key, answer=answer)
         else:
-            raise answer.broken("to the batch", f"does not contain {key.path}")
+            found[key] = _left_open(answer, f"does not say what became of {key.path}")
     return found
 
 
@@ -168,11 +179,15 @@ def identity_in(answer: Answer) -> Identity | Failure:
 
 def written_in(answer: Answer, *, path: str) -> WriteResult | Failure:
     """Decode the answer to `write_request`."""
-    if answer.status not in (200, 201):
+    if answer.status not in (200, 201, 202, 204):
         return failure_of_secret(answer.report(), path=path)
-    payload = answer.json()
-    version = _version_in(payload, path=path, answer=answer)
-    return WriteResult(path, version, payload.get("created", version == 1) is True)
+    payload = answer.json() if answer.body else {}
+    version = payload.get("version", 0)
+    if _flaw_of_version(version):
+        about = f"to the write of {path} (status {answer.status})"
+        fault = "does not say which version it made: read it to see whether it was written"
+        raise answer.broken(about, fault)
+    return WriteResult(path, int(version), payload.get("created", version == 1) is True)
 
 
 def deleted_in(answer: Answer, *, path: str) -> Failure | None:
@@ -219,33 +234,46 @@ def health_in(answer: Answer) -> VaultHealth:
     return VaultHealth(ready=answer.status == 200, server_time=answer.date)
 
 
-def _secret_of(payload: Mapping[str, Any], *, key: SecretKey, answer: Answer) -> Secret:
-    path, pinned = key
-    if payload.get("path") not in (None, path):  # not quoted: it is the server's text
-        raise answer.broken(f"for {path}", "is about another path")
-    version = _version_in(payload, path=path, answer=answer)
-    if pinned is not None and version != pinned:
-        raise answer.broken(f"for {path}", f"is version {version}, not {pinned}")
-    data, metadata = payload.get("data"), payload.get("metadata")
-    if not isinstance(data, dict):
-        raise answer.broken(f"for {path}", "has no object as 'data'")
+def _secret_of(payload: object, *, key: SecretKey, answer: Answer) -> Secret | Failure:
+    flaw = _flaw_of_secret(payload, key)
+    if flaw is not None or not isinstance(payload, dict):
+        message = f"the vault's answer for {key.path} {flaw}: check what is stored there"
+        return Failure(SecretError(message, path=key.path, request_id=answer.request_id))
+    metadata = payload.get("metadata")
     return Secret(
-        path=path,
-        version=version,
-        data=data,
+        path=key.path,
+        version=int(payload["version"]),
+        data=payload["data"],
         secret_type=text(payload.get("secret_type")),
         metadata=unmask(metadata) if isinstance(metadata, dict) else {},
         expires_at=moment(payload.get("expires_at")),
     )
 
 
-def _version_in(payload: Mapping[str, Any], *, path: str, answer: Answer) -> int:
+def _flaw_of_secret(payload: object, key: SecretKey) -> str | None:
+    """Return why *payload* is not the secret of *key*, if it is not; nothing of it is quoted."""
+    if flaw := flaw_in(payload):
+        return f"holds {flaw}"
+    if not isinstance(payload, dict):
+        return "is not an object"
+    if payload.get("path") not in (None, key.path):
+        return "is about another path"
     version = payload.get("version")
+    if flaw := _flaw_of_version(version):
+        return flaw
+    if key.version not in (None, version):
+        return f"is version {version}, not {key.version}"
+    return None if isinstance(payload.get("data"), dict) else "has no object as 'data'"
+
+
+def _flaw_of_version(version: object) -> str | None:
     if isinstance(version, bool) or not isinstance(version, int):
-        raise answer.broken(f"for {path}", "has no integer as 'version'")
-    if not 1 <= version <= HIGHEST_VERSION:
-        raise answer.broken(f"for {path}", "has a 'version' that no secret can have")
-    return int(version)
+        return "has no integer as 'version'"
+    return None if 1 <= version <= HIGHEST_VERSION else "has a 'version' that no secret can have"
+
+
+def _left_open(answer: Answer, flaw: str) -> BatchMissing:
+    return BatchMissing(answer.broken("to the batch", flaw), for_good=False)
 
 
 def _json_body(body: Mapping[str, Any]) -> bytes | None:

@@ -12,10 +12,10 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from types import NoneType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -117,50 +117,91 @@ def is_masked(value: object) -> bool:
     return isinstance(value, (MaskedStr, _MaskedInt, MaskedFloat))
 
 
-def mask(value: Any, *, keys: bool = False, levels: int = DEEPEST) -> Any:
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Stands in JSON for a value that would not be the one that was written.
+
+    Attributes:
+        flaw: What is wrong with it, in words that go behind "holds".
+    """
+
+    flaw: str
+
+
+TOO_DEEP = Unusable("what is nested too deeply")
+
+
+def mask(
+    value: Any, *, keys: bool = False, levels: int = DEEPEST, deeper: Unusable | None = None
+) -> Any:
     """Return a copy of JSON *value* with masked scalars, but for booleans and null.
 
     Args:
         value: Is not changed.
         keys: Whether the keys of objects are values too, as in a text that turns out to be JSON.
         levels: How deeply it may be nested.
+        deeper: Stands for what is nested more deeply.
 
     Raises:
-        RecursionError: It is nested more deeply, which whatever follows would break on.
+        RecursionError: Something is, which whatever follows would break on, and nothing stands
+            for it.
     """
     masked = _MASKED.get(type(value))
     if masked is not None:  # most values are scalars
         return masked(value)
     if isinstance(value, (dict, list)) and levels == 0:
-        raise RecursionError("nested too deeply")
+        if deeper is None:
+            raise RecursionError("nested too deeply")
+        return deeper
     if isinstance(value, dict):
         return {
-            MaskedStr(key) if keys else key: mask(item, keys=keys, levels=levels - 1)
+            MaskedStr(key) if keys else key: mask(item, keys=keys, levels=levels - 1, deeper=deeper)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [mask(item, keys=keys, levels=levels - 1) for item in value]
+        return [mask(item, keys=keys, levels=levels - 1, deeper=deeper) for item in value]
     return value
 
 
 def masked_json(body: bytes, *, levels: int = DEEPEST) -> Any:
-    """Return the JSON value in *body*, masked; None where it is not JSON."""
+    """Return the JSON value in *body*, masked; None where it is not JSON.
+
+    What would not be the value that was written is `Unusable`, and does not spoil the rest.
+    """
     # Nothing leaves here but a value: a JSONDecodeError holds the body.
     try:
-        return mask(json.loads(body, parse_constant=_refuse, parse_float=_finite), levels=levels)
-    except (ValueError, RecursionError):
+        payload = json.loads(
+            body, parse_constant=_constant, parse_float=_fraction, parse_int=_integer
+        )
+        return mask(payload, levels=levels, deeper=TOO_DEEP)
+    except RecursionError:  # so deep that not even the parser gets through
+        return TOO_DEEP
+    except ValueError:
         return None
 
 
-def _finite(digits: str) -> MaskedFloat:
+def flaw_in(value: object) -> str | None:
+    """Return what is wrong with an `Unusable` in JSON *value*, if there is one."""
+    if isinstance(value, Unusable):
+        return value.flaw
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(flaw_in, parts)), None)
+
+
+def _fraction(digits: str) -> MaskedFloat | Unusable:
     number = MaskedFloat(digits)
-    if math.isinf(number):  # such as 1e999, which would not be the value that was written
-        raise ValueError("too large")
-    return number
+    return Unusable("a number that is too large") if math.isinf(number) else number
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are not JSON
+def _integer(digits: str) -> _MaskedInt | Unusable:
+    try:
+        return _MaskedInt(digits)
+    except ValueError:  # Python takes 4,300 digits, unless it was told otherwise
+        return Unusable("an integer of too many digits")
+
+
+def _constant(_name: str) -> Unusable:
+    return Unusable("NaN or Infinity, which is not a JSON number")
 
 
 def unmask(value: Any) -> Any:
