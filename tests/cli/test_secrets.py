@@ -183,6 +183,19 @@ def test_put_merges(project: Project, vault: DevServer) -> None:
     assert "--replace" not in project.run("put", "Upper/db", "user=x").err  # no way to write that
 
 
+def test_put_over_a_secret_that_cannot_be_used(project: Project, vault: DevServer) -> None:
+    """It is read to see what would be lost; --replace writes it anew."""
+    vault.put("db", {"user": "old"})
+    odd = f'{{"version": 1, "data": {{"user": "{CANARY}", "n": 1e400}}}}'
+    vault.fault(method="GET", path="/v1/secrets/db", status=200, body=odd)
+    ended = project.run("put", "db", "user=x")
+    assert ended.code == 5
+    assert "the vault's answer for db holds a number that is too large" in ended.err
+    assert "--replace writes it all the same" in only_lines(ended)[-1]
+    assert CANARY not in ended.err
+    assert project.run("put", "db", "user=x", "--replace").out == "db: version 2\n"
+
+
 def test_put_drops_nothing_unasked(project: Project, vault: DevServer) -> None:
     """Without a terminal to ask on, a secret with other fields needs --merge or --replace."""
     vault.put("db", {"user": CANARY, "a\x1b[2J": "x"})

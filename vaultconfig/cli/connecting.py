@@ -25,7 +25,6 @@ from vaultconfig.errors import (
 )
 from vaultconfig.references import VaultRef, meant_by
 from vaultconfig.references.options import OPTIONS
-from vaultconfig.references.paths import MAX_LENGTH, MAX_LEVELS
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.vaults.shared import connect
 
@@ -36,10 +35,6 @@ _SCHEME: Final = "vault:"
 _LOOPBACK_PATIENCE: Final = 1.0  # seconds
 _MOST_LISTED: Final = 1000  # secrets of each
 _MOST_LISTINGS: Final = 5
-PATHS: Final = (
-    f"a path has at most {MAX_LEVELS} levels and {MAX_LENGTH} characters of a-z 0-9 - _ /, and no "
-    "slash at its ends"
-)
 
 
 def environment_here() -> Environment:
@@ -61,7 +56,7 @@ def connection_here() -> Connection:
 def open_vault(*, deadline: float | None = None) -> Iterator[VaultClient]:
     """Yield a client for it, with *deadline* where no other is set; nothing is sent yet.
 
-    Errors about a path get a note on what paths are made of, or on which one may have been meant.
+    Errors about a path get a note on which one may have been meant.
 
     Raises:
         ConfigurationError: There are no credentials, or a setting is invalid.
@@ -80,7 +75,7 @@ def open_vault(*, deadline: float | None = None) -> Iterator[VaultClient]:
 
 
 def hints_about_paths(client: VaultClient, errors: Iterable[SecretError]) -> dict[str, str]:
-    """Return which path may have been meant, or what a path is made of, by the one in an error.
+    """Return which path may have been meant by the one in an error.
 
     Args:
         client: Lists what is near, if its token may.
@@ -96,7 +91,7 @@ def hints_about_paths(client: VaultClient, errors: Iterable[SecretError]) -> dic
             near[parent] = []
             with suppress(VaultConfigError):  # a token that may read need not be allowed to list
                 near[parent] = [item.path for item in islice(client.list(parent), _MOST_LISTED)]
-        hint = _path_meant(error.path, near.get(parent, [])) or (PATHS if is_invalid else None)
+        hint = _path_meant(error.path, near.get(parent, []))
         if hint:
             hints[error.path] = hint
     return hints

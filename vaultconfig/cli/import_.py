@@ -11,7 +11,6 @@ from typing import Final
 import click
 
 from vaultconfig.cli.connecting import (
-    PATHS,
     environment_here,
     open_vault,
     path_from,
@@ -28,6 +27,7 @@ from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.masking.values import mask
+from vaultconfig.references.paths import PATHS
 from vaultconfig.render import files
 
 _PREFIX: Final = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+)*")

@@ -16,7 +16,6 @@ from vaultconfig.cli.tables import as_json, printable
 from vaultconfig.cli.wording import moment
 from vaultconfig.client import VaultClient, WriteResult
 from vaultconfig.errors import (
-    AccessDeniedError,
     AuthenticationError,
     ConfigurationError,
     SecretError,
@@ -116,13 +115,14 @@ def _present(client: VaultClient, path: str, *, needed: bool) -> Secret | None:
         return client.read(path)
     except SecretNotFoundError:
         return None
-    except (AccessDeniedError, AuthenticationError) as error:
-        if not needed:
-            return None  # a token that may write need not be allowed to read
-        error.add_note(
-            "without reading it put cannot know which fields would be lost: --replace writes it "
-            "all the same"
-        )
+    except (SecretError, AuthenticationError) as error:
+        if not needed:  # it may be denied, or odd: then this replaces it
+            return None
+        if "invalid_path" not in str(error):
+            error.add_note(
+                "without reading it put cannot know which fields would be lost: --replace writes "
+                "it all the same"
+            )
         raise
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from vaultconfig.references.paths import PATHS
+
 
 class Kind(Enum):
     """What an error is about."""
@@ -76,9 +78,7 @@ CODES: Final[Mapping[str, Meaning]] = {
     "subscription_not_found": Meaning(Kind.REJECTED),  # as the dev server has it
     "not_found": Meaning(Kind.REJECTED),  # as others might have it
     "invalid_request": Meaning(Kind.REJECTED),
-    "invalid_path": Meaning(
-        Kind.REJECTED, "a path has a-z, 0-9, -, _ and / only; a field stands behind it, after '#'"
-    ),
+    "invalid_path": Meaning(Kind.REJECTED, f"{PATHS}; a field stands behind it, after '#'"),
     "validation_error": Meaning(Kind.REJECTED),
     "secret_exists": Meaning(Kind.REJECTED),
     "version_conflict": Meaning(Kind.REJECTED),

@@ -19,6 +19,11 @@ _NAME: Final = r"\{([^\W\d]\w*)\}"
 
 MAX_LENGTH: Final = 512
 MAX_LEVELS: Final = 10
+PATHS: Final = (
+    f"a path has at most {MAX_LEVELS} levels and {MAX_LENGTH} characters of a-z 0-9 - _ /, and no "
+    "slash at its ends"
+)
+"""What every server takes, for messages."""
 
 # It stops behind a path that is too long, which keeps 10 MB of braces from filling the stack.
 # A possessive repeat would do so too, but Python 3.11.2 gets one around a group wrong.
