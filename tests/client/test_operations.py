@@ -204,6 +204,13 @@ def test_where_a_listing_ends(vault, client, name, first, last):
     assert len(vault.asked) == 2
 
 
+@pytest.mark.parametrize("name", ["secrets", "data"])
+def test_a_listing_of_nothing(vault, client, name):
+    """An empty list may be null, as a server in Go writes it."""
+    vault.script(Reply(body={name: None, "has_more": False}))
+    assert list(client.list()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "zone"), [("soon", None), (7, None), ("2030-01-01T00:00:00", UTC)]
 )

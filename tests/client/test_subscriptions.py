@@ -97,7 +97,7 @@ def test_poll(vault, subscription):
 
 def test_a_poll_without_news(vault, subscription):
     """An empty answer at the time-out is no news, as an empty list is."""
-    for reply in (Reply(204, b""), Reply(body={"events": [], "has_more": False})):
+    for reply in (Reply(204, b""), Reply(body={"events": []}), Reply(body={"events": None})):
         vault.script(reply)
         assert subscription.poll(1) == ()
 

@@ -203,7 +203,9 @@ def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Fa
         return failure_of_request(answer.report(), what="the listing")
     payload = answer.json()
     # ScaiVault's documentation shows both names.
-    items = payload["secrets"] if "secrets" in payload else payload.get("data")
+    items = payload.get("secrets", payload.get("data"))
+    if items is None and payload.keys() & {"secrets", "data"}:
+        items = []  # as Go writes it
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise answer.broken("to the listing", "does not contain 'secrets'")
     page = []

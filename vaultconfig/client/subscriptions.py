@@ -140,7 +140,10 @@ class Subscription:
             return ()
         if answer.status != 200:
             return failure_of_subscription(answer.report(), name=self._name)
-        events = answer.json().get("events")
+        payload = answer.json()
+        events = payload.get("events")
+        if events is None and "events" in payload:  # as Go writes an empty list
+            return ()
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise answer.broken("about a subscription", "does not contain 'events'")
         return tuple(_event(event, answer=answer) for event in events)
