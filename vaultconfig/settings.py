@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
@@ -23,8 +24,8 @@ from vaultconfig.loading.fields import fields_of, model_fields, overlap
 from vaultconfig.loading.layers import Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
-from vaultconfig.masking.printing import masked_args, secret_texts
-from vaultconfig.masking.values import PLAIN_TYPES, mask, unmask
+from vaultconfig.masking.known import Path
+from vaultconfig.masking.values import PLAIN_TYPES, unmask
 from vaultconfig.source.arranging import arranged, given_by, run
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.source.upstream import OwnSources, Sources
@@ -131,6 +132,7 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
             failure = UnresolvedSettingsError(failures) if failures else None
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure
+        self._vaultconfig_origins.set_fields = self.model_fields_set.copy()
         _unmask_fields(self, self._vaultconfig_origins)
 
     @classmethod
@@ -203,22 +205,36 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            secret = self._vaultconfig_origins.from_vault()
-            texts = secret_texts(vars(self).items(), secret)
-            failure = clean_error(error, type(self), [mask(text) for text in texts])
+            values = self._vaultconfig_origins.values(self, _masked_parts(self).values())
+            failure = clean_error(error, type(self), values)
         if failure is not None:
             raise failure
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Return what is pickled: beside the fields nothing that the vault gave."""
+        state = super().__getstate__()
+        private = state["__pydantic_private__"] or {}
+        if _ORIGINS in private:
+            record = private[_ORIGINS].without_values(_masked_parts(self))
+            state = {**state, "__pydantic_private__": {**private, _ORIGINS: record}}
+        return state
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""
         record = getattr(self, _ORIGINS, None)
         if record is None:  # half-built, as in the traceback of a load that failed
             return ()
-        return masked_args(
-            super().__repr_args__(),
-            secret=record.from_vault(),
-            derived=type(self).model_computed_fields,
-        )
+        args = super().__repr_args__()
+        return record.printer(self).args(self, args) if record.from_vault() else args
+
+
+def _masked_parts(settings: VaultSettings) -> Mapping[Path, Any]:
+    """Return what `repr` masks, by the way to it."""
+    record = settings._vaultconfig_origins
+    printer = record.printer(settings)
+    if record.from_vault():
+        deque(printer.args(settings, super(VaultSettings, settings).__repr_args__()), maxlen=0)
+    return printer.masked
 
 
 def provenance(settings: VaultSettings) -> dict[str, Provenance]:

@@ -24,8 +24,8 @@ from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
 from vaultconfig.loading.report import Report
-from vaultconfig.masking.printing import secret_values
 from vaultconfig.masking.redactor import Redactor
+from vaultconfig.masking.texts import secret_values
 from vaultconfig.references import VaultRef, picked
 from vaultconfig.secret import Secret, SecretKey
 from vaultconfig.source.meeting import Given, Loads

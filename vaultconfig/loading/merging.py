@@ -388,6 +388,8 @@ class Merge:
         if value is None and origin.source == VAULT:
             self._report.nulls.add(name)
         if type(value) is not list and type(value) is not tuple:
+            if origin.source != VAULT:
+                self._report.given[name] = value
             return value
         item = _item_of(field)
         if origin.source == VAULT:  # what the vault says of an item counts more than its class

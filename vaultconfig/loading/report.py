@@ -5,8 +5,10 @@ Provenance, the warnings in the log, ``check``, ``refs`` and the errors read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
+
+from pydantic import BaseModel
 
 from vaultconfig.errors import SettingFailure, VaultConfigError
 from vaultconfig.loading.fields import describe, fields_of, overlap
@@ -14,6 +16,10 @@ from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.layers import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.places import Place
+from vaultconfig.masking.known import TELLING, Known, Path
+from vaultconfig.masking.printing import Printer
+from vaultconfig.masking.texts import secret_values, texts_in
+from vaultconfig.masking.values import MaskedStr
 from vaultconfig.references import Resolved
 from vaultconfig.secret import SecretKey
 
@@ -44,6 +50,7 @@ class Report:
         failures: The settings that nothing fills, in the order of the class.
         fell_back: Those that something else fills, though the vault should have.
         origins: Where each value came from, by dotted name.
+        given: What sources other than the vault gave, but for collections, by dotted name.
         filled: What the vault has filled, with the value.
         handed_on: Values from the vault that came by another settings class, masked.
         nulls: The names of those that are null there.
@@ -61,6 +68,7 @@ class Report:
         self.failures: list[SettingFailure] = []
         self.fell_back: list[SettingFailure] = []
         self.origins: dict[str, Provenance] = {}
+        self.given: dict[str, Any] = {}
         self.filled: list[tuple[Need, Any]] = []
         self.handed_on: list[Any] = []
         self.nulls: set[str] = set()
@@ -104,7 +112,7 @@ class Report:
 
     def kept(self) -> Origins:
         """Return what settings keep of it."""
-        return Origins(self.origins, tuple(self.overridden))
+        return Origins(self.origins, tuple(self.overridden), self)
 
 
 class Origins:
@@ -115,11 +123,59 @@ class Origins:
     Attributes:
         by_name: By dotted name.
         overridden: The annotated fields that a higher source gave.
+        set_fields: The fields that are set; None until the settings are loaded.
     """
 
-    def __init__(self, by_name: Mapping[str, Provenance], overridden: Sequence[str]) -> None:
+    set_fields: Collection[str] | None = None
+
+    def __init__(
+        self,
+        by_name: Mapping[str, Provenance],
+        overridden: Sequence[str],
+        report: Report | None = None,
+        hidden: Collection[Path] | None = None,
+    ) -> None:
         self.by_name = by_name
         self.overridden = overridden
+        self._report = report
+        self._hidden = hidden
+        self._known: Known | None = None
+
+    def __deepcopy__(self, memo: object) -> Origins:
+        return self  # which holds what the vault gave, and changes no more
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Origins, (self.by_name, self.overridden, None, self._hidden)
+
+    def without_values(self, hidden: Collection[Path]) -> Origins:
+        """Return what a pickle keeps: it holds nothing that the vault or another source gave.
+
+        Args:
+            hidden: The parts of the settings that are masked.
+        """
+        return Origins(self.by_name, self.overridden, None, frozenset(hidden))
+
+    def printer(self, settings: BaseModel) -> Printer:
+        """Return what prints *settings*, whose record this is."""
+        known, report = self._known, self._report
+        if report is None:  # after a pickle
+            known = Known(self.from_vault(), {}, self.values(settings), self._hidden or ())
+        elif known is None:
+            known = self._known = Known(self.from_vault(), report.given, report.values)
+        set_fields = self.set_fields
+        if set_fields is None:
+            set_fields = getattr(settings, "__pydantic_fields_set__", ())
+        return Printer(known, set_fields, {})
+
+    def values(self, settings: BaseModel, others: Iterable[Any] = ()) -> list[Any]:
+        """Return what of *settings*, whose record this is, came from the vault, masked.
+
+        Args:
+            others: Values that may have to do with it.
+        """
+        found = [*secret_values(vars(settings).items(), self.from_vault()), *others]
+        given = [] if self._report is None else self._report.values
+        return [*given, *map(MaskedStr, texts_in(found, shortest=TELLING))]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Origins)

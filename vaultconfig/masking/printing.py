@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeAlias
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from typing import Any, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
 
+from vaultconfig.masking.known import Known, Made, Path, is_alike
 from vaultconfig.masking.values import MASK
 
 Args: TypeAlias = Iterable[tuple[str | None, Any]]
-_TELLING = 4  # a shorter value would be found in too much that has nothing to do with it
 
 
 class _Shown:
@@ -24,98 +26,152 @@ class _Shown:
         return self.text
 
 
-def masked_args(args: Args, *, secret: Collection[str], derived: Collection[str]) -> Args:
-    """Return the fields of a model as they may be printed.
+class _At(NamedTuple):
+    """Where a part of settings stands.
 
-    Args:
-        args: Pydantic's ``__repr_args__``.
-        secret: The dotted names of the fields that hold something from the vault.
-        derived: The names of computed fields, which may hold it too.
+    Attributes:
+        place: Its dotted name.
+        path: The way to it.
+        made: How it came to be.
+        around: What it stands in, by id.
     """
-    args = list(args)
-    below = _by_head(secret)
-    texts = {text.casefold() for text in secret_texts(args, secret)}
-    plain = ((name, value) for name, value in args if texts and not below(name))
-    others = {name: repr(value).casefold() for name, value in plain}
-    everything = "\0".join(others.values())
-    quoted = [text for text in texts if text in everything]
-    for name, value in args:
-        inner = below(name)
-        if inner:
-            yield name, _masked(value, inner)
-        elif secret and (name in derived or any(text in others[name] for text in quoted)):
-            yield name, _Shown(repr(MASK))
-        else:
-            yield name, value
+
+    place: str = ""
+    path: Path = ()
+    made: Made = Made.BESIDE
+    around: frozenset[int] = frozenset()
+
+    def below(self, step: object, way: str | int | None) -> _At:
+        """Return where the part stands that *step* leads to, or *way* without a value in it."""
+        place = f"{self.place}.{step}" if self.place else str(step)
+        return self._replace(place=place, path=(*self.path, way))
 
 
-def secret_texts(items: Iterable[tuple[Any, Any]], secret: Collection[str]) -> Iterator[str]:
-    """Yield the texts of the secret values in *items*, which are fields with their values."""
-    for value in secret_values(items, secret):
-        text = repr(value).strip("b'\"")
-        if len(text) >= _TELLING:
-            yield text
+_TOP = _At()
 
 
-def secret_values(
-    items: Iterable[tuple[Any, Any]], secret: Collection[str]
-) -> Iterator[str | bytes | int | float]:
-    """Yield the secret scalars in *items*, which are fields with their values; no booleans."""
-    below = _by_head(secret)
-    for step, item in items:
-        inner = below(str(step))
-        if inner:
-            yield from _scalars_in(item, inner)
+class Printer(NamedTuple):
+    """Prints settings.
 
+    Attributes:
+        known: What is known of their values.
+        set_fields: The fields that sources or validators have set.
+        masked: Takes the parts that are masked, with the way to each.
+    """
 
-def _masked(value: Any, secret: Collection[str]) -> Any:
-    """Return what is printed for *value*; *secret* has the names inside it, or "" for all of it."""
-    if isinstance(value, (SecretStr, SecretBytes)):
-        return value
-    if isinstance(value, BaseModel):
-        return _printed(value, value.__repr_args__(), secret)
-    if is_dataclass(value) and not isinstance(value, type):
-        args = [(f.name, getattr(value, f.name)) for f in fields(value) if f.repr]
-        return _printed(value, args, secret)
-    if "" in secret or not isinstance(value, (dict, list, tuple)):
+    known: Known
+    set_fields: Collection[str]
+    masked: dict[Path, Any]
+
+    def args(self, model: Any, args: Args, at: _At = _TOP) -> Args:
+        """Yield the fields of *model* as they may be printed.
+
+        Args:
+            model: The settings, or a model or dataclass inside.
+            args: Pydantic's ``__repr_args__``, or the like.
+            at: Where *model* stands.
+        """
+        for name, value in args:
+            inner = at.below(name, name)
+            if isinstance(model, RootModel):  # whose input has no such level
+                inner = inner._replace(place=at.place)
+            if at.made is Made.BESIDE:
+                inner = inner._replace(made=self._made(model, name, value, inner))
+            yield name, self._part(value, inner)
+
+    def _made(self, model: Any, name: str | None, value: Any, at: _At) -> Made:
+        """Return how *value*, that of the field *name* of *model*, came to be."""
+        secret = self.known.below(at.place)
+        if "" in secret or name in getattr(type(model), "model_computed_fields", ()):
+            return Made.OF_VAULT
+        if secret:
+            return Made.BESIDE
+        default, factory = _default_of(model, name)
+        if default is not MISSING and is_alike(default, value):
+            return Made.AS_DEFAULT
+        is_settings = len(at.path) == 1
+        if at.place in self.known.heads:
+            return Made.GIVEN if is_settings else Made.BESIDE
+        known = self.set_fields if is_settings else getattr(model, "__pydantic_fields_set__", None)
+        if known is None or name in known or factory is MISSING:
+            return Made.BESIDE
+        return Made.GIVEN if factory is None else Made.BY_FACTORY
+
+    def _part(self, value: Any, at: _At) -> Any:
+        """Return what is printed for *value*."""
+        if isinstance(value, (SecretStr, SecretBytes, _Shown)):
+            return value
+        if id(value) in at.around:
+            return _Shown("...")
+        inside = at._replace(around=at.around | {id(value)})
+        if isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
+            return self._object(value, inside)
+        if at.made is not Made.OF_VAULT and isinstance(value, (dict, list, tuple, deque)):
+            return self._collection(value, inside)
+        parts = value if isinstance(value, (set, frozenset)) else [value]  # a set has no order
+        if all(self.known.shows(part, at.place, at.path, at.made) for part in parts):
+            return value
+        self.masked[at.path] = value
         return _Shown(repr(MASK))
-    below = _by_head(secret)
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    shown = {
-        step: _masked(item, inner) if (inner := below(str(step))) else item for step, item in items
-    }
-    return shown if isinstance(value, dict) else list(shown.values())
+
+    def _object(self, value: Any, at: _At) -> Any:
+        given = self.known.given.get(at.place)
+        try:
+            if at.made is Made.BESIDE and given is not None and is_alike(given, value):
+                at = at._replace(made=Made.GIVEN)
+            args = _args_of(value)
+            shown = list(self.args(value, args, at))
+        except Exception:  # a property that fails
+            return _Shown(f"{type(value).__name__}(...)")
+        if all(new is old for (_, new), (_, old) in zip(shown, args, strict=True)):
+            prints: Any = type(value).__repr__  # of which a class may have its own
+            if not isinstance(value, BaseModel) or prints is BaseModel.__repr__:
+                return value
+            if self.known.shows(value, at.place, at.path, at.made):
+                return value
+        return _Shown(f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in shown)})")
+
+    def _collection(self, value: Any, at: _At) -> Any:
+        is_mapping = isinstance(value, dict)
+        shown: list[tuple[Any, Any]] = []
+        is_as_it_was = True
+        for number, (key, item) in enumerate(value.items() if is_mapping else enumerate(value)):
+            inner = at.below(key.value if isinstance(key, Enum) else key, number)
+            name = key
+            if is_mapping and inner.place not in self.known.names:
+                name = self._part(key, inner._replace(path=(*inner.path, None)))
+            if "" in self.known.below(inner.place):
+                inner = inner._replace(made=Made.OF_VAULT)
+            printed = self._part(item, inner)
+            is_as_it_was &= name is key and printed is item
+            shown.append((name, printed))
+        if is_as_it_was:
+            return value
+        return dict(shown) if is_mapping else [printed for _, printed in shown]
 
 
-def _printed(value: object, args: Args, secret: Collection[str]) -> _Shown:
-    computed = getattr(type(value), "model_computed_fields", {})
-    shown = masked_args(args, secret=secret, derived=computed)
-    return _Shown(f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in shown)})")
+def _default_of(model: Any, name: str | None) -> tuple[Any, Any]:
+    """Return the default of a field, and the factory of one that is made of nothing else.
 
-
-def _by_head(names: Collection[str]) -> Callable[[str | None], frozenset[str]]:
-    """Return a function from a name to the rests of those dotted *names* that begin with it.
-
-    "" among the rests stands for all of the value.
+    Either is MISSING where there is none, or the factory could have made something of the vault's;
+    it is None where there is no factory.
     """
-    if "" in names:
-        return lambda _: frozenset({""})
-    heads: dict[str | None, set[str]] = {}
-    for name in names:
-        steps = name.split(".")
-        for end in range(1, len(steps) + 1):  # a key may have dots, as the name of a host has
-            heads.setdefault(".".join(steps[:end]), set()).add(".".join(steps[end:]))
-    return lambda name: frozenset(heads.get(name, ()))
+    pydantics = getattr(type(model), "__pydantic_fields__", None)
+    if pydantics is None and is_dataclass(model):
+        own = {field.name: field for field in fields(model)}.get(name or "")
+        return (MISSING, MISSING) if own is None else (own.default, MISSING)
+    info = (pydantics or {}).get(name)
+    if info is None:
+        return MISSING, MISSING
+    if info.default_factory is None:
+        return MISSING if info.is_required() else info.default, None
+    # pydantic 2.10 does not tell. What a class makes is empty.
+    takes_data = getattr(info, "default_factory_takes_validated_data", True)
+    is_unlike = takes_data or isinstance(info.default_factory, type)
+    return MISSING, MISSING if is_unlike else info.default_factory
 
 
-def _scalars_in(value: Any, secret: Collection[str]) -> Iterator[str | bytes | int | float]:
-    if isinstance(value, (SecretStr, SecretBytes)):
-        value = value.get_secret_value()
-    if isinstance(value, (str, bytes, int, float)) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, BaseModel):
-        yield from secret_values(vars(value).items(), secret)
-    elif isinstance(value, dict):
-        yield from secret_values(value.items(), secret)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from secret_values(enumerate(value), secret)
+def _args_of(value: Any) -> list[tuple[str | None, Any]]:
+    if isinstance(value, BaseModel):
+        return list(value.__repr_args__())
+    return [(field.name, getattr(value, field.name)) for field in fields(value) if field.repr]

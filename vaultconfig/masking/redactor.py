@@ -6,14 +6,11 @@ learned.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
-from urllib.parse import quote, quote_plus, unquote
 
-from vaultconfig.masking.printing import secret_values
+from vaultconfig.masking.texts import forms_of, texts_in
 from vaultconfig.masking.values import MASK, MaskedStr
 
 SHORTEST: Final = 6
@@ -28,10 +25,6 @@ _pieces: Final = re.compile("(...).?", re.DOTALL).findall
 _PIECE: Final = 3
 # Characters of a form, among which six are looked for that few other forms have.
 _PLACES: Final = 32
-
-_SAFE: Final = ("", "/", " +", "!$&'()*+,/:;=@")  # quote's own sets, SQLAlchemy's, that of a path
-_CODE: Final = re.compile("%..")
-_URL_PASSWORD: Final = re.compile(r"://[^/?#:@\s]*:([^/?#\s]+)@")
 
 
 class _Known(NamedTuple):
@@ -75,7 +68,8 @@ class Redactor:
         """
         if not self.is_used:
             return
-        texts = dict.fromkeys(map(MaskedStr, _texts(values)))  # which no traceback shows
+        found = texts_in(values, shortest=SHORTEST)
+        texts = dict.fromkeys(map(MaskedStr, found))  # which no traceback shows
         while True:
             before = self._known
             if not are_all and texts.keys() <= before.forms.keys():
@@ -100,7 +94,7 @@ def _learned(before: _Known, texts: Collection[str], *, are_all: bool) -> _Known
     previous = [text for text in before.forms if text not in in_use]
     if len(previous) > 2 * PREVIOUS:  # seldom, because all is arranged anew then
         del previous[:-PREVIOUS]
-    forms = {text: before.forms.get(text) or _forms(str(text)) for text in (*previous, *in_use)}
+    forms = {text: before.forms.get(text) or forms_of(str(text)) for text in (*previous, *in_use)}
     is_more = before.forms.keys() <= forms.keys()
     by_piece: dict[str, Sequence[str]] = {**before.by_piece} if is_more else {}
     for text in forms.keys() - before.forms.keys() if is_more else forms:
@@ -122,50 +116,3 @@ def _rarest(form: str, by_piece: Mapping[str, Sequence[str]]) -> Collection[str]
     places = range(len(pieces) - span + 1)
     at = min(places, key=lambda at: max(uses[at : at + span])) if any(uses) else 0
     return pieces[at : at + span]
-
-
-def _texts(values: Iterable[Any]) -> Iterator[str]:
-    """Yield what is to be masked of *values*."""
-    for value in secret_values(enumerate(values), {""}):
-        wholes = [str(value)]
-        if isinstance(value, bytes):
-            wholes = [repr(value)[2:-1], value.decode(errors="replace")]
-        for text in wholes:
-            yield from (part for part in _parts(text.strip()) if len(part) >= SHORTEST)
-
-
-def _parts(text: str) -> Iterator[str]:
-    """Yield *text*, and what programs take out of it: values of JSON, lines, passwords."""
-    yield text
-    inner: Any = None
-    if text.startswith(("{", "[")):
-        with suppress(ValueError, RecursionError):  # not JSON after all
-            inner = json.loads(text)
-    if isinstance(inner, (dict, list)):
-        yield from _texts([inner])
-    else:
-        yield from map(str.strip, text.splitlines())
-    for password in _URL_PASSWORD.findall(text):
-        yield from (password, unquote(password))  # as drivers show and send it
-
-
-def _forms(text: str) -> Collection[str]:
-    """Return the ways in which a line, a `repr`, JSON or a URL may have *text*."""
-    encoded = _encoded(text)
-    urls = {quote_plus(encoded), *(quote(encoded, safe=safe) for safe in _SAFE)}
-    forms = {text, *urls, *(_CODE.sub(lambda code: code[0].lower(), url) for url in urls)}
-    for _ in range(2):  # of an error that quotes the `repr` of a value, too; or of that in JSON
-        forms |= {escaped for form in forms for escaped in _escaped(form)}
-    return [*map(MaskedStr, forms)]
-
-
-def _escaped(text: str) -> Iterator[str]:
-    encoded = _encoded(text)
-    yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(encoded)[2:-1])
-    # Beside double quotes single ones are escaped.
-    yield from (repr('"' + text)[2:-1], ascii('"' + text)[2:-1], repr(b'"' + encoded)[3:-1])
-    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # JSON can hold lone surrogates
