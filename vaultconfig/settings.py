@@ -205,7 +205,8 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            values = self._vaultconfig_origins.values(self, _masked_parts(self).values())
+            record = self._vaultconfig_origins
+            values = record.values(self, _masked_parts(self, record).values())
             failure = clean_error(error, type(self), values)
         if failure is not None:
             raise failure
@@ -215,7 +216,10 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         state = super().__getstate__()
         private = state["__pydantic_private__"] or {}
         if _ORIGINS in private:
-            record = private[_ORIGINS].without_values(_masked_parts(self))
+            masked = dict.fromkeys(_masked_parts(self, private[_ORIGINS]), True)
+            # By what is left there, more might be masked than is.
+            more = _masked_parts(self, private[_ORIGINS].without_values(masked))
+            record = private[_ORIGINS].without_values({**dict.fromkeys(more, False), **masked})
             state = {**state, "__pydantic_private__": {**private, _ORIGINS: record}}
         return state
 
@@ -228,9 +232,8 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         return record.printer(self).args(self, args) if record.from_vault() else args
 
 
-def _masked_parts(settings: VaultSettings) -> Mapping[Path, Any]:
-    """Return what `repr` masks, by the way to it."""
-    record = settings._vaultconfig_origins
+def _masked_parts(settings: VaultSettings, record: Origins) -> Mapping[Path, Any]:
+    """Return what `repr` masks by *record*, by the way to it."""
     printer = record.printer(settings)
     if record.from_vault():
         deque(printer.args(settings, super(VaultSettings, settings).__repr_args__()), maxlen=0)

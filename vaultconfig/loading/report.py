@@ -133,7 +133,7 @@ class Origins:
         by_name: Mapping[str, Provenance],
         overridden: Sequence[str],
         report: Report | None = None,
-        hidden: Collection[Path] | None = None,
+        hidden: Mapping[Path, bool] | None = None,
     ) -> None:
         self.by_name = by_name
         self.overridden = overridden
@@ -147,19 +147,19 @@ class Origins:
     def __reduce__(self) -> tuple[Any, ...]:
         return Origins, (self.by_name, self.overridden, None, self._hidden)
 
-    def without_values(self, hidden: Collection[Path]) -> Origins:
+    def without_values(self, hidden: Mapping[Path, bool]) -> Origins:
         """Return what a pickle keeps: it holds nothing that the vault or another source gave.
 
         Args:
-            hidden: The parts of the settings that are masked.
+            hidden: Whether parts of the settings are masked, where their texts do not tell.
         """
-        return Origins(self.by_name, self.overridden, None, frozenset(hidden))
+        return Origins(self.by_name, self.overridden, None, hidden)
 
     def printer(self, settings: BaseModel) -> Printer:
         """Return what prints *settings*, whose record this is."""
         known, report = self._known, self._report
         if report is None:  # after a pickle
-            known = Known(self.from_vault(), {}, self.values(settings), self._hidden or ())
+            known = Known(self.from_vault(), {}, self.values(settings), self._hidden or {})
         elif known is None:
             known = self._known = Known(self.from_vault(), report.given, report.values)
         set_fields = self.set_fields

@@ -49,7 +49,7 @@ class Known:
         secret: The dotted names of the fields that hold something from the vault.
         given: What other sources gave, by dotted name.
         values: What the vault gave.
-        hidden: The parts that are masked whatever they hold; None where *given* tells.
+        hidden: Whether parts are masked, where their texts do not tell; None where *given* tells.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Known:
         secret: Collection[str],
         given: Mapping[str, Any],
         values: Iterable[Any],
-        hidden: Collection[Path] | None = None,
+        hidden: Mapping[Path, bool] | None = None,
     ) -> None:
         self.below = by_head(secret)
         self.given = given
@@ -95,7 +95,7 @@ class Known:
             return False
         has_secret = self._has(text) or self._has(printed)
         if self.hidden is not None:
-            return path not in self.hidden and not has_secret
+            return not self.hidden.get(path, has_secret)
         says = part is not None and not isinstance(part, bool)  # else it says nothing by itself
         tells = says and len(text) >= TELLING
         is_own = tells and text in self._own

@@ -139,7 +139,8 @@ class Printer(NamedTuple):
             inner = at.below(key.value if isinstance(key, Enum) else key, number)
             name = key
             if is_mapping and inner.place not in self.known.names:
-                name = self._part(key, inner._replace(path=(*inner.path, None)))
+                masked = self._part(key, inner._replace(path=(*inner.path, None)))
+                name = key if masked is key else _Shown(repr(masked))  # a list is no key
             if "" in self.known.below(inner.place):
                 inner = inner._replace(made=Made.OF_VAULT)
             printed = self._part(item, inner)
