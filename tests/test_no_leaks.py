@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
 from re import Pattern
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 import pytest
@@ -449,6 +450,58 @@ def test_unions_by_a_tag_from_the_vault(shown: Shown) -> None:
         ]
         union = Annotated[kinds[0] | kinds[1], Field(discriminator="value")]
         attempt(shown, settings_with(Annotated[union, f"vault:values#{name}"]), f"{name}, tagged")
+
+
+class Rooted(RootModel[dict[str, Any]]):
+    pass
+
+
+class Pair(NamedTuple):
+    first: str
+    second: Any
+
+
+RESHAPED = {
+    "root model": (Rooted, lambda value: {"a": value}),
+    "named tuple": (Pair, lambda value: {"first": "x", "second": value}),
+    "converted keys": (dict[int, Any], lambda value: {"05": value}),
+    "turned round": (Annotated[list[Any], AfterValidator(lambda v: v[::-1])], lambda v: ["x", v]),
+    "lengthened": (Annotated[list[Any], AfterValidator(lambda v: [*"abc", *v])], lambda v: [v]),
+    "made keys": (Annotated[Any, AfterValidator(lambda v: {str(v[0]): "x"})], lambda v: [v]),
+    "in a text": (Annotated[Any, AfterValidator(lambda v: f"<{v[0]!r}>")], lambda v: [v]),
+    "in a URL": (Annotated[Any, AfterValidator(lambda v: quote(str(v[0])))], lambda v: [v]),
+}
+
+
+@pytest.mark.parametrize("annotation", [shape[0] for shape in RESHAPED.values()], ids=RESHAPED)
+def test_values_that_validation_moves(shown: Shown, annotation: Any) -> None:
+    """A value does not show where the settings have it at another place than the input."""
+    make = next(make for kind, make in RESHAPED.values() if kind is annotation)
+    for name in CANARIES:
+        given = make(f"vault:app#{name}")
+        attempt(shown, lambda: settings_with(annotation)(value=given), name)  # noqa: B023
+
+
+def test_values_that_go_to_another_field(shown: Shown) -> None:
+    """A value does not show in a field that a validator, or a default, has made of it."""
+    for name in CANARIES:
+
+        class Settings(VaultSettings):
+            one: Annotated[Any, f"vault:app#{name}"] = Field(repr=False)
+            given: str = "x"
+            made: str = Field(default_factory=lambda data: str(data["one"])[3:])
+            copied: list[Any] = Field(default_factory=list)
+            quoted: str = "https://"
+
+            @model_validator(mode="after")
+            def copy_it(self) -> Any:
+                self.copied.append(self.one)
+                self.given += str(self.one)
+                self.quoted += quote_plus(str(self.one))
+                return self
+
+        attempt(shown, Settings, name)
+        attempt(shown, lambda: Settings(given="given"), name)
 
 
 def test_computed_fields(shown: Shown) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, IntEnum
 from typing import Any, Final, TypeAlias
@@ -29,6 +29,8 @@ Path: TypeAlias = tuple[str | int | None, ...]
 TELLING: Final = 4
 """What has fewer characters is found in too much that has nothing to do with it."""
 
+# Characters of a form, among which a piece is looked for that few other forms have.
+_PLACES: Final = 32
 _pieces: Final = re.compile(f"(?=({'.' * TELLING}))", re.DOTALL).findall
 
 
@@ -48,7 +50,7 @@ class Known:
     Args:
         secret: The dotted names of the fields that hold something from the vault.
         given: What other sources gave, by dotted name.
-        values: What the vault gave.
+        values: What the vault gave, masked.
         hidden: Whether parts are masked, where their texts do not tell; None where *given* tells.
     """
 
@@ -56,7 +58,7 @@ class Known:
         self,
         secret: Collection[str],
         given: Mapping[str, Any],
-        values: Iterable[Any],
+        values: Sequence[Any],
         hidden: Mapping[Path, bool] | None = None,
     ) -> None:
         self.below = by_head(secret)
@@ -67,16 +69,24 @@ class Known:
         self.names = self.heads.union(name[:end] for name in secret for end in _ends(name))
         own = (_text(value) for name in names for value in _leaves(given[name]))
         self._own = MaskedStr("\0".join((*own, *map(str.casefold, self.names))))
-        texts = {MaskedStr(text.casefold()) for text in texts_in(values, shortest=1)}
-        self._texts = MaskedStr("\0".join(texts))
-        self._forms: dict[str, list[MaskedStr]] = {}  # by how they begin
-        whole = {MaskedStr(form.casefold()) for t in texts for form in forms_of(str(t))}
-        for form in whole:
-            if len(form) >= TELLING:
-                self._forms.setdefault(MaskedStr(form[:TELLING]), []).append(form)
+        self._values = values
+        self._texts: MaskedStr | None = None  # until they are needed, which is seldom
+        self._forms: Mapping[str, Sequence[MaskedStr]] = {}  # by a piece that few others have
 
     def __repr__(self) -> str:
         return "Known()"
+
+    def _learn(self) -> MaskedStr:
+        """Return the texts of the vault, and know the forms that they may have."""
+        texts = {MaskedStr(text.casefold()) for text in texts_in(self._values, shortest=1)}
+        forms: dict[str, list[MaskedStr]] = {}
+        for form in {MaskedStr(form.casefold()) for text in texts for form in forms_of(str(text))}:
+            pieces = _pieces(form[:_PLACES])
+            if pieces:
+                rarest = min(pieces, key=lambda piece: len(forms.get(piece, ())))
+                forms.setdefault(rarest, []).append(form)
+        self._forms, self._texts = forms, MaskedStr("\0".join(texts))
+        return self._texts
 
     def shows(self, part: Any, place: str, path: Path, made: Made) -> bool:
         """Whether *part*, which is no collection, is shown.
@@ -90,16 +100,19 @@ class Known:
         if made in (Made.OF_VAULT, Made.AS_DEFAULT):
             return made is Made.AS_DEFAULT
         try:
+            if place in self.given and is_alike(self.given[place], part):
+                return True  # the usual case
             text, printed = _text(part), MaskedStr(repr(part).casefold())
         except Exception:  # of a class that cannot print itself
             return False
+        texts = self._learn() if self._texts is None else self._texts
         has_secret = self._has(text) or self._has(printed)
         if self.hidden is not None:
             return not self.hidden.get(path, has_secret)
         says = part is not None and not isinstance(part, bool)  # else it says nothing by itself
         tells = says and len(text) >= TELLING
         is_own = tells and text in self._own
-        is_secret = (says and has_secret) or (tells and text in self._texts)
+        is_secret = (says and has_secret) or (tells and text in texts)
         known = {
             Made.BESIDE: is_own and not is_secret,
             Made.GIVEN: is_own or not is_secret,
@@ -142,13 +155,15 @@ def _text(part: Any) -> MaskedStr:
 def is_alike(given: Any, part: Any) -> bool:
     """Whether *part* prints as *given*, or is its text."""
     is_number = isinstance(given, (int, float)) and isinstance(part, (int, float))
-    return repr(given) == repr(part) or (is_number and given == part) or _text(given) == _text(part)
+    with suppress(Exception):  # a class may not be able to print itself
+        if repr(given) == repr(part) or (is_number and given == part):
+            return True
+        return _text(given) == _text(part)
+    return False
 
 
 def _is_made_of(given: Any, part: Any) -> bool:
-    """Whether *part* is *given*, or what its type makes of that: True of "1"."""
-    if is_alike(given, part):
-        return True
+    """Whether *part* is what its type makes of *given*: True of "1"."""
     is_scalar = isinstance(given, (str, int, float)) and not isinstance(part, (dict, list, str))
     with suppress(Exception):  # it does not, or is no type that pydantic knows
         return is_scalar and is_alike(TypeAdapter(type(part)).validate_python(given), part)

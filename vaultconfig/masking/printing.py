@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
 
 from vaultconfig.masking.known import Known, Made, Path, is_alike
-from vaultconfig.masking.values import MASK
+from vaultconfig.masking.values import MASK, PLAIN_TYPES
 
 Args: TypeAlias = Iterable[tuple[str | None, Any]]
 
@@ -71,17 +71,21 @@ class Printer(NamedTuple):
             args: Pydantic's ``__repr_args__``, or the like.
             at: Where *model* stands.
         """
+        place, path, made, around = at
         for name, value in args:
-            inner = at.below(name, name)
+            below = f"{place}.{name}" if place else str(name)
             if isinstance(model, RootModel):  # whose input has no such level
-                inner = inner._replace(place=at.place)
-            if at.made is Made.BESIDE:
-                inner = inner._replace(made=self._made(model, name, value, inner))
-            yield name, self._part(value, inner)
+                below = place
+            here = made
+            if made is Made.BESIDE:
+                here = self._made(model, name, value, below, is_settings=not path)
+            yield name, self._part(value, _At(below, (*path, name), here, around))
 
-    def _made(self, model: Any, name: str | None, value: Any, at: _At) -> Made:
+    def _made(
+        self, model: Any, name: str | None, value: Any, place: str, *, is_settings: bool
+    ) -> Made:
         """Return how *value*, that of the field *name* of *model*, came to be."""
-        secret = self.known.below(at.place)
+        secret = self.known.below(place)
         if "" in secret or name in getattr(type(model), "model_computed_fields", ()):
             return Made.OF_VAULT
         if secret:
@@ -89,8 +93,7 @@ class Printer(NamedTuple):
         default, factory = _default_of(model, name)
         if default is not MISSING and is_alike(default, value):
             return Made.AS_DEFAULT
-        is_settings = len(at.path) == 1
-        if at.place in self.known.heads:
+        if place in self.known.heads:
             return Made.GIVEN if is_settings else Made.BESIDE
         known = self.set_fields if is_settings else getattr(model, "__pydantic_fields_set__", None)
         if known is None or name in known or factory is MISSING:
@@ -101,13 +104,15 @@ class Printer(NamedTuple):
         """Return what is printed for *value*."""
         if isinstance(value, (SecretStr, SecretBytes, _Shown)):
             return value
-        if id(value) in at.around:
-            return _Shown("...")
-        inside = at._replace(around=at.around | {id(value)})
-        if isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
-            return self._object(value, inside)
-        if at.made is not Made.OF_VAULT and isinstance(value, (dict, list, tuple, deque)):
-            return self._collection(value, inside)
+        if type(value) not in PLAIN_TYPES:
+            if id(value) in at.around:
+                return _Shown("...")
+            inside = at._replace(around=at.around | {id(value)})
+            is_object = is_dataclass(value) and not isinstance(value, type)
+            if isinstance(value, BaseModel) or is_object:
+                return self._object(value, inside)
+            if at.made is not Made.OF_VAULT and isinstance(value, (dict, list, tuple, deque)):
+                return self._collection(value, inside)
         parts = value if isinstance(value, (set, frozenset)) else [value]  # a set has no order
         if all(self.known.shows(part, at.place, at.path, at.made) for part in parts):
             return value
