@@ -57,7 +57,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/pure/test_needs.py", "tests/pure/test_filling.py"],
         "tests/settings/test_values.py",
     ),
-    "loading/report.py": ("tests/pure/test_report.py", "tests/settings/test_errors.py"),
+    "loading/report.py": (
+        *["tests/pure/test_report.py", "tests/settings/test_errors.py"],
+        "tests/settings/test_masking_reshaped.py",
+    ),
     "loading/load.py": ("tests/pure/test_load.py",),
     "loading/merging.py": (
         *["tests/pure/test_load.py", "tests/pure/test_merging.py"],
@@ -65,6 +68,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_values.py", "tests/settings/test_precedence.py"],
         *["tests/settings/test_aliases.py", "tests/settings/test_fallback.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_placeholders.py"],
+        "tests/settings/test_masking_reshaped.py::test_ordinary_settings_are_shown",
     ),
     "loading/schema.py": (
         *["tests/settings/test_schema.py::test_references_stand_beside_the_rest"],
