@@ -25,6 +25,7 @@ from vaultconfig.loading.layers import Provenance
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.known import Path
+from vaultconfig.masking.printing import RECORD
 from vaultconfig.masking.values import PLAIN_TYPES, unmask
 from vaultconfig.source.arranging import arranged, given_by, run
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
@@ -39,8 +40,6 @@ _OPTIONS: Final = {
 }
 """The arguments of ``Settings()`` that are pydantic-settings', not fields."""
 
-
-_ORIGINS: Final = "_vaultconfig_origins"
 
 _loading: ContextVar[Report | None] = ContextVar("vaultconfig_loading", default=None)
 
@@ -179,9 +178,9 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Reject what can be told to be wrong already: see `vaultconfig.loading.checks`."""
         super().__pydantic_init_subclass__(**kwargs)
-        ours, theirs = (c.__private_attributes__[_ORIGINS] for c in (VaultSettings, cls))
+        ours, theirs = (c.__private_attributes__[RECORD] for c in (VaultSettings, cls))
         if theirs is not ours:
-            raise ConfigurationError(f"the private attribute {_ORIGINS} is taken: choose another")
+            raise ConfigurationError(f"the private attribute {RECORD} is taken: choose another")
         check_class(cls)
 
     @classmethod
@@ -215,17 +214,17 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         """Return what is pickled: beside the fields nothing that the vault gave."""
         state = super().__getstate__()
         private = state["__pydantic_private__"] or {}
-        if _ORIGINS in private:
-            masked = dict.fromkeys(_masked_parts(self, private[_ORIGINS]), True)
+        if RECORD in private:
+            masked = dict.fromkeys(_masked_parts(self, private[RECORD]), True)
             # By what is left there, more might be masked than is.
-            more = _masked_parts(self, private[_ORIGINS].without_values(masked))
-            record = private[_ORIGINS].without_values({**dict.fromkeys(more, False), **masked})
-            state = {**state, "__pydantic_private__": {**private, _ORIGINS: record}}
+            more = _masked_parts(self, private[RECORD].without_values(masked))
+            record = private[RECORD].without_values({**dict.fromkeys(more, False), **masked})
+            state = {**state, "__pydantic_private__": {**private, RECORD: record}}
         return state
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Return what `repr` and `str` show: masks for what came from the vault."""
-        record = getattr(self, _ORIGINS, None)
+        record = getattr(self, RECORD, None)
         if record is None:  # half-built, as in the traceback of a load that failed
             return ()
         args = super().__repr_args__()
@@ -233,10 +232,11 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
 
 
 def _masked_parts(settings: VaultSettings, record: Origins) -> Mapping[Path, Any]:
-    """Return what `repr` masks by *record*, by the way to it."""
+    """Return what of the fields is masked by *record*, by the way to it."""
     printer = record.printer(settings)
     if record.from_vault():
-        deque(printer.args(settings, super(VaultSettings, settings).__repr_args__()), maxlen=0)
+        fields = [*vars(settings).items(), *(settings.__pydantic_extra__ or {}).items()]
+        deque(printer.args(settings, fields), maxlen=0)
     return printer.masked
 
 

@@ -435,6 +435,27 @@ def test_ordinary_settings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({*prints(settings)}) == 1
 
 
+def test_settings_inside_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They know best what is theirs, and show no value of those around them."""
+
+    class Inner(VaultSettings):
+        own: str = ""
+        pw: Annotated[str, R]
+        short: str = Field("z", validation_alias="SHORT")
+
+    class Outer(VaultSettings):
+        dsn: Annotated[str, "vault:a#dsn"]
+        inner: Inner
+
+        def model_post_init(self, context: Any) -> None:
+            self.inner.own = self.dsn
+
+    monkeypatch.setenv("SHORT", "s")
+    assert repr(Outer(inner={})) == (
+        "Outer(dsn='**********', inner=Inner(own='**********', pw='**********', short='s'))"
+    )
+
+
 def test_what_a_class_makes_of_plain_settings_is_shown() -> None:
     """Where nothing came from the vault, nothing is masked."""
 
@@ -458,14 +479,20 @@ class Assigned(VaultSettings):
 
     model_config = VaultConfigDict(validate_assignment=True)
     f: Hosts
-    dsn: Annotated[str, "vault:a#dsn"] = Field(repr=False)
+    dsn: Annotated[str, "vault:a#dsn"] = ""
+    moved: str = Field(default="", repr=False)
     n: int = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _move(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return data if "moved" in data else {"moved": data.pop("dsn"), **data}
 
     @field_validator("n")
     @classmethod
     def _(cls, value: int, info: ValidationInfo) -> int:
         if value > 5:
-            other = info.data["f"].root["db"] if value == 6 else info.data["dsn"]
+            other = info.data["f"].root["db"] if value == 6 else info.data["moved"]
             raise ValueError(f"not with {other}")
         return value
 

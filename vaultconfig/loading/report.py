@@ -138,7 +138,7 @@ class Origins:
         self.by_name = by_name
         self.overridden = overridden
         self._report = report
-        self._hidden = hidden
+        self._hidden = hidden or {}
         self._known: Known | None = None
 
     def __deepcopy__(self, memo: object) -> Origins:
@@ -159,13 +159,10 @@ class Origins:
         """Return what prints *settings*, whose record this is."""
         known, report = self._known, self._report
         if report is None:  # after a pickle
-            known = Known(self.from_vault(), {}, self.values(settings), self._hidden or {})
+            known = Known(self.from_vault(), {}, self.values(settings), self._hidden)
         elif known is None:
             known = self._known = Known(self.from_vault(), report.given, report.values)
-        set_fields = self.set_fields
-        if set_fields is None:
-            set_fields = getattr(settings, "__pydantic_fields_set__", ())
-        return Printer(known, set_fields, {})
+        return Printer(known, self.set_fields, {})
 
     def values(self, settings: BaseModel, others: Iterable[Any] = ()) -> list[Any]:
         """Return what of *settings*, whose record this is, came from the vault, masked.

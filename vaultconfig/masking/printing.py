@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
 
 from vaultconfig.masking.known import Known, Made, Path, is_alike
 from vaultconfig.masking.values import MASK, PLAIN_TYPES
+
+RECORD: Final = "_vaultconfig_origins"
+"""The attribute of settings that has the record of their load."""
 
 Args: TypeAlias = Iterable[tuple[str | None, Any]]
 
@@ -55,12 +58,12 @@ class Printer(NamedTuple):
 
     Attributes:
         known: What is known of their values.
-        set_fields: The fields that sources or validators have set.
+        set_fields: The fields that sources or validators have set; None where that is not known.
         masked: Takes the parts that are masked, with the way to each.
     """
 
     known: Known
-    set_fields: Collection[str]
+    set_fields: Collection[str] | None
     masked: dict[Path, Any]
 
     def args(self, model: Any, args: Args, at: _At = _TOP) -> Args:
@@ -121,9 +124,11 @@ class Printer(NamedTuple):
 
     def _object(self, value: Any, at: _At) -> Any:
         given = self.known.given.get(at.place)
+        # Settings inside have masked what they know of already.
+        is_given = hasattr(value, RECORD) or (given is not None and is_alike(given, value))
+        if at.made is Made.BESIDE and is_given:
+            at = at._replace(made=Made.GIVEN)
         try:
-            if at.made is Made.BESIDE and given is not None and is_alike(given, value):
-                at = at._replace(made=Made.GIVEN)
             args = _args_of(value)
             shown = list(self.args(value, args, at))
         except Exception:  # a property that fails
