@@ -508,6 +508,34 @@ def test_an_error_of_an_assignment_holds_no_value() -> None:
             assert told == "(withheld: it quotes a value from the vault)"
 
 
+def test_an_error_of_an_assignment_after_all_is_forgotten() -> None:
+    """What the settings hold no more is withheld as well."""
+    kept: list[str] = []
+
+    class Settings(VaultSettings):
+        model_config = VaultConfigDict(validate_assignment=True)
+        dsn: Annotated[str, "vault:a#dsn"] = ""
+        n: int = 1
+
+        @model_validator(mode="before")
+        @classmethod
+        def _take(cls, data: dict[str, Any]) -> dict[str, Any]:
+            kept.append(f"{data.pop('dsn', '')}")
+            return data
+
+        @field_validator("n")
+        @classmethod
+        def _(cls, value: int) -> int:
+            if value > 5:
+                raise ValueError(f"not with {kept[0]}")
+            return value
+
+    settings = Settings()
+    with pytest.raises(ValidationError) as caught:
+        settings.n = 6
+    assert not leaks_in(f"{caught.value}")
+
+
 def test_a_pickle_holds_no_more_than_the_fields() -> None:
     """What a validator has thrown away of a value is not in the pickle, nor what is printed by."""
 

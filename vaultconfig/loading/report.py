@@ -138,7 +138,7 @@ class Origins:
         self.by_name = by_name
         self.overridden = overridden
         self._report = report
-        self._hidden = hidden or {}
+        self._hidden = hidden
         self._known: Known | None = None
 
     def __deepcopy__(self, memo: object) -> Origins:
