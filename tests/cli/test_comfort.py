@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,18 @@ def test_as_a_module(project: Project) -> None:
         2,
         "Usage: python -m vaultconfig refs [OPTIONS] [TARGET]",
     )
+
+
+def test_by_the_module_of_its_script(project: Project) -> None:
+    """``python -m vaultconfig.cli`` is the command, as its script is: name, output and code."""
+    as_module = [sys.executable, "-W", "error", "-m", "vaultconfig.cli"]
+    script = str(Path(sys.executable).with_name("vaultconfig"))
+    for arguments in (["--help"], ["refs", "--nonsense"]):
+        ended = [
+            subprocess.run(
+                [*command, *arguments], capture_output=True, cwd=project.path, check=False
+            )
+            for command in (as_module, [script])
+        ]
+        assert len({(one.returncode, one.stdout, one.stderr) for one in ended}) == 1
+        assert b"Usage: vaultconfig " in ended[0].stdout + ended[0].stderr
