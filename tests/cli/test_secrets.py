@@ -333,6 +333,26 @@ def test_put_of_malformed_arguments(
     assert not vault.requests
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["k=caf\udce9"], "k: its value is not text: use KEY=@FILE with --base64"),
+        (["caf\udce9=-"], "a key is not text: write it in UTF-8"),
+        (["k=-", "--type=caf\udce9"], "--type is not text"),
+        (["k=-", "--description=caf\udce9"], "--description is not text"),
+        (["k=-", "--tag=a", "--tag=caf\udce9"], "--tag is not text"),
+    ],
+)
+def test_put_of_arguments_that_are_not_text(
+    project: Project, vault: DevServer, arguments: list[str], told: str
+) -> None:
+    """Bytes on the command line that are not UTF-8 are rejected, and nothing is written."""
+    ended = project.run("put", "db", *arguments, text=b"x")
+    assert ended.code == 3
+    assert told in only_lines(ended)[-1]
+    assert not vault.requests
+
+
 def test_put_of_standard_input_that_is_not_text(project: Project) -> None:
     """Bytes that are no text are refused."""
     ended = project.run("put", "db", "a=-", text=b"\xff")

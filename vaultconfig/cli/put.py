@@ -21,6 +21,7 @@ from vaultconfig.errors import (
     SecretError,
     SecretNotFoundError,
 )
+from vaultconfig.references.paths import lone_surrogate
 from vaultconfig.secret import Secret
 
 _LARGEST: Final = 8 * 1024 * 1024
@@ -74,6 +75,10 @@ def put(
     if merge and replace:
         raise click.UsageError("--merge and --replace are opposites: leave one of them out")
     path = path_from(path)
+    named = {"--type": [secret_type], "--description": [description], "--tag": tags}
+    for option, texts in named.items():
+        if not all(_is_text(text) for text in texts if text is not None):
+            raise ConfigurationError(f"{option} is not text: write it in UTF-8")
     data = {
         key: _value(key, source, to_base64=to_base64) for key, source in _sources(pairs).items()
     }
@@ -159,6 +164,8 @@ def _sources(pairs: Sequence[str]) -> dict[str, str]:
             raise click.UsageError("each value is written KEY=@FILE, KEY=- or KEY=VALUE")
         if key in found:
             raise click.UsageError(f"{key} is given twice")
+        if not _is_text(key):
+            raise ConfigurationError("a key is not text: write it in UTF-8")
         if source in ("", "@"):  # as a variable that is not set leaves it
             raise click.UsageError(f"{key} has no value: for an empty text write {key}=@/dev/null")
         found[key] = source
@@ -178,7 +185,10 @@ def _value(key: str, source: str, *, to_base64: bool) -> str:
     if source == "-":
         return _typed(key)
     if not source.startswith("@"):
-        return source
+        if _is_text(source):
+            return source
+        del source
+        raise ConfigurationError(f"{key}: its value is not text: use KEY=@FILE with --base64")
     try:
         with open(source[1:], "rb") as file:
             content = file.read(_LARGEST + 1)
@@ -209,6 +219,11 @@ def _typed(key: str) -> str:
     if text is None:
         raise ConfigurationError(f"{key}: standard input is not text: use KEY=@FILE with --base64")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _is_text(text: str) -> bool:
+    """Whether *text* stood on the command line as UTF-8: other bytes become lone surrogates."""
+    return lone_surrogate(text) is None
 
 
 def _decoded(content: bytes) -> str | None:
