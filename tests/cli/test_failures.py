@@ -221,6 +221,39 @@ def test_what_a_module_raises_if_it_is_ours(project: Project, vault: DevServer) 
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "is_of_an_instance"),
+    [
+        ("class S(VaultSettings):\n    x: Annotated[str, 'valut:a#b']", False),
+        ("class S(VaultSettings):\n    x: Annotated[str, VaultRef('vault:/a')]", False),
+        ("class S(VaultSettings):\n    x: Annotated[str, 'vault:/a']\nS()", True),
+        ("class S(VaultSettings):\n    x: str\nS(x='vault:/a')", True),
+        ("class S(VaultSettings):\n    x: str\nS(_env_fil='x')", True),
+        (
+            "from vaultconfig import LiveSettings, VaultSettingsSource\n"
+            "from pydantic_settings import BaseSettings\n"
+            "class S(BaseSettings):\n    x: Annotated[str, 'valut:a#b'] = ''\n"
+            "    @classmethod\n    def settings_customise_sources(cls, settings_cls, **_):\n"
+            "        return (VaultSettingsSource(settings_cls),)\nS()",
+            True,
+        ),
+        (
+            "from vaultconfig import LiveSettings\n"
+            "class S(VaultSettings):\n    x: Annotated[str, 'vault:{nothing}/a#b']\n"
+            "LiveSettings(S).current",
+            True,
+        ),
+    ],
+)
+def test_the_hint_about_instances(project: Project, text: str, is_of_an_instance: bool) -> None:
+    """It is there only where settings were made, not where the class is wrong by itself."""
+    head = "from typing import Annotated\nfrom vaultconfig import VaultRef, VaultSettings\n"
+    project.write("wrong.py", f"{head}{text}\n")
+    ended = project.run("check", "wrong:S")
+    assert ended.code == 3
+    assert ("makes no instance" in ended.err) is is_of_an_instance
+
+
 def test_what_a_module_prints(project: Project, vault: DevServer) -> None:
     """What a module prints when it is imported goes to standard error, not among our results."""
     vault.put("db", {"user": "app"})

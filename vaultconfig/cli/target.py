@@ -10,6 +10,7 @@ import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from vaultconfig.loading.descriptions import place_of
 from vaultconfig.settings import VaultSettings
 
 _FORM: Final = "package.module:Settings"
+_MAKING: Final = (VaultSettings.__init__.__code__, BaseSettings.__init__.__code__)
+_LIVE: Final = "vaultconfig.live.settings"  # whose errors have lost the frames of the load
 
 
 def load_target(target: str | None) -> type[BaseSettings]:
@@ -92,9 +95,11 @@ def _imported(name: str, target: str) -> ModuleType:
         )
         frames = None if absent else exc.__traceback__
     except VaultConfigError as exc:
-        exc.add_note(
-            f"raised while {name} was imported: keep the class in a module that makes no instance"
-        )
+        if _is_of_an_instance(exc):
+            exc.add_note(
+                f"raised while {name} was imported: keep the class in a module that makes no"
+                " instance"
+            )
         raise
     except (Exception, SystemExit) as exc:
         kind = type(exc).__name__
@@ -102,6 +107,14 @@ def _imported(name: str, target: str) -> ModuleType:
         frames = exc.__traceback__
     # Not from the exception itself, whose message may hold values.
     raise ConfigurationError(reason).with_traceback(frames)
+
+
+def _is_of_an_instance(error: BaseException) -> bool:
+    """Whether settings were being made when *error* was raised, not only their class."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return any(
+        frame.f_code in _MAKING or frame.f_globals.get("__name__") == _LIVE for frame in frames
+    )
 
 
 def _fields(error: BaseException) -> str:
