@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
@@ -11,25 +12,42 @@ from typing import (
     Any,
     Final,
     NamedTuple,
+    NewType,
     TypeAlias,
     TypeVar,
     Union,
     get_args,
     get_origin,
+    get_type_hints,
 )
 
-from pydantic import BaseModel, Discriminator, Json, RootModel, SecretBytes, SecretStr
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    InstanceOf,
+    Json,
+    RootModel,
+    SecretBytes,
+    SecretStr,
+    SkipValidation,
+)
 from pydantic.fields import FieldInfo
 
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import Template, VaultRef, is_reference, parse
 
 _TEXTS = (str, bytes, SecretStr, SecretBytes)
+_SEALS: Final[tuple[Any, ...]] = (Json, InstanceOf, SkipValidation)
+"""What takes a whole text or object, where a model in parts fits not."""
 
 NOT_OF_ITS_CLASS: Final = (
     "its default is a {0}, which the vault can't fill: annotate the field with {0} itself"
 )
-"""What is wrong with a default whose class is not in the annotation."""
+NOT_IN_A_LIST: Final = (
+    "its default holds a {0}, which the vault can't fill there: use a list, tuple or dict of {0},"
+    " in the annotation too"
+)
+"""What is wrong with a default whose class is not in the annotation, or not where it is filled."""
 
 WITHOUT_TAG: Final = (
     "nothing tells the models of the union apart before the vault is asked, so that their"
@@ -50,11 +68,13 @@ class Part(NamedTuple):
 
     Attributes:
         levels: How many lists, mappings and the like it is inside of.
+        sealed: What it is inside of that takes no model in parts, such as ``Json``; mostly "".
     """
 
     annotation: Any
     metadata: tuple[Any, ...]
     levels: int
+    sealed: str = ""
 
     @property
     def contained(self) -> bool:
@@ -67,26 +87,69 @@ def parts_in(
     metadata: tuple[Any, ...] = (),
     *,
     levels: int = 0,
+    sealed: str = "",
     aliases: frozenset[int] = frozenset(),
 ) -> Iterator[Part]:
     """Walk through aliases, ``Annotated``, unions and containers down to plain types."""
     origin = get_origin(annotation)
-    alias = annotation if hasattr(annotation, "__value__") else origin
-    if hasattr(alias, "__value__"):  # PEP 695
-        if id(alias) in aliases:
-            return
-        value = alias.__value__
-        inner = value[get_args(annotation)] if get_args(annotation) else value
-        yield from parts_in(inner, metadata, levels=levels, aliases=aliases | {id(alias)})
-    elif origin is Annotated:
+    if origin is Annotated:
         inner, *more = get_args(annotation)
-        yield from parts_in(inner, (*metadata, *more), levels=levels, aliases=aliases)
-    else:
-        yield Part(annotation, metadata, levels)
-        # The arguments of a generic dataclass are in its fields.
-        for inner in () if is_model(annotation) else get_args(annotation):
-            below = levels + (not _is_union(annotation))
-            yield from parts_in(inner, levels=below, aliases=aliases)
+        yield from parts_in(
+            inner, (*metadata, *more), levels=levels, sealed=sealed, aliases=aliases
+        )
+        return
+    meant, alias = _stands_for(annotation)
+    if meant is not annotation:
+        if id(alias) not in aliases:
+            aliases |= {id(alias)}
+            yield from parts_in(meant, metadata, levels=levels, sealed=sealed, aliases=aliases)
+        return
+    seals = (seal for seal in _SEALS for item in metadata if seal in (item, type(item)))
+    sealed = next((seal.__name__ for seal in seals), sealed)
+    yield Part(annotation, metadata, levels, sealed)
+    # The arguments of a generic dataclass are in its fields.
+    arguments = () if is_model(annotation) else get_args(annotation)
+    below = levels + (not _is_union(annotation))
+    if hasattr(origin, "__get_pydantic_core_schema__") and not issubclass(origin, Collection):
+        sealed = origin.__name__  # such as pydantic's Secret
+    for item in arguments:
+        for inner in item if isinstance(item, list) else [item]:  # the parameters of a Callable
+            parts = parts_in(inner, levels=below, sealed=sealed, aliases=aliases)
+            # The value is no object of such a class, but a reference there is still a mistake.
+            is_code = origin in (type, abc.Callable)
+            yield from (part._replace(annotation=object) if is_code else part for part in parts)
+
+
+def _stands_for(annotation: Any) -> tuple[Any, Any]:
+    """Return what an alias (PEP 695), a `NewType` or a type variable stands for, and itself.
+
+    That is *annotation* where it is none of these. A type variable without an argument in its
+    place is what pydantic takes it for.
+    """
+    alias = annotation if hasattr(annotation, "__value__") else get_origin(annotation)
+    if hasattr(alias, "__value__"):
+        arguments, value = get_args(annotation), _evaluated(alias.__value__, alias.__module__)
+        return value[arguments] if arguments else value, alias
+    meant = annotation
+    if isinstance(annotation, NewType):
+        meant = annotation.__supertype__
+    elif isinstance(annotation, TypeVar):
+        if getattr(annotation, "has_default", bool)():
+            meant = annotation.__default__  # type: ignore[attr-defined]  # Python 3.13
+        elif annotation.__constraints__:
+            meant = Union[annotation.__constraints__]  # noqa: UP007  # of a tuple
+        elif annotation.__bound__ is not None:
+            meant = annotation.__bound__
+    return meant if meant is annotation else _evaluated(meant, annotation.__module__), annotation
+
+
+def _evaluated(annotation: Any, module: str | None) -> Any:
+    """Return *annotation* without forward references, as far as *module* has them."""
+    alone = type("alone", (), {"__annotations__": {"x": annotation}, "__module__": module})
+    try:
+        return get_type_hints(alone, include_extras=True)["x"]
+    except (NameError, AttributeError, SyntaxError):  # pydantic tells of it
+        return annotation
 
 
 def declared_in(parts: Sequence[Part]) -> Declared | ConfigurationError | None:

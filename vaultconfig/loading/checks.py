@@ -7,6 +7,7 @@ incomplete then, or that isn't one of ours: see `complete`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, Final, get_args
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from vaultconfig.connection.environment import FallbackMode, check_declared
 from vaultconfig.errors import ConfigurationError, SettingFailure, closest
 from vaultconfig.loading.annotations import (
+    NOT_IN_A_LIST,
     NOT_OF_ITS_CLASS,
     WITHOUT_TAG,
     Part,
@@ -26,8 +28,8 @@ from vaultconfig.loading.annotations import (
     makes,
     parts_in,
 )
-from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of
-from vaultconfig.loading.objects import references_in, text_of
+from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of, hints_of_others
+from vaultconfig.loading.objects import models_in, references_in, text_of
 from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of
 from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
 
@@ -42,6 +44,9 @@ def _is_text_or_none(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
+_REFERENCE_MADE: Final = (
+    "its default factory returns a reference, which nothing resolves: annotate the field"
+)
 _MODES: Final = get_args(FallbackMode)
 OPTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "vault_environment": (_is_text_or_none, "a name"),
@@ -90,17 +95,16 @@ def complete(settings_cls: type[BaseSettings]) -> None:
 def failures_of_factories(
     settings_cls: type[BaseSettings], given: Mapping[str, Any], settings: BaseSettings
 ) -> list[SettingFailure]:
-    """Return a failure for each field whose default factory has made a reference.
+    """Return a failure for each field whose default factory has made what the vault can't fill.
 
     Args:
         settings_cls: The settings class.
         given: What its sources gave; what is not in there was made by the factory.
         settings: What pydantic made of that.
     """
-    problem = "its default factory returns a reference, which nothing resolves: annotate the field"
     is_possible = _checked[settings_cls]
-    names = _made_by_factories(settings_cls, given, settings) if is_possible else ()
-    return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
+    found = _made_by_factories(settings_cls, given, settings) if is_possible else ()
+    return [SettingFailure(name, None, ConfigurationError(problem)) for name, problem in found]
 
 
 def failures_of_coercion(
@@ -170,20 +174,20 @@ class _Walk:
             _check_default(prefix + field.name, field.info.default, field.info.annotation)
             _check_class_of_default(prefix + field.name, field)
             _check_union(prefix + field.name, field)
-            self._parts(field.parts, prefix + field.name, within)
+            is_made = field.info.init is False and is_dataclass(class_of(model))
+            inside = "a field with init=False" if is_made else within
+            self._parts(field.parts, prefix + field.name, inside)
+        for name, hint in hints_of_others(model):  # class variables, private attributes, …
+            _check_declared(prefix + name, list(parts_in(hint)), "an attribute that is not a field")
 
     def _parts(self, parts: Sequence[Part], name: str, within: str | None) -> None:
-        for text in (item for part in parts for item in part.metadata if type(item) is str):
-            _check_text(name, text)
-        if within is not None and declared_in(parts) is not None:
-            raise ConfigurationError(
-                f"{name}: a reference inside {within} fills nothing: use a model instead"
-            )
+        _check_declared(name, parts, within)
         for part in parts:
             kind = class_of(part.annotation)
             is_record = isinstance(kind, type) and issubclass(kind, (dict, tuple, RootModel))
             if is_model(part.annotation):
-                inside = "a list of lists, or the like," if part.levels > 1 else within
+                deep = "a list of lists, or the like," if part.levels > 1 else None
+                inside = part.sealed or deep or within
                 self.model(part.annotation, f"{name}.", within=inside)
             elif is_record and (kind, "") not in self._seen:
                 self._seen.add((kind, ""))
@@ -197,6 +201,16 @@ class _Walk:
             return
         for name, hint in hints_of(kind).items():
             self._parts(list(parts_in(hint)), prefix + name, within)
+
+
+def _check_declared(name: str, parts: Sequence[Part], within: str | None) -> None:
+    """Reject near misses among *parts*, and references if it is *within* what nothing fills."""
+    for text in (item for part in parts for item in part.metadata if type(item) is str):
+        _check_text(name, text)
+    if within is not None and declared_in(parts) is not None:
+        raise ConfigurationError(
+            f"{name}: a reference inside {within} fills nothing: use a plain field or model instead"
+        )
 
 
 def _check_text(name: str, text: str) -> None:
@@ -223,14 +237,24 @@ def _check_default(name: str, default: object, kind: object = None) -> None:
 
 def _check_class_of_default(name: str, field: ModelField) -> None:
     """Reject a default with references of its own that the annotation of *field* does not show."""
-    default, factory = field.info.default, field.info.default_factory
-    kind: Any = factory if is_model(factory) else type(default)
-    if not is_model(kind) or issubclass(class_of(kind), BaseSettings):  # the latter loads itself
-        return
-    if any(makes(kind, model) for model in field.models):
-        return
-    if any(inner.bears_references for inner in fields_of(kind)):
-        raise ConfigurationError(f"{name}: {NOT_OF_ITS_CLASS.format(kind.__name__)}")
+    factory = field.info.default_factory
+    problem = _problem_of_default(field, field.info.default, factory if is_model(factory) else None)
+    if problem is not None:
+        raise ConfigurationError(f"{name}: {problem}")
+
+
+def _problem_of_default(field: ModelField, default: object, factory: Any = None) -> str | None:
+    """Say which model with references, in *default* or made by *factory*, the vault can't fill."""
+    is_whole = factory is not None or is_model(type(default))
+    is_taken_apart = is_whole or type(default) in (dict, list, tuple)  # as `as_input` does
+    for kind in [factory] if factory is not None else map(type, models_in(default)):
+        if issubclass(class_of(kind), BaseSettings):  # it loads itself
+            continue
+        if is_taken_apart and any(makes(kind, model) for model in field.models):
+            continue
+        if any(inner.bears_references for inner in fields_of(kind)):
+            return (NOT_OF_ITS_CLASS if is_whole else NOT_IN_A_LIST).format(kind.__name__)
+    return None
 
 
 def _check_union(name: str, field: ModelField) -> None:
@@ -261,17 +285,20 @@ def _stands_in(field: ModelField, above: frozenset[type]) -> bool:
 
 def _made_by_factories(
     model: type, given: Mapping[Any, Any], made: object, prefix: str = ""
-) -> Iterator[str]:
+) -> Iterator[tuple[str, str]]:
     for field in fields_of(model):
         name, value = prefix + field.name, getattr(made, field.name, None)
         _, source = field.find(given)
         if source is not ABSENT:
             yield from _made_inside(source, value, name)
-        elif field.info.default_factory is not None and any(references_in(value)):
-            yield name
+        elif field.info.default_factory is not None:
+            problem = _REFERENCE_MADE if any(references_in(value)) else None
+            problem = problem or _problem_of_default(field, value)
+            if problem is not None:
+                yield name, problem
 
 
-def _made_inside(source: object, value: Any, name: str) -> Iterator[str]:
+def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(source, dict) and is_model(type(value)):
         yield from _made_by_factories(type(value), source, value, f"{name}.")
         return

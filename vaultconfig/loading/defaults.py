@@ -83,7 +83,8 @@ def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> 
         strangers.append(type(instance))
     values: dict[str, Any] = dict(getattr(instance, "__pydantic_extra__", None) or {})
     for field in fields_of(kind or type(instance)):
-        if field.info.init is False:  # the class makes it, and takes none
+        # The class makes it and takes none, or takes it and does not keep it.
+        if field.info.init is False or field.info.init_var:
             continue
         value = getattr(instance, field.name)
         if field.bears_references:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import Field
+from dataclasses import Field, InitVar
 from dataclasses import fields as dataclass_fields
 from inspect import signature
 from pathlib import Path
@@ -15,12 +16,14 @@ from weakref import WeakKeyDictionary
 from pydantic import (
     AliasChoices,
     AliasPath,
+    BaseModel,
     SecretBytes,
     SecretStr,
     Tag,
     TypeAdapter,
 )
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.annotations import (
@@ -35,6 +38,7 @@ from vaultconfig.loading.annotations import (
 )
 from vaultconfig.loading.places import ABSENT, Place, get_at
 
+_PYDANTICS_OWN: Final = (BaseModel, BaseSettings)
 _SCALARS: Final = (str, bytes, int, float, bool, SecretStr, SecretBytes, Path)
 
 
@@ -285,9 +289,32 @@ def hints_of(model: type) -> dict[str, Any]:
         pass
     hints: dict[str, Any] = {}
     for base in reversed(model.__mro__):
-        for name, annotation in getattr(base, "__annotations__", {}).items():
+        for name, annotation in _annotations_of(base).items():
             hints[name] = _hint(base, name, annotation)
     return hints
+
+
+def hints_of_others(model: type) -> Iterator[tuple[str, Any]]:
+    """Yield what is annotated in the class *model* and is no field of it, with the annotation."""
+    kind = class_of(model)
+    names = {field.name for field in fields_of(model)}
+    for base in kind.__mro__:
+        annotations = {} if base in _PYDANTICS_OWN else _annotations_of(base)
+        for name in annotations.keys() - names:
+            names.add(name)
+            hint = _hint(base, name, annotations[name])
+            yield name, hint.type if isinstance(hint, InitVar) else hint
+    decorators = getattr(kind, "__pydantic_decorators__", None)
+    for name, found in (decorators.computed_fields if decorators else {}).items():
+        yield name, found.info.return_type
+
+
+def _annotations_of(kind: type) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format, get_annotations
+
+        return get_annotations(kind, format=Format.FORWARDREF)  # which may not be there yet
+    return getattr(kind, "__annotations__", {})
 
 
 def _hint(owner: type, name: str, annotation: Any) -> Any:
@@ -296,9 +323,9 @@ def _hint(owner: type, name: str, annotation: Any) -> Any:
     problem = ""
     try:
         return get_type_hints(alone, localns=dict(vars(owner)), include_extras=True)[name]
-    except NameError as error:
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
         problem = str(error)
-    if "vault" not in str(annotation).lower():
+    if not any(sign in str(annotation).lower() for sign in ("vault:", "vaultref(")):
         return object
     raise ConfigurationError(
         f"the annotation of {owner.__qualname__}.{name} can't be read ({problem}):"

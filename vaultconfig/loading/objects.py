@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Set, ValuesView
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from pathlib import PurePath
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError
+from vaultconfig.loading.annotations import is_model
 from vaultconfig.references import Template, VaultRef, parse
 
 
@@ -29,13 +31,22 @@ def references_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str
             yield from references_in(item, (*above, value))
 
 
+def models_in(value: object, above: tuple[object, ...] = ()) -> Iterator[object]:
+    """Yield the model that *value* is, or those it holds; not what is in them."""
+    if is_model(type(value)):
+        yield value
+    elif not any(value is outer for outer in above):
+        for item in _items_of(value):
+            yield from models_in(item, (*above, value))
+
+
 def text_of(value: Any) -> str | None:
     """Return the text that *value* is, or was made of."""
     if isinstance(value, (Secret, SecretStr, SecretBytes)):
         value = value.get_secret_value()
     if isinstance(value, re.Pattern):
         value = value.pattern
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, bytearray)):
         return value.decode(errors="replace")
     is_url = hasattr(type(value), "unicode_string")  # its type: a proxy may have no object yet
     if is_url or isinstance(value, PurePath):
@@ -46,10 +57,13 @@ def text_of(value: Any) -> str | None:
 def _items_of(value: object) -> Iterable[object]:
     if isinstance(value, Mapping):
         return list(value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return value
+    if isinstance(value, (list, tuple, Set, deque, ValuesView)):
+        return list(value)
+    if isinstance(value, Secret):
+        return [value.get_secret_value()]
     if isinstance(value, BaseModel):
-        return () if isinstance(value, BaseSettings) else list(vars(value).values())
+        values = [*vars(value).values(), *(value.__pydantic_extra__ or {}).values()]
+        return () if isinstance(value, BaseSettings) else values
     if is_dataclass(value) and not isinstance(value, type):
         return [getattr(value, field.name, None) for field in dataclass_fields(value)]
     return ()
