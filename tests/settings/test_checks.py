@@ -363,7 +363,7 @@ class TestFactories:
 
             by_validator: str = ""
 
-        ready = Making()
+        ready = Making(token="ready")
         inner = {"token": "vault::app#token"}
         settings = Settings(inner=inner, ready=ready, mapping={"a": "b"}, unset={})
         assert (settings.ready, settings.by_validator) == (ready, TOKEN)

@@ -40,6 +40,7 @@ from vaultconfig.loading.needs import (
     of_value,
     reference_in,
 )
+from vaultconfig.loading.objects import references_in
 from vaultconfig.loading.pieces import Found, Piece, found_for, piece_of
 from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, remove_at, set_at
 from vaultconfig.loading.report import Report
@@ -51,7 +52,7 @@ from vaultconfig.loading.unions import (
     tags_made,
 )
 from vaultconfig.masking.values import is_masked
-from vaultconfig.references import Resolved, VaultRef
+from vaultconfig.references import Resolved, VaultRef, parse
 
 _FROM_DEFAULT: Final = Provenance(DEFAULT)
 _HOLDER: Final = ModelField("", FieldInfo.from_annotation(dict[str, Any]), {})
@@ -390,6 +391,9 @@ class Merge:
         if type(value) is not list and type(value) is not tuple:
             if origin.source != VAULT:
                 self._report.given[name] = value
+            is_resolved = type(value) is str or piece.layer is None or origin.source == VAULT
+            if self._resolves_values and not is_resolved:
+                self._reject_references(value, name)
             return value
         item = _item_of(field)
         if origin.source == VAULT:  # what the vault says of an item counts more than its class
@@ -516,6 +520,18 @@ class Merge:
                 " own: give its tag elsewhere, or take the references out of the models",
             )
         return model_among(field, mappings, default)
+
+    def _reject_references(self, value: Any, name: str) -> None:
+        """Note a failure if an object that a source gave holds the text of a reference."""
+        found = next(references_in(value), None)
+        if found is not None:
+            reference = parse(found)
+            shown = str(reference) if isinstance(reference, VaultRef) else None
+            problem = (
+                f"a reference inside {type(value).__name__} is not resolved: give it as text, or in"
+                " a list or dict"
+            )
+            self._report.failures.append(SettingFailure(name, shown, ConfigurationError(problem)))
 
     def _fail(self, name: str, problem: str) -> None:
         self._report.failures.append(SettingFailure(name, None, ConfigurationError(problem)))
