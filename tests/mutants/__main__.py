@@ -36,6 +36,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "loading/annotations.py": (
         *["tests/pure/test_annotations.py", "tests/settings/test_annotations.py"],
+        "tests/settings/test_unfilled.py",
     ),
     "loading/places.py": ("tests/pure/test_places.py", "tests/settings/test_aliases.py"),
     "loading/layers.py": ("tests/pure/test_layers.py",),
@@ -43,15 +44,20 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/pure/test_fields.py", "tests/pure/test_defaults.py", "tests/pure/test_unions.py"],
         *["tests/pure/test_merging.py", "tests/pure/test_merging_models.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_annotations.py"],
+        "tests/settings/test_unfilled.py",
     ),
     "loading/checks.py loading/objects.py": (
         *["tests/settings/test_checks.py", "tests/settings/test_sources.py"],
-        "tests/settings/test_generics.py",
+        *["tests/settings/test_generics.py", "tests/settings/test_unfilled.py"],
+        "tests/settings/test_given_objects.py",
     ),
     "loading/placeholders.py": (
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],
     ),
-    "loading/defaults.py": ("tests/pure/test_defaults.py", "tests/settings/test_nested.py"),
+    "loading/defaults.py": (
+        *["tests/pure/test_defaults.py", "tests/settings/test_nested.py"],
+        "tests/settings/test_unfilled.py",
+    ),
     "loading/unions.py": ("tests/pure/test_unions.py", "tests/settings/test_generics.py"),
     "loading/needs.py loading/filling.py loading/pieces.py": (
         *["tests/pure/test_needs.py", "tests/pure/test_filling.py"],
@@ -69,6 +75,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_aliases.py", "tests/settings/test_fallback.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_placeholders.py"],
         "tests/settings/test_masking_reshaped.py::test_ordinary_settings_are_shown",
+        "tests/settings/test_given_objects.py",
     ),
     "loading/schema.py": (
         *["tests/settings/test_schema.py::test_references_stand_beside_the_rest"],

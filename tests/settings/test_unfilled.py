@@ -299,6 +299,11 @@ class Special(Plain):
     token: Annotated[str, TOKEN] = "dev-only"
 
 
+class Outer(BaseModel):
+    inner: Plain
+    more: list[Outer]
+
+
 def special() -> Plain:
     return Special()
 
@@ -341,6 +346,18 @@ class TestDefaults:
         """What a function makes is looked at as a default is."""
         error = unresolved(with_field(Plain, Field(default_factory=special)))
         assert "x: its default is a Special, which the vault can't fill" in str(error)
+
+    def test_inside_a_model(self) -> None:
+        """The field is named with the way to it; models may refer to each other."""
+        outer = Outer(inner=Special(), more=[])
+        outer.more.append(outer)
+        told = r"^x\.inner: its default is a Special, which the vault can't fill"
+        with pytest.raises(ConfigurationError, match=told):
+            with_field(Outer, outer)
+        error = unresolved(with_field(Outer, Field(default_factory=lambda: outer)))
+        assert [failure.field for failure in error.failures] == ["x.inner"]
+        outer.inner = Plain()
+        assert with_field(Outer, outer)().x.inner == Plain()  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize("default", [[Own()], {"a": Own()}, [Plain()], [Special]])
     def test_what_may_stand_there(self, default: Any) -> None:

@@ -38,7 +38,7 @@ from vaultconfig.references import Template, VaultRef, is_reference, parse
 
 _TEXTS = (str, bytes, SecretStr, SecretBytes)
 _SEALS: Final[tuple[Any, ...]] = (Json, InstanceOf, SkipValidation)
-"""What takes a whole text or object, where a model in parts fits not."""
+"""What takes a text or an object as a whole, so that the vault can't fill a model inside it."""
 
 NOT_OF_ITS_CLASS: Final = (
     "its default is a {0}, which the vault can't fill: annotate the field with {0} itself"
@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
     Attributes:
         levels: How many lists, mappings and the like it is inside of.
-        sealed: What it is inside of that takes no model in parts, such as ``Json``; mostly "".
+        sealed: What it is inside of where the vault can't fill a model, such as ``Json``; or "".
     """
 
     annotation: Any
@@ -104,8 +104,8 @@ def parts_in(
             aliases |= {id(alias)}
             yield from parts_in(meant, metadata, levels=levels, sealed=sealed, aliases=aliases)
         return
-    seals = (seal for seal in _SEALS for item in metadata if seal in (item, type(item)))
-    sealed = next((seal.__name__ for seal in seals), sealed)
+    seals = (kind for kind in _SEALS for item in metadata if item is kind or type(item) is kind)
+    sealed = next((kind.__name__ for kind in seals), sealed)
     yield Part(annotation, metadata, levels, sealed)
     # The arguments of a generic dataclass are in its fields.
     arguments = () if is_model(annotation) else get_args(annotation)

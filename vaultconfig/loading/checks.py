@@ -237,24 +237,47 @@ def _check_default(name: str, default: object, kind: object = None) -> None:
 
 def _check_class_of_default(name: str, field: ModelField) -> None:
     """Reject a default with references of its own that the annotation of *field* does not show."""
-    factory = field.info.default_factory
-    problem = _problem_of_default(field, field.info.default, factory if is_model(factory) else None)
-    if problem is not None:
+    factory: Any = field.info.default_factory
+    if is_model(factory) and _has_unfilled(factory, field.models):
+        problem = NOT_OF_ITS_CLASS.format(factory.__name__)
         raise ConfigurationError(f"{name}: {problem}")
+    for where, problem in _problems_of_default(name, field, field.info.default):
+        raise ConfigurationError(f"{where}: {problem}")
 
 
-def _problem_of_default(field: ModelField, default: object, factory: Any = None) -> str | None:
-    """Say which model with references, in *default* or made by *factory*, the vault can't fill."""
-    is_whole = factory is not None or is_model(type(default))
+def _problems_of_default(
+    name: str, field: ModelField, default: object, above: tuple[object, ...] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield where in *default* a model with references stands that the vault can't fill, and why.
+
+    Args:
+        name: Of *field*.
+        field: What *default* is the default of, or a value in one.
+        default: The default.
+        above: The models that it is inside of.
+    """
+    is_whole = is_model(type(default))
     is_taken_apart = is_whole or type(default) in (dict, list, tuple)  # as `as_input` does
-    for kind in [factory] if factory is not None else map(type, models_in(default)):
-        if issubclass(class_of(kind), BaseSettings):  # it loads itself
-            continue
-        if is_taken_apart and any(makes(kind, model) for model in field.models):
-            continue
-        if any(inner.bears_references for inner in fields_of(kind)):
-            return (NOT_OF_ITS_CLASS if is_whole else NOT_IN_A_LIST).format(kind.__name__)
-    return None
+    for instance in models_in(default):
+        kind = type(instance)
+        if _has_unfilled(kind, field.models if is_taken_apart else ()):
+            yield name, (NOT_OF_ITS_CLASS if is_whole else NOT_IN_A_LIST).format(kind.__name__)
+        elif not issubclass(kind, BaseSettings) and not any(instance is outer for outer in above):
+            # A generic one is taken for what the annotation says.
+            model = next((model for model in field.models if makes(kind, model)), kind)
+            for inner in fields_of(model):
+                value = getattr(instance, inner.name, None)
+                way = (*above, instance)
+                yield from _problems_of_default(f"{name}.{inner.name}", inner, value, way)
+
+
+def _has_unfilled(kind: Any, models: Sequence[type]) -> bool:
+    """Whether references of *kind* fill nothing, because it is not one of *models*."""
+    return (
+        not issubclass(class_of(kind), BaseSettings)  # which loads itself
+        and not any(makes(kind, model) for model in models)
+        and any(inner.bears_references for inner in fields_of(kind))
+    )
 
 
 def _check_union(name: str, field: ModelField) -> None:
@@ -291,11 +314,10 @@ def _made_by_factories(
         _, source = field.find(given)
         if source is not ABSENT:
             yield from _made_inside(source, value, name)
+        elif field.info.default_factory is not None and any(references_in(value)):
+            yield name, _REFERENCE_MADE
         elif field.info.default_factory is not None:
-            problem = _REFERENCE_MADE if any(references_in(value)) else None
-            problem = problem or _problem_of_default(field, value)
-            if problem is not None:
-                yield name, problem
+            yield from _problems_of_default(name, field, value)
 
 
 def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, str]]:
