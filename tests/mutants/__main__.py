@@ -49,7 +49,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "loading/checks.py loading/objects.py": (
         *["tests/settings/test_checks.py", "tests/settings/test_sources.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_unfilled.py"],
-        "tests/settings/test_given_objects.py",
+        *["tests/settings/test_unfilled_defaults.py", "tests/settings/test_given_objects.py"],
     ),
     "loading/placeholders.py": (
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],

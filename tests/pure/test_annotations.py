@@ -85,6 +85,11 @@ def test_the_types_in_an_annotation(annotation: Any, found: list[Any]) -> None:
     assert [tuple(part)[:3] for part in parts(annotation)][: len(found)] == found
 
 
+def test_the_arguments_of_a_generic_dataclass() -> None:
+    """They are in its fields, and no parts of the annotation."""
+    assert len(parts(Pair[int])) == 1
+
+
 def test_the_innermost_type_is_two_levels_down() -> None:
     """Containers add up, and unions do not count."""
     assert [part.levels for part in parts(dict[str, list[int | None]])] == [0, 1, 1, 2, 2, 2]

@@ -54,14 +54,14 @@ def text_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _items_of(value: object) -> Iterable[object]:
+def _items_of(value: Any) -> Iterable[object]:
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, (list, tuple, Set, deque, ValuesView)):
         return list(value)
     if isinstance(value, Secret):
         return [value.get_secret_value()]
-    if isinstance(value, BaseModel):
+    if issubclass(type(value), BaseModel):  # pydantic 2.10 asks the value for attributes else
         values = [*vars(value).values(), *(value.__pydantic_extra__ or {}).values()]
         return () if isinstance(value, BaseSettings) else values
     if is_dataclass(value) and not isinstance(value, type):
