@@ -183,6 +183,14 @@ class TestAnnotations:
             class Hidden(VaultSettings):
                 _token: Annotated[Unknown, "vault:app#token"]  # type: ignore[name-defined]  # noqa: F821
 
+    def test_an_annotation_that_is_overridden(self) -> None:
+        """What a base said of the attribute counts no more."""
+
+        class Without(Private):
+            _token: str = "mine"
+
+        assert with_field(Without, Without())().x._token == "mine"  # type: ignore[attr-defined]
+
     def test_private_attributes_may_be_models(self) -> None:
         """They are what the application puts there."""
 
