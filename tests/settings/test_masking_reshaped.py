@@ -29,6 +29,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
@@ -422,11 +423,14 @@ def test_ordinary_settings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         monkeypatch.setenv(name, text)
     settings = Plain(ids="4,2,42")
+    # pydantic 2.10 does not tell whether a factory takes values, so it is masked there.
+    tells = hasattr(FieldInfo, "default_factory_takes_validated_data")
+    host = "db.example.com" if tells else "**********"
     assert repr(settings) == (
         "Plain(whole=SecretStr('**********'), port_of_vault='**********', yes='**********',"
         " debug=True, port=54321, name='orders', scheme='postgres', host='db.example.com',"
         " level=<Level.INFO: 20>, url=AnyUrl('postgres://db.example.com'), ids=[4, 2, 42],"
-        f" folder={Path('/orders')!r}, hosts=['db.example.com'], db=Db(password='**********',"
+        f" folder={Path('/orders')!r}, hosts=['{host}'], db=Db(password='**********',"
         " host='localhost', port=54321, ssl=True, timeout=5.0,"
         " wait=datetime.timedelta(seconds=7), url=AnyUrl('https://x.example.com/')),"
         " labels=Hosts(root={'a': 'app'}), by_role={<Role.ADMIN: 'admin'>: 'orders'},"
