@@ -97,7 +97,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "store/entries.py store/sealing.py store/shelf.py": (
         *["tests/store/test_entries.py", "tests/store/test_sealing.py"],
     ),
-    "vaults/sharing.py": ("tests/store/test_bringing.py", "tests/store/test_refreshing.py"),
+    "vaults/sharing.py": (
+        *["tests/store/test_bringing.py", "tests/store/test_refreshing.py"],
+        "tests/store/test_sharing.py",
+    ),
     "store/store.py": ("tests/store/test_store.py",),
     "vaults/shared.py": (
         *["tests/pure/test_shared_vaults.py", "tests/settings/test_connection.py"],

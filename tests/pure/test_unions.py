@@ -29,6 +29,14 @@ class Dog(BaseModel):
     name: str = "rex"
 
 
+class Persian(Cat):
+    coat: Literal["long"] = "long"
+
+
+class Tabby(Cat):
+    coat: Literal["short"] = "short"
+
+
 class Bare(BaseModel):
     name: str = "bare"
 
@@ -52,6 +60,9 @@ class Zoo(BaseModel):
     tagged: Annotated[Cat | Dog, Field(discriminator="kind")] = Cat()
     beside: Annotated[Cat | Dog, Field(discriminator="kind")] | Bare = Cat()
     several: Annotated[Cat | Dog, Field(discriminator="kind")] | Bare | Plain = Cat()
+    nested: Annotated[
+        Annotated[Persian | Tabby, Field(discriminator="coat")] | Dog, Field(discriminator="kind")
+    ] = Dog()
     untagged: Cat | Bare = Cat()
     called: Annotated[
         Annotated[Cat, Tag("cat")] | Annotated[Bare, Tag("bare")], Discriminator(species)
@@ -85,6 +96,10 @@ def given(*data: dict[str, Any]) -> list[Piece]:
         ("tagged", [{}], Dog(), Dog),
         ("tagged", [{"KIND": "cat"}], Dog(), Cat),
         ("tagged", [], None, None),
+        ("nested", [{"KIND": "dog"}], None, Dog),
+        ("nested", [{"KIND": "cat", "coat": "short"}], None, Tabby),
+        ("nested", [{"KIND": "cat"}], None, None),
+        ("nested", [{"KIND": "dog", "coat": "short"}], None, Dog),
         ("beside", [{"name": "x"}], None, None),
         ("beside", [{"KIND": "cat"}], None, Cat),
         ("untagged", [{"KIND": "cat"}], Cat(), None),

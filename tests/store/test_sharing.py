@@ -323,7 +323,7 @@ class TestVerdicts:
         read(hosts.host(), "db#key")
         hosts.clock.advance(TTL)
         for _ in range(3):
-            with pytest.raises(AuthenticationError):
+            with pytest.raises(AuthenticationError, match=r"or get a new one [^;]*$"):
                 read(hosts.host(token="wrong"), "db#key")
         assert hosts.store().note() is None
         hosts.vault.stop()
@@ -682,6 +682,11 @@ class TestAway:
         assert caplog.text.count("the store can't be used, so the vault is asked directly") == 1
         assert host.store
         assert host.store.is_away
+        hosts.vault.stop()
+        hosts.clock.advance(1)
+        with pytest.raises(VaultUnavailableError, match=r"no connection[^;]*$"):
+            read(host, "never/read#key", deadline=0.3)
+        hosts.vault.start()
         hosts.directory.unlink()
         hosts.clock.advance(30)
         caplog.set_level(logging.INFO, "vaultconfig")

@@ -118,6 +118,8 @@ class Wire:
         else:
             try:
                 outcome, code = decode(answer), answer.code()
+                if isinstance(outcome, Failure) and code == "ok":  # of which nothing can be used
+                    code = "invalid_answer"
             except ResponseError as exc:
                 outcome, code = Failure(exc.with_traceback(None)), "invalid_answer"
         telemetry.count_request(request.operation, code, self._clock() - began)
