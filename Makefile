@@ -107,7 +107,7 @@ clean:
 
 $(VENV)/dependencies: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
-	@echo "Everything is installed into $(VENV), which takes one to three minutes"
+	@echo "Everything is installed, which takes one to three minutes"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' -c .ci/constraints.txt
 	$(BIN)/pip install --quiet -c .ci/constraints.txt --group dev '.[all]'

@@ -32,7 +32,7 @@ IMPORT_ALL = """
 import importlib, pkgutil, vaultconfig
 found = pkgutil.walk_packages(vaultconfig.__path__, "vaultconfig.", lambda name: None)
 for module in found:
-    if module.name != "vaultconfig.__main__":
+    if not module.name.endswith(".__main__"):
         try:
             importlib.import_module(module.name)
         except ImportError as error:
