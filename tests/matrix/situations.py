@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from pydantic import SecretStr
@@ -134,7 +135,7 @@ def running(world: World, fault: Trouble) -> Seen:
             assert live._worker is not None
             live._worker.wake()
             assert live.current is not None  # no read waits
-            eventually(lambda: live._refresher.attempts > before)  # noqa: B023 - used at once
+            eventually(partial(_was_refreshed, world, live, before, later))
             eventually(lambda: not live._listeners._news)
         health, now = live.health(), _origins(live.current)
         assert world.retries == 0
@@ -149,6 +150,18 @@ def running(world: World, fault: Trouble) -> Seen:
     soon = {1.0: "within 1 s", PAUSE: "after the pause", 300.0: "within a ttl"}
     when = next((said for most, said in soon.items() if health.next_refresh <= most), "in 1 h")
     return Seen(f"{kept}, `{health.state}`, next try {when}", health.last_error or "")
+
+
+def _was_refreshed(world: World, live: LiveSettings[Any], before: int, later: float) -> bool:
+    if live._refresher.attempts > before:
+        return True
+    left = live.health().next_refresh or 0.0
+    if live._refresher._schedule.is_spread and left > later:
+        # It was put off: somebody has noticed that the store is away before it was due.
+        world.clock.advance(left)
+        assert live._worker is not None
+        live._worker.wake()
+    return False
 
 
 def render_over_a_file(world: World, fault: Trouble) -> Seen:
