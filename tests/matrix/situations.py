@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from tests.cli.conftest import Ended, Project
 from tests.client.scripted import TOKEN, Asked
-from tests.live.rig import LONG, eventually
+from tests.live.rig import LONG, eventually, reads
 from tests.matrix.answers import PAUSE
 from tests.matrix.app import Settings
 from tests.matrix.fault import Interruption, Succession, Trouble
@@ -260,6 +260,9 @@ def _succeeded(world: World, succession: Succession) -> Seen:
         start(made)
         gate.wait_until_asked(timeout=LONG)
         lost = leader(made)
+        # What was subscribed to is read and stored once more: stopped in that, it has the lock.
+        eventually(lambda: len(reads(vault)) > 1)
+        lost.ask("refresh")
         lost.send(succession.number)
         gate.release()
         vault.rotate("app/api", {"key": "k2"})
