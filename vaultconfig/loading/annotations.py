@@ -123,8 +123,8 @@ def parts_in(
 def _stands_for(annotation: Any) -> tuple[Any, Any]:
     """Return what an alias (PEP 695), a `NewType` or a type variable stands for, and itself.
 
-    That is *annotation* where it is none of these. A type variable without an argument in its
-    place is what pydantic takes it for.
+    Anything else stands for itself. A type variable without an argument in its place is what
+    pydantic takes it for.
     """
     alias = annotation if hasattr(annotation, "__value__") else get_origin(annotation)
     if hasattr(alias, "__value__"):
