@@ -403,6 +403,13 @@ def test_a_text_in_a_list() -> None:
     assert unmask(report.state) == {"anything": ["k"]}
 
 
+def test_what_other_sources_gave() -> None:
+    """Nothing of the vault, whichever way it came."""
+    layers = [above(name=mask("x")), below(anything=["vault:b#key", "own", 1])]
+    assert [loaded(Model, name, *layers).given for name in ("name", "token", "whole")] == [{}] * 3
+    assert loaded(Model, "anything", *layers).given == {"anything.1": "own", "anything.2": 1}
+
+
 def test_an_answer_that_is_a_mistake() -> None:
     """It is the fault of what was given only where a source gave the reference."""
     wrong = {"none": InvalidReferenceError("x", column=1, expected="y")}

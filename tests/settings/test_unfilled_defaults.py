@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import pytest
-from pydantic import BaseModel, Field, RootModel, Secret, create_model
+from pydantic import (
+    BaseModel,
+    Field,
+    RootModel,
+    Secret,
+    SecretStr,
+    create_model,
+    model_validator,
+)
 from pydantic_settings import BaseSettings
 
 from tests.settings.loading import unresolved
@@ -42,7 +50,7 @@ class Special(Plain):
 
 class Outer(BaseModel):
     inner: Plain
-    more: list[Outer]
+    more: list[Outer] = []
 
 
 def special() -> Plain:
@@ -55,6 +63,13 @@ class Pair(NamedTuple):
 
 class Own(BaseSettings):
     token: Annotated[str, TOKEN] = "loads itself"
+    inner: Any = Special()
+
+
+class Filled(BaseModel):
+    token: Annotated[SecretStr, TOKEN] = SecretStr("dev-only")
+    text: str = "x"
+    texts: dict[str, SecretStr] = {}
 
 
 @pytest.mark.parametrize(
@@ -102,3 +117,45 @@ def test_inside_a_model() -> None:
 def test_what_may_stand_there(default: Any) -> None:
     """Settings load themselves, and others need nothing from the vault."""
     assert with_field(Any, default)().x == default
+
+
+def test_inside_a_member_of_a_union() -> None:
+    """The default says which member it is."""
+    with pytest.raises(ConfigurationError, match=r"^x\.inner: its default is a Special"):
+        with_field(Plain | Outer, Outer(inner=Special()))
+
+
+def made() -> Filled:
+    return Filled(text=TOKEN, texts={"a": SecretStr(f"<${{{TOKEN}}}>")})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "make", "prefix"),
+    [
+        (Filled, made, "x"),
+        (list[Filled], lambda: [Filled(), made()], "x.1"),
+        (dict[str, Filled], lambda: {"a": made()}, "x.a"),
+    ],
+)
+def test_a_reference_beside_what_the_vault_fills(
+    annotation: Any, make: Callable[[], object], prefix: str
+) -> None:
+    """A factory has made it, and nothing resolves it there either."""
+    error = unresolved(with_field(annotation, Field(default_factory=make)))
+    assert [failure.field for failure in error.failures] == [f"{prefix}.text", f"{prefix}.texts.a"]
+    assert "its default factory returns a reference" in str(error)
+
+
+def test_what_a_validator_sets() -> None:
+    """It is no default, and may be of any class."""
+
+    class Settings(VaultSettings):
+        x: Plain = Plain()
+        made: str = Field(default_factory=str)
+
+        @model_validator(mode="after")
+        def set_here(self) -> Self:
+            self.x = Special()
+            return self
+
+    assert Settings().x == Special()

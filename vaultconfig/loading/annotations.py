@@ -49,6 +49,10 @@ NOT_IN_A_LIST: Final = (
 )
 """What is wrong with a default whose class is not in the annotation, or not where it is filled."""
 
+REFERENCE_MADE: Final = (
+    "its default factory returns a reference, which nothing resolves: annotate the field"
+)
+
 WITHOUT_TAG: Final = (
     "nothing tells the models of the union apart before the vault is asked, so that their"
     " references are not read: give the union a discriminator"

@@ -20,6 +20,7 @@ from vaultconfig.errors import ConfigurationError, SettingFailure, closest
 from vaultconfig.loading.annotations import (
     NOT_IN_A_LIST,
     NOT_OF_ITS_CLASS,
+    REFERENCE_MADE,
     WITHOUT_TAG,
     Part,
     class_of,
@@ -44,9 +45,6 @@ def _is_text_or_none(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-_REFERENCE_MADE: Final = (
-    "its default factory returns a reference, which nothing resolves: annotate the field"
-)
 _MODES: Final = get_args(FallbackMode)
 OPTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "vault_environment": (_is_text_or_none, "a name"),
@@ -315,7 +313,7 @@ def _made_by_factories(
         if source is not ABSENT:
             yield from _made_inside(source, value, name)
         elif field.info.default_factory is not None and any(references_in(value)):
-            yield name, _REFERENCE_MADE
+            yield name, REFERENCE_MADE
         elif field.info.default_factory is not None:
             yield from _problems_of_default(name, field, value)
 

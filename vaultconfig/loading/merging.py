@@ -24,6 +24,7 @@ from vaultconfig.errors import (
 )
 from vaultconfig.loading.annotations import (
     NOT_OF_ITS_CLASS,
+    REFERENCE_MADE,
     TAG_MISSING,
     WITHOUT_TAG,
     is_model,
@@ -391,9 +392,11 @@ class Merge:
         if type(value) is not list and type(value) is not tuple:
             if origin.source != VAULT:
                 self._report.given[name] = value
-            is_resolved = type(value) is str or piece.layer is None or origin.source == VAULT
-            if self._resolves_values and not is_resolved:
-                self._reject_references(value, name)
+                if piece.layer is None:
+                    if any(references_in(value)):
+                        self._fail(name, REFERENCE_MADE)
+                elif self._resolves_values and type(value) is not str:
+                    self._reject_references(value, name)
             return value
         item = _item_of(field)
         if origin.source == VAULT:  # what the vault says of an item counts more than its class
