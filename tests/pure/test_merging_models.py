@@ -224,7 +224,7 @@ def test_a_nested_model(row: Row) -> None:
         "holding",
         [],
         {"holding": {"holder": {"p": "d"}, "whole": {"k": 1}, "note": "vault:b#key"}},
-        "vault: holding.whole holding.whole.k",
+        "vault: holding.whole holding.whole.k; failed: holding.note",
     ),
     (
         "held",
@@ -242,7 +242,7 @@ def test_a_nested_model(row: Row) -> None:
         "odd",
         [],
         {"odd": {"holder": "vault:b#key", "whole": {"k": 1}, "note": 1}},
-        "vault: odd.whole odd.whole.k",
+        "vault: odd.whole odd.whole.k; failed: odd.holder",
     ),
     ("lax", [], {"lax": {}}, "default: lax.key; SecretNotFoundError: lax.key"),
     (

@@ -66,6 +66,10 @@ class Own(BaseSettings):
     inner: Any = Special()
 
 
+class Holder(BaseModel):
+    inner: Plain = Field(default_factory=special)
+
+
 class Filled(BaseModel):
     token: Annotated[SecretStr, TOKEN] = SecretStr("dev-only")
     text: str = "x"
@@ -144,6 +148,13 @@ def test_a_reference_beside_what_the_vault_fills(
     error = unresolved(with_field(annotation, Field(default_factory=make)))
     assert [failure.field for failure in error.failures] == [f"{prefix}.text", f"{prefix}.texts.a"]
     assert "its default factory returns a reference" in str(error)
+
+
+def test_an_object_that_is_given() -> None:
+    """It counts as a whole, whatever a factory has made in it before."""
+    assert with_field(Holder, ...)(x=Holder()).x == Holder()
+    error = unresolved(lambda: with_field(Holder, ...)(x={}))
+    assert "x.inner: its default is a Special" in str(error)
 
 
 def test_what_a_validator_sets() -> None:

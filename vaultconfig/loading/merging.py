@@ -392,11 +392,7 @@ class Merge:
         if type(value) is not list and type(value) is not tuple:
             if origin.source != VAULT:
                 self._report.given[name] = value
-                if piece.layer is None:
-                    if any(references_in(value)):
-                        self._fail(name, REFERENCE_MADE)
-                elif self._resolves_values and type(value) is not str:
-                    self._reject_references(value, name)
+                self._reject_references(piece, name)
             return value
         item = _item_of(field)
         if origin.source == VAULT:  # what the vault says of an item counts more than its class
@@ -524,17 +520,24 @@ class Merge:
             )
         return model_among(field, mappings, default)
 
-    def _reject_references(self, value: Any, name: str) -> None:
-        """Note a failure if an object that a source gave holds the text of a reference."""
+    def _reject_references(self, piece: Piece, name: str) -> None:
+        """Note a failure if a default, or an object that a source gave, holds a reference."""
+        value, is_default = piece.data, piece.layer is None
+        if not is_default and (type(value) is str or not self._resolves_values):
+            return
         found = next(references_in(value), None)
-        if found is not None:
-            reference = parse(found)
-            shown = str(reference) if isinstance(reference, VaultRef) else None
-            problem = (
-                f"a reference inside {type(value).__name__} is not resolved: give it as text, or in"
-                " a list or dict"
-            )
-            self._report.failures.append(SettingFailure(name, shown, ConfigurationError(problem)))
+        if found is None:
+            return
+        if is_default:
+            self._fail(name, REFERENCE_MADE)
+            return
+        reference = parse(found)
+        shown = str(reference) if isinstance(reference, VaultRef) else None
+        problem = (
+            f"a reference inside {type(value).__name__} is not resolved: give it as text, or in"
+            " a list or dict"
+        )
+        self._report.failures.append(SettingFailure(name, shown, ConfigurationError(problem)))
 
     def _fail(self, name: str, problem: str) -> None:
         self._report.failures.append(SettingFailure(name, None, ConfigurationError(problem)))
