@@ -75,7 +75,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_aliases.py", "tests/settings/test_fallback.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_placeholders.py"],
         "tests/settings/test_masking_reshaped.py::test_ordinary_settings_are_shown",
-        "tests/settings/test_given_objects.py",
+        *["tests/settings/test_given_objects.py", "tests/settings/test_unfilled_defaults.py"],
     ),
     "loading/schema.py": (
         *["tests/settings/test_schema.py::test_references_stand_beside_the_rest"],
