@@ -149,11 +149,12 @@ def secrets_in(
     found: dict[SecretKey, Secret | Failure] = {}
     for key in keys:
         secret, error = secrets.get(key.path), errors.get(key.path)
+        if error is None and secret is not None:
+            found[key] = _secret_of(secret, key=key, answer=answer)
+            continue
         report = answer.report_of_path(error)
         if report.code is not None:
             found[key] = failure_of_secret(report, path=key.path)
-        elif secret is not None and error is None:
-            found[key] = _secret_of(secret, key=key, answer=answer)
         else:
             found[key] = _left_open(answer, f"does not say what became of {key.path}")
     return found

@@ -185,7 +185,8 @@ def flaw_in(value: object) -> str | None:
     if isinstance(value, Unusable):
         return value.flaw
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next(filter(None, map(flaw_in, parts)), None)
+    inner = (part for part in parts if type(part) not in _PLAIN)  # most are texts
+    return next(filter(None, map(flaw_in, inner)), None)
 
 
 def _fraction(digits: str) -> MaskedFloat | Unusable:
