@@ -166,7 +166,8 @@ def test_a_rejected_token_is_traced_to_its_source(
     elif place == "file":
         monkeypatch.delenv("SCAIVAULT_TOKEN")
         (tmp_path / "token").write_text("canary")
-        monkeypatch.setenv("VAULTCONFIG_TOKEN_FILE", str(tmp_path / "token"))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("VAULTCONFIG_TOKEN_FILE", "~/token")
         source = f"the token from the token file {tmp_path / 'token'}"
     else:
         monkeypatch.delenv("SCAIVAULT_TOKEN")

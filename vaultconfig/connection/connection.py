@@ -155,7 +155,11 @@ def read_connection(
 def _absolute(texts: dict[str, str]) -> dict[str, str]:
     """Return *texts* with files that stay the same wherever this process goes later."""
     files = {name: texts[name].strip() for name in _FILES if name in texts}
-    return texts | {n: os.path.abspath(f) for n, f in files.items() if f and without_quotes(f) == f}
+    return texts | {
+        name: os.path.abspath(os.path.expanduser(file))
+        for name, file in files.items()
+        if file and without_quotes(file) == file
+    }
 
 
 def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:
