@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from vaultconfig.client import ClientCredentials, VaultClient
 from vaultconfig.connection.connection import Connection
 from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.errors import ConfigurationError, MissingExtraError
-from vaultconfig.references import VaultRef
 from vaultconfig.store import store
 from vaultconfig.vaults import shared
 from vaultconfig.vaults.cache import now
@@ -37,13 +36,10 @@ def connection(address: str = "", **variables: Any) -> Connection:
 
 
 class Known:
-    """A vault that tells what it is asked, and that it was closed."""
+    """A vault that tells that it was closed."""
 
     def __init__(self) -> None:
         self.is_closed = False
-
-    def resolve(self, references: Collection[VaultRef], *, deadline: float) -> Any:
-        return references, deadline
 
     def close(self) -> None:
         self.is_closed = True
@@ -56,15 +52,6 @@ def test_each_connection_has_one_vault() -> None:
     assert first.cache.clock() == 7.0
     assert first.store is None
     assert shared.vault_for(connection(SCAIVAULT_TOKEN="other")) is not first
-
-
-def test_references_go_to_the_vault_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the deadline."""
-    monkeypatch.setitem(shared._vaults, connection(), Known())  # type: ignore[arg-type]
-    assert shared.resolve(connection(), [VaultRef("vault:a#b")], 3.0) == (
-        [VaultRef("vault:a#b")],
-        3.0,
-    )
 
 
 def test_a_store_is_of_a_server_and_a_tenant() -> None:

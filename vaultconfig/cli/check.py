@@ -65,7 +65,7 @@ from vaultconfig.source.asking import connection_for
 from vaultconfig.source.hints import hint
 from vaultconfig.source.situation import Situation
 from vaultconfig.vaults.lifetime import Lifetime
-from vaultconfig.vaults.shared import connect, resolve, vault_for
+from vaultconfig.vaults.shared import connect, vault_for
 
 _DEVELOP: Final = f"export {VARIABLE}=development"
 
@@ -207,7 +207,7 @@ class _Checking:
         try:
             if self.failure is None and self.connection is not None:
                 deadline = self.connection.deadline or DEADLINE
-                return resolve(self.connection, references, deadline)
+                return vault_for(self.connection).resolve(references, deadline=deadline)
         except VaultConfigError as error:
             self._fail(error)
         if isinstance(self.failure, NoCredentialsError) and not self.code:

@@ -26,7 +26,7 @@ from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 from vaultconfig.references.paths import fill
 from vaultconfig.source.asking import connection_for
-from vaultconfig.vaults.shared import resolve
+from vaultconfig.vaults.shared import vault_for
 
 _PLAIN: Final = ("STATUS", "same reference", "not read")
 _COLOURS: Final = {"same": "green", "differs": "yellow"}
@@ -117,7 +117,7 @@ def _reports(
         one, other = (survey_of_annotations(settings_cls, where, ask) for where in environments)
         if not unknown:
             return one, other
-        answers |= resolve(connection, list(unknown), deadline)
+        answers |= vault_for(connection).resolve(unknown, deadline=deadline)
 
 
 def _code(reports: Sequence[Report]) -> int:

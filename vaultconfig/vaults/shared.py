@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from vaultconfig.connection.connection import DEADLINE, SET_CREDENTIALS, Connection
-from vaultconfig.errors import ConfigurationError, VaultConfigError, missing_extra
+from vaultconfig.errors import ConfigurationError, missing_extra
 from vaultconfig.forks import import_undisturbed, in_forked_child
-from vaultconfig.references import Resolved, VaultRef
 from vaultconfig.vaults.cache import now
 from vaultconfig.vaults.vault import Vault
 
@@ -18,17 +17,6 @@ if TYPE_CHECKING:
 
 _NEEDED: Final = ("vaultconfig.client", "certifi", "encodings.idna")
 """What is imported for the first request; the last two by httpx and by Python itself, late."""
-
-
-def resolve(
-    connection: Connection, references: Collection[VaultRef], deadline: float
-) -> Mapping[VaultRef, Resolved | VaultConfigError]:
-    """Resolve *references* with the vault of *connection*.
-
-    Raises:
-        VaultConfigError: See `Vault.resolve`.
-    """
-    return vault_for(connection).resolve(references, deadline=deadline)
 
 
 def vault_for(connection: Connection, *, clock: Callable[[], float] = now) -> Vault:
