@@ -222,12 +222,7 @@ def class_of(model: Any) -> Any:
     return get_origin(model) or model
 
 
-def is_made_of(instance: object, model: Any) -> bool:
-    """Whether *instance* is of the class *model*, or a generic one with unknown arguments."""
-    return makes(type(instance), model)
-
-
-def makes(kind: Any, model: Any) -> bool:
+def is_same_class(kind: Any, model: Any) -> bool:
     """Whether *kind* is the class *model*, or a generic one with unknown arguments."""
     generic = getattr(model, "__pydantic_generic_metadata__", {}).get("origin")
     return kind in (model, class_of(model), generic)
@@ -244,11 +239,6 @@ def substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
     changed = tuple(substituted(item, arguments) for item in inner)
     is_same = all(new is old for new, old in zip(changed, inner, strict=True))
     return annotation if is_same else kind[changed]
-
-
-def literals_of(info: FieldInfo) -> tuple[Any, ...]:
-    """Return what a ``Literal`` field accepts."""
-    return get_args(info.annotation)
 
 
 def _reference(item: object) -> Declared | ConfigurationError | None:

@@ -26,7 +26,7 @@ from vaultconfig.loading.annotations import (
     class_of,
     declared_in,
     is_model,
-    makes,
+    is_same_class,
     parts_in,
 )
 from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of, hints_of_others
@@ -204,19 +204,15 @@ class _Walk:
 def _check_declared(name: str, parts: Sequence[Part], within: str | None) -> None:
     """Reject near misses among *parts*, and references if it is *within* what nothing fills."""
     for text in (item for part in parts for item in part.metadata if type(item) is str):
-        _check_text(name, text)
+        meant = meant_by(text)
+        if meant is not None:
+            raise ConfigurationError(
+                f"the annotation of {name} holds {text[:80]!r}, which is nearly a reference: write"
+                f" {meant[:86]!r}, or a description as Field(description=…)"
+            )
     if within is not None and declared_in(parts) is not None:
         raise ConfigurationError(
             f"{name}: a reference inside {within} fills nothing: use a plain field or model instead"
-        )
-
-
-def _check_text(name: str, text: str) -> None:
-    meant = meant_by(text)
-    if meant is not None:
-        raise ConfigurationError(
-            f"the annotation of {name} holds {text[:80]!r}, which is nearly a reference: write"
-            f" {meant[:86]!r}, or a description as Field(description=…)"
         )
 
 
@@ -262,7 +258,7 @@ def _problems_of_default(
             yield name, (NOT_OF_ITS_CLASS if is_whole else NOT_IN_A_LIST).format(kind.__name__)
         elif not issubclass(kind, BaseSettings) and not any(instance is outer for outer in above):
             # A generic one is taken for what the annotation says.
-            model = next((model for model in field.models if makes(kind, model)), kind)
+            model = next((model for model in field.models if is_same_class(kind, model)), kind)
             for inner in fields_of(model):
                 value = getattr(instance, inner.name, None)
                 way = (*above, instance)
@@ -273,7 +269,7 @@ def _has_unfilled(kind: Any, models: Sequence[type]) -> bool:
     """Whether references of *kind* fill nothing, because it is not one of *models*."""
     return (
         not issubclass(class_of(kind), BaseSettings)  # which loads itself
-        and not any(makes(kind, model) for model in models)
+        and not any(is_same_class(kind, model) for model in models)
         and any(inner.bears_references for inner in fields_of(kind))
     )
 

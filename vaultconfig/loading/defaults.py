@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import ConfigDict, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings
 
-from vaultconfig.loading.annotations import class_of, is_made_of, is_model
+from vaultconfig.loading.annotations import class_of, is_model, is_same_class
 from vaultconfig.loading.fields import ModelField, fields_of, model_fields
 from vaultconfig.loading.places import set_at
 
@@ -78,7 +78,7 @@ def _item_as_input(item: Any, field: ModelField, strangers: list[type]) -> Any:
 
 def _values_of(instance: Any, models: Sequence[type], strangers: list[type]) -> dict[str, Any]:
     """Return *instance*, the default of a field made of one of *models*, as input."""
-    kind = next((model for model in models if is_made_of(instance, model)), None)
+    kind = next((model for model in models if is_same_class(type(instance), model)), None)
     if kind is None:
         strangers.append(type(instance))
     values: dict[str, Any] = dict(getattr(instance, "__pydantic_extra__", None) or {})

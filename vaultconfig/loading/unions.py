@@ -6,11 +6,11 @@ Pydantic decides, but only after the vault has been asked, and what to ask for d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic_core import PydanticUndefined
 
-from vaultconfig.loading.annotations import Discriminant, is_made_of, literals_of
+from vaultconfig.loading.annotations import Discriminant, is_same_class
 from vaultconfig.loading.fields import ModelField, fields_of
 from vaultconfig.loading.needs import reference_in
 from vaultconfig.loading.pieces import Piece, found_for
@@ -32,7 +32,7 @@ def model_among(field: ModelField, mappings: Sequence[Piece], default: object) -
 def model_without_tag(field: ModelField, mappings: Sequence[Piece], default: object) -> type | None:
     """Return the one model beside those with a tag, which has none of theirs."""
     model = field.untagged[0] if len(field.untagged) == 1 else None
-    return model if mappings or is_made_of(default, model) else None
+    return model if mappings or is_same_class(type(default), model) else None
 
 
 def carry_references(field: ModelField) -> bool:
@@ -71,4 +71,6 @@ def _has_tag(
     if member is None:
         return True  # a tag of another level of a nested union
     found = found_for(member, mappings)
-    return found[0][2] in literals_of(member.info) if found else is_made_of(default, model)
+    if not found:
+        return is_same_class(type(default), model)
+    return found[0][2] in get_args(member.info.annotation)  # of a Literal
