@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
@@ -48,6 +48,23 @@ def clean_error(
             line["msg"] += ": it is null in the vault"
     lines = [_clean_line(line, quotations, names) for line in details]
     return ValidationError.from_exception_data(error.title, lines, hide_input=True)
+
+
+def mistakes_in(
+    model: type[BaseModel], state: Mapping[str, Any], *, nulls: Collection[str] = ()
+) -> list[ErrorDetails]:
+    """Return what pydantic finds wrong with *state*, the input of *model*; no source runs.
+
+    Args:
+        model: The settings class.
+        state: Holds what came from the vault, masked.
+        nulls: See `clean_error`.
+    """
+    try:
+        BaseModel.__init__(object.__new__(model), **state)
+    except ValidationError as error:
+        return clean_error(error, model, [state], nulls=nulls).errors()
+    return []
 
 
 class Quotations:

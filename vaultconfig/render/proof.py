@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.fields import fields_of
-from vaultconfig.loading.mistakes import clean_error
+from vaultconfig.loading.mistakes import mistakes_in
 from vaultconfig.loading.places import merged
 from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import mask
@@ -45,28 +45,17 @@ def _validate(
     settings_cls: type[BaseSettings], state: dict[str, Any], names: Collection[str]
 ) -> None:
     """Validate *state*, and raise what is wrong with the fields called *names*."""
-    lines: list[InitErrorDetails] = []
-    try:
-        # Not settings_cls(): that would run the sources again.
-        BaseModel.__init__(settings_cls.__new__(settings_cls), **state)
-    except ValidationError as error:
-        lines = _lines_about(names, clean_error(error, settings_cls, [state]), settings_cls)
-    if lines:
-        raise ValidationError.from_exception_data(settings_cls.__name__, lines, hide_input=True)
-
-
-def _lines_about(
-    names: Collection[str], error: ValidationError, settings_cls: type
-) -> list[InitErrorDetails]:
     fields = [field for field in fields_of(settings_cls) if field.name in names]
-    places = {step[0] for field in fields for step in field.places} | set(names)
-    return [
+    keys = {place[0] for field in fields for place in field.places} | set(names)
+    lines = [
         InitErrorDetails(
             type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None
         )
-        for line in error.errors()
-        if line["loc"] and line["loc"][0] in places
+        for line in mistakes_in(settings_cls, state)
+        if line["loc"] and line["loc"][0] in keys
     ]
+    if lines:
+        raise ValidationError.from_exception_data(settings_cls.__name__, lines, hide_input=True)
 
 
 def _loaded_back(settings_cls: type[BaseSettings], variables: Sequence[Variable]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
@@ -35,7 +34,7 @@ from vaultconfig.live.schedule import EARLIEST, LATEST, SHORTEST_TTL
 from vaultconfig.loading.advice import variable_name
 from vaultconfig.loading.fields import describe, fields_of
 from vaultconfig.loading.layers import DEFAULT, VAULT, Provenance
-from vaultconfig.loading.mistakes import clean_error
+from vaultconfig.loading.mistakes import mistakes_in
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.report import Report
 from vaultconfig.references import Resolved
@@ -198,20 +197,12 @@ def status_of(error: VaultConfigError | None) -> Status:
 def _invalid(found: Report) -> Iterator[tuple[str, ErrorDetails]]:
     """Yield what pydantic finds wrong, with the field's name, but for what the vault withheld."""
     holes = [need.name for need, error in found.outcomes if error is not None]
-    for line in _mistakes(found):
+    for line in mistakes_in(found.model, found.state, nulls=found.nulls):
         name = describe(found.model, line["loc"])[0] or found.model.__name__
         if not any(
             f"{hole}.".startswith(f"{name}.") or f"{name}.".startswith(f"{hole}.") for hole in holes
         ):
             yield name, line
-
-
-def _mistakes(found: Report) -> list[ErrorDetails]:
-    try:
-        BaseModel.__init__(object.__new__(found.model), **found.state)
-    except ValidationError as error:
-        return clean_error(error, found.model, [found.state], nulls=found.nulls).errors()
-    return []
 
 
 def expiries_in(found: Report) -> dict[str, datetime]:
