@@ -33,7 +33,7 @@ INTERNAL: Final = {
     *("StaticToken.auth_flow", "TokenFile.auth_flow", "UnresolvedSettingsError.derive"),
     *("VaultClient.subscription", "VaultRef.key", "VaultRef.of", "VaultSettings._build_sources"),
     *("VaultSettings.model_config", "VaultSettings.model_post_init"),
-    *("VaultSettingsSource.for_purpose", "VaultSettingsSource.in_place_of_none"),
+    *("VaultSettingsSource.for_purpose", "VaultSettingsSource.completed"),
     *("VaultSettingsSource.purpose", "VaultSettingsSource.situation"),
 }
 """Members and parameters, each of its class, that only we, httpx or pydantic use."""

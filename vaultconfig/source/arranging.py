@@ -107,12 +107,8 @@ def arranged(
     files = [file for reader in reversed(readers) for file in _files_read(reader)]
     encoding = next(filter(None, (reader.env_file_encoding for reader in readers)), None)
     env_files = files or env_file or ()
-    if theirs is not None:
-        ours = theirs.in_place_of_none(_vault_environment, env_files, encoding)
-    else:
-        ours = VaultSettingsSource(
-            settings_cls, environment=_vault_environment, env_file=env_files, encoding=encoding
-        )
+    ours = theirs or VaultSettingsSource(settings_cls)
+    ours = ours.completed(_vault_environment, env_file=env_files, encoding=encoding)
     return (*others, ours, *defaults), init_kwargs
 
 

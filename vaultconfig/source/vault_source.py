@@ -61,10 +61,10 @@ class VaultSettingsSource(SharedSource):
         other.purpose = purpose
         return other
 
-    def in_place_of_none(
-        self, environment: str | None, env_file: DotEnvFiles, encoding: str | None
+    def completed(
+        self, environment: str | None, *, env_file: DotEnvFiles, encoding: str | None
     ) -> VaultSettingsSource:
-        """Return the same source with these arguments; its own count more, but for the first."""
+        """Return the same source in *environment*, with the rest where it has nothing itself."""
         other = copy.copy(self)
         other.environment = environment or self.environment
         other._env_file = env_file if self._env_file is None else self._env_file
