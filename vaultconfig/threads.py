@@ -27,17 +27,12 @@ async def in_daemon_thread(call: Callable[[], R]) -> R:
     """
     loop = asyncio.get_running_loop()
     has_ended = asyncio.Event()
-    outcome: Future[R] = Future()
 
-    def run() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:
-            outcome.set_exception(error)
+    def end() -> None:
         with suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(has_ended.set)
 
-    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    outcome = _started(call, end)
     await has_ended.wait()
     return outcome.result()
 
@@ -52,17 +47,23 @@ def within(seconds: float, call: Callable[[], R]) -> R:
         TimeoutError: It took longer.
         BaseException: What *call* raised; RuntimeError where the system has no more threads.
     """
-    outcome: Future[R] = Future()
     is_over = Latch()
+    outcome = _started(call, is_over.open)
+    if not is_over.wait(seconds):
+        raise TimeoutError
+    return outcome.result()
+
+
+def _started(call: Callable[[], R], end: Callable[[], None]) -> Future[R]:
+    """Run *call*, and *end* after it, in a daemon thread; return where its outcome will be."""
+    outcome: Future[R] = Future()
 
     def run() -> None:
         try:
             outcome.set_result(call())
         except BaseException as error:
             outcome.set_exception(error)
-        is_over.open()
+        end()
 
     threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
-    if not is_over.wait(seconds):
-        raise TimeoutError
-    return outcome.result()
+    return outcome
