@@ -60,17 +60,17 @@ def expanded_texts(env_file: DotEnvFiles, encoding: str | None = None) -> dict[s
     found: dict[str, str] = {}
     expanded = dotenv_variables(env_file, encoding, interpolate=True)
     for name, text in dotenv_variables(env_file, encoding).items():
-        before, after = _texts_in(text), _texts_in(expanded.get(name, ""))
+        before, after = texts_in(text), texts_in(expanded.get(name, ""))
         if len(before) != len(after):  # the expanded text has changed the JSON around it
             before = [text] * len(after)
         found |= {new: old for new, old in zip(after, before, strict=True) if new != old}
     return found
 
 
-def _texts_in(text: str) -> list[str]:
+def texts_in(text: str) -> list[str]:
     """Return the texts among the values of JSON, always in the same order; else *text* itself."""
     pending: list[Any] = []
-    if text.startswith(("{", "[")):
+    if text.lstrip().startswith(("{", "[")):
         with suppress(ValueError, RecursionError):
             pending = [json.loads(text)]
     if not pending:

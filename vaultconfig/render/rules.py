@@ -5,12 +5,12 @@ An error names keys and lines, never a value.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from vaultconfig.connection.env_files import texts_in
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.references import is_reference
 
@@ -89,21 +89,4 @@ def refuse_references(values: Mapping[str, str]) -> None:
 
 def refers(text: str) -> bool:
     """Whether our own loader would read *text*, or a string in its JSON, as a reference."""
-    return is_reference(text) or any(map(is_reference, _strings_in_json(text)))
-
-
-def _strings_in_json(text: str) -> Iterator[str]:
-    if not text.lstrip().startswith(("{", "[")):
-        return
-    try:
-        nodes = [json.loads(text)]
-    except (ValueError, RecursionError):
-        return
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, str):
-            yield node
-        elif isinstance(node, dict):
-            nodes.extend(node.values())
-        elif isinstance(node, list):
-            nodes.extend(node)
+    return any(map(is_reference, [text, *texts_in(text)]))
