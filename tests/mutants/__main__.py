@@ -68,7 +68,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/settings/test_masking_reshaped.py",
     ),
     "loading/load.py": ("tests/pure/test_load.py",),
-    "loading/merging.py": (
+    "loading/merging.py loading/precedence.py": (
         *["tests/pure/test_load.py", "tests/pure/test_merging.py"],
         *["tests/pure/test_merging_models.py", "tests/settings/test_nested.py"],
         *["tests/settings/test_values.py", "tests/settings/test_precedence.py"],

@@ -16,6 +16,7 @@ from vaultconfig.loading.layers import Layer
 from vaultconfig.loading.merging import Merge
 from vaultconfig.loading.placeholders import Placeholders
 from vaultconfig.loading.places import not_too_deep
+from vaultconfig.loading.precedence import Precedence
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
 
@@ -70,21 +71,22 @@ class Load:
         answers: dict[VaultRef, Any] = {}
         while True:
             report = Report(self.model, answers)
-            merge = Merge(
+            precedence = Precedence(
                 report,
                 rule=self._rule,
                 fill_placeholders=self._placeholders.fill,
                 read_text=self._read_text,
                 resolves_values=self._resolves_values,
             )
+            merge = Merge(report, precedence)
             report.state = merge.settings(self.model, self._layers, extra=self._extra)
-            if merge.unanswered:
+            if precedence.unanswered:
                 try:
-                    answers |= ask(list(merge.unanswered))
+                    answers |= ask(list(precedence.unanswered))
                 except NoCredentialsError as error:
-                    error.fields = merge.needed
+                    error.fields = precedence.needed
                     raise
-                if not merge.is_over:
+                if precedence.needs_another_walk:
                     continue
                 merge.finish()
             if report.failures:

@@ -1,9 +1,9 @@
 """Lays what the sources gave over each other, field by field, with the vault among them. Pure.
 
-One walk down the fields of a class. Where several layers give one field, whatever they call it, the
-highest counts; mappings are merged. What is left to the vault becomes a `Need`, and is filled at
-once where the vault's answer is there already. Else the field is left open and filled by `finish`,
-the usual case; or, where an object from the vault may bring in more, a second walk has the answers.
+One walk down the fields of a class; `precedence` says what counts for each of them. What is left to
+the vault is filled at once where its answer is there already. Else the field is left open, and is
+filled by `finish`, the usual case; or by a second walk, where an object from the vault may bring in
+more.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import (
-    NOT_FOUND,
     ConfigurationError,
-    InvalidReferenceError,
     SettingFailure,
     VaultConfigError,
 )
@@ -30,20 +27,16 @@ from vaultconfig.loading.annotations import (
     is_model,
 )
 from vaultconfig.loading.defaults import as_input, default_of
-from vaultconfig.loading.fields import ModelField, ModelFields, fields_of, model_fields
-from vaultconfig.loading.filling import ReadText, as_wanted, fill
-from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Layer, Provenance, Rank
+from vaultconfig.loading.fields import ModelField, ModelFields, model_fields
+from vaultconfig.loading.layers import VAULT, Layer, Provenance, Rank
 from vaultconfig.loading.needs import (
-    REFERENCE_KEY,
-    FillPlaceholders,
     Need,
-    of_annotation,
-    of_value,
     reference_in,
 )
 from vaultconfig.loading.objects import references_in
 from vaultconfig.loading.pieces import Found, Piece, found_for, piece_of
 from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, remove_at, set_at
+from vaultconfig.loading.precedence import FROM_DEFAULT, Precedence
 from vaultconfig.loading.report import Report
 from vaultconfig.loading.unions import (
     carry_references,
@@ -53,68 +46,25 @@ from vaultconfig.loading.unions import (
     tags_made,
 )
 from vaultconfig.masking.values import is_masked
-from vaultconfig.references import Resolved, VaultRef, parse
+from vaultconfig.references import VaultRef, parse
 
-_FROM_DEFAULT: Final = Provenance(DEFAULT)
 _HOLDER: Final = ModelField("", FieldInfo.from_annotation(dict[str, Any]), {})
 """What holds the fields of an `AliasPath`: the text there is JSON."""
-
-_ANNOTATION: Final = Piece(Rank.VAULT, None, (), None, _FROM_DEFAULT)
-
-
-class _Taken:
-    """What gives a value: mappings to be laid over each other, the highest first, or a leaf.
-
-    Attributes:
-        failure: What stood in the way of the vault, if anything did.
-        is_expected: Whether that is no surprise.
-        is_stopped: Whether nothing may stand in.
-    """
-
-    def __init__(self) -> None:
-        self.mappings: list[Piece] = []
-        self.leaf: Piece | None = None
-        self.failure: SettingFailure | None = None
-        self.is_expected = True
-        self.is_stopped = False
 
 
 class Merge:
     """One walk over the layers of a load.
 
     Args:
-        report: Has what the vault has said so far, and takes what becomes of each field.
-        rule: When `.env` may stand in.
-        fill_placeholders: See `FillPlaceholders`.
-        read_text: See `ReadText`.
-        resolves_values: Whether values that are references are resolved.
-
-    Attributes:
-        unanswered: The references that were met and have no answer.
-        needed: The names of all fields that are left to the vault.
-        is_over: Whether `finish` is all there is to do once they have.
+        report: Takes what becomes of each field.
+        precedence: Says what counts.
     """
 
-    def __init__(
-        self,
-        report: Report,
-        *,
-        rule: FallbackRule,
-        fill_placeholders: FillPlaceholders,
-        read_text: ReadText,
-        resolves_values: bool,
-    ) -> None:
+    def __init__(self, report: Report, precedence: Precedence) -> None:
         self._report = report
-        self._rule = rule
-        self._fill_placeholders = fill_placeholders
-        self._read_text = read_text
-        self._resolves_values = resolves_values
+        self._precedence = precedence
         self._unmentioned_models: list[type] = []  # that the walk is inside of
-        self._landed = 0  # values that the vault gave
         self._open: list[tuple[Need, dict[Any, Any], str | int]] = []
-        self.unanswered: dict[VaultRef, None] = {}
-        self.needed: list[str] = []
-        self.is_over = True
 
     def settings(self, model: type, layers: Sequence[Layer], *, extra: bool) -> dict[str, Any]:
         """Return the input of the settings class *model*.
@@ -159,27 +109,17 @@ class Merge:
         """
         if field.declared is None or field.key is None or field.models or self._unmentioned_models:
             return False
-        need = of_annotation(name, field, self._fill_placeholders)
-        if isinstance(need.wanted, VaultConfigError) or not self._waits(need):
+        need = self._precedence.need_of(field, name)
+        if isinstance(need.wanted, VaultConfigError) or not self._precedence.waits(need):
             return False
         self._open.append((need, data, field.key))
         return True
-
-    def _waits(self, need: Need) -> bool:
-        """Whether an answer to *need* is missing; note so."""
-        answers, waits = self._report.answers, False
-        for reference in need.references:
-            if reference not in answers:
-                self.unanswered[reference], waits = None, True
-        if waits:
-            self.needed.append(need.name)
-        return waits
 
     def finish(self) -> None:
         """Put what the vault has answered where it was left open."""
         report = self._report
         for need, data, key in self._open:
-            value = fill(need, report.answers, self._read_text)
+            value = self._precedence.filled(need)
             if is_masked(value):  # a text or a number, which is all of the value
                 report.origins[need.name] = report.take(need, value)
             else:
@@ -221,10 +161,7 @@ class Merge:
 
         That is `ABSENT` where nothing gives it, or only the default does.
         """
-        if field is not None and field.declared is not None:
-            found = sorted(self._allowed(found, name), key=lambda item: item[0].rank)
-        place = found[0][1] if found else field.places[0] if field else ()
-        taken = self._taken(field, found, name)
+        taken = self._precedence.take(field, found, name)
         value: Any = ABSENT
         if taken.mappings:
             value = self._mapping(field, taken.mappings, name)
@@ -234,158 +171,22 @@ class Merge:
             self._report.has_called_factories |= field.info.default_factory is not None
             value = self._unmentioned(field, name, default)
         if taken.failure is None:
-            return place, value
+            return taken.place, value
         has_default = field is not None and not field.info.is_required()
         if taken.is_stopped or (value is ABSENT and not has_default):
             self._report.failures.append(taken.failure)
         elif not taken.is_expected:
             self._report.fell_back.append(taken.failure)
         if value is ABSENT and has_default:
-            self._report.origins[name] = _FROM_DEFAULT
-        return place, value
-
-    def _taken(self, field: ModelField | None, found: Sequence[Found], name: str) -> _Taken:
-        """Go through what may give a value, the highest first, until there is one."""
-        taken = _Taken()
-        for candidate, need in self._candidates(field, found, name, taken.mappings):
-            filled = candidate
-            if need is not None:
-                answered = self._answered(need, candidate)
-                if answered is None:  # the vault has not been asked
-                    if self._hides_the_rest(need):
-                        break
-                    continue
-                if isinstance(answered, VaultConfigError):
-                    if not self._lets_others_in(need, answered, taken):
-                        break
-                    continue
-                filled = answered
-            if isinstance(filled.data, dict):
-                taken.mappings.append(filled)
-                continue
-            taken.leaf = filled
-            above = taken.mappings[-1] if need is not None and taken.mappings else None
-            if above is not None and above.layer is filled.layer and filled.data is not None:
-                taken.mappings.pop()  # laid over what is no mapping: pydantic tells of that
-            break
-        return taken
-
-    def _candidates(
-        self,
-        field: ModelField | None,
-        found: Sequence[Found],
-        name: str,
-        mappings: Sequence[Piece],
-    ) -> Iterator[tuple[Piece, Need | None]]:
-        """Yield what may give a value, the highest first: pieces, with the need of a reference.
-
-        Args:
-            mappings: What has been taken so far.
-        """
-        due = field if field is not None and field.declared is not None else None
-        for piece, place, given in found:
-            value = given
-            if due is not None and piece.rank is not Rank.ABOVE:
-                yield from self._annotated(due, name, mappings)
-                due = None
-            if field is not None and piece.origin.source == VAULT:
-                value = as_wanted(field, value)
-            here = piece._replace(place=piece.place + place, data=value)
-            text = reference_in(value) if self._resolves_values and piece.layer else None
-            if text is None:
-                if due and piece.origin.source != VAULT and not isinstance(value, dict):
-                    self._report.overridden.append(name)
-                yield here, None
-                continue
-            siblings = (
-                {} if text is value else {k: v for k, v in value.items() if k != REFERENCE_KEY}
-            )
-            if siblings:
-                yield here._replace(data=siblings), None
-            fill_in = self._fill_placeholders
-            yield here, of_value(text, here, name=name, field=field, fill=fill_in)
-        if due is not None:
-            yield from self._annotated(due, name, mappings)
-
-    def _annotated(
-        self, field: ModelField, name: str, mappings: Sequence[Piece]
-    ) -> Iterator[tuple[Piece, Need]]:
-        if mappings and not self._leaves_something(field, mappings):
-            self._report.overridden.append(name)
-        else:
-            need = of_annotation(name, field, self._fill_placeholders)
-            yield _ANNOTATION, need
-
-    def _leaves_something(self, field: ModelField, mappings: Sequence[Piece]) -> bool:
-        """Whether *mappings*, which stand above the vault, leave something of *field* to it."""
-        if not field.models or field.many:
-            return not any(p.layer is not None and p.layer.gives_whole(p.place) for p in mappings)
-        model = model_among(field, mappings, None)
-        if model is None:
-            return True
-        for inner in fields_of(model):
-            found = found_for(inner, mappings)
-            below = [p._replace(data=v) for p, _, v in found if type(v) is dict]
-            if not found or (
-                below and inner.models and not inner.many and self._leaves_something(inner, below)
-            ):
-                return True
-        return False
-
-    def _allowed(self, found: Sequence[Found], name: str) -> list[Found]:
-        """Leave out what `.env` says of a field that the vault is to fill, unless it stands in."""
-        if self._rule.is_possible:
-            return list(found)
-        allowed = [f for f in found if f[0].layer is None or f[0].layer.source != DOTENV]
-        if len(allowed) < len(found):
-            self._report.shut_out.append(name)
-        return allowed
-
-    def _answered(self, need: Need, piece: Piece) -> Piece | VaultConfigError | None:
-        """Return *piece* with what fills *need*, or what stands in its way, or None until asked."""
-        if isinstance(need.wanted, str):
-            return piece._replace(data=need.wanted)
-        if isinstance(need.wanted, VaultConfigError):
-            self._report.outcomes.append((need, need.wanted))
-            self.needed.append(need.name)
-            return need.wanted
-        if self._waits(need):
-            self.is_over = False
-            return None
-        value = fill(need, self._report.answers, self._read_text)
-        if isinstance(value, VaultConfigError):
-            self._report.outcomes.append((need, value))
-            return value
-        self._landed += 1
-        return piece._replace(data=value, origin=self._report.take(need, value))
-
-    def _hides_the_rest(self, need: Need) -> bool:
-        """Whether nothing below *need* matters, whatever the vault is going to say."""
-        merges = need.field is None or need.field.takes_objects
-        return not (merges or self._rule.is_possible or any(r.optional for r in need.references))
-
-    def _lets_others_in(self, need: Need, error: VaultConfigError, taken: _Taken) -> bool:
-        """Note *error* in *taken*, and return whether something else may stand in."""
-        answers = self._report.answers
-        failed = [ref for ref in need.references if not isinstance(answers.get(ref), Resolved)]
-        is_absent = bool(failed) and all(
-            ref.optional and isinstance(answers.get(ref), NOT_FOUND) for ref in failed
-        )
-        # A malformed value is a mistake in what was given, not a secret that is missing.
-        is_mistake = need.layer is not None and isinstance(error, InvalidReferenceError)
-        if not is_absent and (is_mistake or not self._rule.covers(error)):
-            taken.failure, taken.is_stopped = need.failed(error), True
-            return False
-        taken.failure = taken.failure or need.failed(error)
-        taken.is_expected &= is_absent or isinstance(error, NoCredentialsError)
-        return True
+            self._report.origins[name] = FROM_DEFAULT
+        return taken.place, value
 
     def _leaf(self, field: ModelField | None, piece: Piece, name: str) -> Any:
         value, origin = piece.data, piece.origin
         if type(value) is not str and origin.source != VAULT and is_masked(value):
             origin = Provenance(VAULT)  # an outer settings class hands it on, or a holder has it
             self._report.handed_on.append(value)
-        if origin is not _FROM_DEFAULT:
+        if origin is not FROM_DEFAULT:
             self._report.origins[name] = origin
         if value is None and origin.source == VAULT:
             self._report.nulls.add(name)
@@ -427,7 +228,7 @@ class Merge:
             found: list[Found] = [(p, (key,), p.data[key]) for p in mappings if key in p.data]
             inner = [f for m in members for f in model_fields(m).by_key.get(key, ())]
             if any(f.bears_references for f in inner):
-                found = self._allowed(found, _below(f"{name}.", key))
+                found = self._precedence.allowed(found, _below(f"{name}.", key))
             if found:
                 _, value = self._value(item, found, _below(f"{name}.", key))
                 data |= {} if value is ABSENT else {key: value}
@@ -441,8 +242,8 @@ class Merge:
         if field.many:
             return self._unmentioned_items(field, name, make_default)
         default: Any = None
-        if self.unanswered and field.factory_takes_data:
-            self.is_over = False  # it may take what the vault has yet to say
+        if self._precedence.unanswered and field.factory_takes_data:
+            self._precedence.needs_another_walk = True  # it may take what the vault has yet to say
         else:
             default = make_default()
         makes_model = is_model(field.info.default_factory)
@@ -456,21 +257,21 @@ class Merge:
             values = as_input(default, field, strangers)
         else:
             values = tags_made(field) if makes_model else {}
-        pieces = [Piece(Rank.BELOW, None, (), values, _FROM_DEFAULT)] if values else []
+        pieces = [Piece(Rank.BELOW, None, (), values, FROM_DEFAULT)] if values else []
         model = self._chosen(field, pieces, default, name)
         if model is None and carry_references(field) and (has_input or field.info.is_required()):
             self._fail(name, WITHOUT_TAG if field.untagged else TAG_MISSING)
         # One that contains itself, and has no default to end with, would have no end.
         if model is None or (not has_instance and model in self._unmentioned_models):
             return ABSENT
-        before = self._landed
+        before = self._precedence.landed
         self._unmentioned_models.append(model)
         data = self._model(model, pieces, f"{name}.")
         self._unmentioned_models.pop()
-        if self._landed > before:
+        if self._precedence.landed > before:
             self._reject(strangers, name)
         # Its defaults do where the vault has nothing for it; they are not complete by themselves.
-        return data if self._landed > before or field.info.is_required() else ABSENT
+        return data if self._precedence.landed > before or field.info.is_required() else ABSENT
 
     def _unmentioned_items(
         self, field: ModelField, name: str, make_default: Callable[[], Any]
@@ -479,20 +280,20 @@ class Merge:
         inside = field.models_inside
         if any(model in self._unmentioned_models for model in inside):
             return ABSENT  # it would have no end
-        if self.unanswered and field.factory_takes_data:
-            self.is_over = False
+        if self._precedence.unanswered and field.factory_takes_data:
+            self._precedence.needs_another_walk = True
             return ABSENT
         strangers: list[type] = []
         default = as_input(make_default(), field, strangers)
-        piece = Piece(Rank.BELOW, None, (), default, _FROM_DEFAULT)
-        before = self._landed
+        piece = Piece(Rank.BELOW, None, (), default, FROM_DEFAULT)
+        before = self._precedence.landed
         self._unmentioned_models += inside
         if isinstance(default, dict):
             value: Any = self._mapping(field, [piece], name)
         else:
             value = self._leaf(field, piece, name)
         del self._unmentioned_models[-len(inside) :]
-        if self._landed == before:
+        if self._precedence.landed == before:
             return ABSENT
         self._reject(strangers, name)
         return value
@@ -509,7 +310,7 @@ class Merge:
         model = model_among(field, known, default)
         if model is not None:
             return model
-        is_to_ask = self._resolves_values and has_tag_to_ask(field, known)
+        is_to_ask = self._precedence.resolves_values and has_tag_to_ask(field, known)
         if len(known) == len(mappings) and not is_to_ask:
             return model_without_tag(field, mappings, default)
         if field.tags and carry_references(field):
@@ -523,7 +324,7 @@ class Merge:
     def _reject_references(self, piece: Piece, name: str) -> None:
         """Note a failure if a default, or an object that a source gave, holds a reference."""
         value, is_default = piece.data, piece.layer is None
-        if not is_default and (type(value) is str or not self._resolves_values):
+        if not is_default and (type(value) is str or not self._precedence.resolves_values):
             return
         found = next(references_in(value), None)
         if found is None:
