@@ -1,6 +1,6 @@
 """Live settings in an ASGI application: its start and end, its health. Imports no framework.
 
-Nothing in here blocks the event loop, be it asyncio's or trio's.
+Nothing in here blocks the event loop, asyncio's or trio's.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ class FieldNotFoundError(SecretError):
 
 
 NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)
-"""The answers of the vault that there is no such thing: an optional reference goes without."""
+"""The vault's answers that something does not exist: an optional reference allows that."""
 
 
 class AccessDeniedError(SecretError):

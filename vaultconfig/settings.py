@@ -244,7 +244,7 @@ def provenance(settings: VaultSettings) -> dict[str, Provenance]:
     """Return where the value of each field came from, by dotted name; never a value.
 
     Raises:
-        TypeError: *settings* is no object of a `VaultSettings` class.
+        TypeError: *settings* is not an object of a `VaultSettings` class.
     """
     if not isinstance(settings, VaultSettings):
         raise TypeError(
@@ -260,7 +260,7 @@ def overridden_fields(settings: VaultSettings) -> list[str]:
 
 
 def _check_names(settings_cls: type[BaseSettings], values: Collection[str]) -> None:
-    """Reject what is meant to be an option and is none, such as ``_vault_enviroment``."""
+    """Reject what is meant to be an option and is not, such as ``_vault_enviroment``."""
     unknown = {name for name in values if name.startswith("_")}
     if unknown:
         unknown -= {str(step) for field in fields_of(settings_cls) for (step, *_) in field.places}

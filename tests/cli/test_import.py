@@ -414,7 +414,7 @@ def test_what_was_written_while_it_asked_is_kept(project: Project, vault: DevSer
     child.expect(r"Write 1 secret\?")
     vault.put(f"{TO}/db", {"port": 6432, "user": "app"})
     child.sendline("y")
-    child.expect("written by somebody else in the meantime")
+    child.expect("another writer has changed")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 3

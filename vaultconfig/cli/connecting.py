@@ -108,7 +108,7 @@ def _path_meant(path: str, known: Collection[str]) -> str | None:
 
 
 def _check_listening(url: str) -> None:
-    """Say at once that nothing listens on this machine: it is no outage that will pass."""
+    """Say at once that nothing listens on this machine: that is not an outage, which passes."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if not is_loopback(host):

@@ -1,4 +1,4 @@
-"""How bash is told of completions. Loads nothing but click."""
+"""Completions for bash. Loads nothing but click."""
 
 from __future__ import annotations
 

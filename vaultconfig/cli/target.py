@@ -82,7 +82,7 @@ def _meant(target: str) -> str:
 
 def _imported(name: str, target: str) -> ModuleType:
     try:
-        with redirect_stdout(sys.stderr):  # what a module prints is no result of ours
+        with redirect_stdout(sys.stderr):  # what a module prints is not our result
             return import_module(name)
     except ModuleNotFoundError as exc:
         missing = exc.name or name

@@ -20,7 +20,7 @@ UNNAMED = "the token"
 """A credential whose source has no name."""
 
 LONGEST_PAUSE = 3600.0
-"""Seconds of a Retry-After that we honour: a slip of the server's is not to stop us for good."""
+"""Seconds of a Retry-After that we honour: a mistake of the server must not stop us for good."""
 
 
 @dataclass(frozen=True, slots=True)

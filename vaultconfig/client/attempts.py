@@ -22,7 +22,7 @@ T = TypeVar("T")
 LONGEST_DEADLINE = 86_400.0  # seconds; sockets and locks overflow on infinity
 FIRST_WAIT = 0.2  # seconds; the most for the first, doubling
 LONGEST_WAIT = 5.0
-SILENCE = 2.0  # seconds that a call may go on after a failure without a word
+SILENCE = 2.0  # seconds that a call may go on after a failure in silence
 MOST_TRIES = 100  # far more than fit into any sensible deadline
 
 

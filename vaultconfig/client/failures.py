@@ -94,7 +94,7 @@ def failure_of_request(report: ErrorReport, *, what: str) -> Failure:
         case Kind.UNAVAILABLE:
             return Failure(unavailable(report), meaning.retry)
     status = report.status or 0
-    if status >= 500:  # such as 507, of which nothing says that it passes
+    if status >= 500:  # such as 507, which need not pass
         return Failure(unavailable(report))
     hint = "redirects are not followed" if 300 <= status < 400 else "unexpected"
     message = f"the answer to {what} is {report.said}: {hint}; check the vault's URL"

@@ -79,7 +79,7 @@ def read_request(key: SecretKey) -> Request:
 
 def batch_request(keys: Collection[SecretKey]) -> Request:
     """Ask for up to `MOST_PATHS` secrets; what fails for one does not fail the others."""
-    # The metadata is where expires_at comes with.
+    # expires_at comes with the metadata.
     options = {"include_metadata": True, "fail_fast": False}
     body = json.dumps({"paths": [key.path for key in keys], "options": options}).encode()
     return Request("batch", "POST", "/v1/secrets/batch", body)
@@ -227,7 +227,7 @@ def page_in(answer: Answer) -> tuple[tuple[SecretSummary, ...], str | None] | Fa
     has_more = payload.get("has_more")
     if not (cursor is not None if has_more is None else has_more):
         return tuple(page), None
-    if not isinstance(cursor, str):  # to end here would leave out secrets without a word
+    if not isinstance(cursor, str):  # to end here would leave out secrets in silence
         raise answer.broken("to the listing", "says that there is more, without a cursor to it")
     return tuple(page), str(cursor)
 

@@ -98,7 +98,7 @@ class DeadlineStream(httpcore.NetworkStream):
         self._stream.close()
 
     def leave_to_parent(self) -> None:
-        """Close the socket in a forked child, of which the other side hears nothing."""
+        """Close the socket in a forked child, and send the other side nothing."""
         with suppress(OSError):
             self._stream.get_extra_info("socket").close()
 

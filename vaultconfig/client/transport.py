@@ -111,7 +111,7 @@ class DeadlineTransport(httpx.BaseTransport):
                 return line, self._send_over(line, request)
             except _GONE:
                 # The other side has closed it at this very moment, or before a firewall forgot
-                # it: that is no outage. A write may have arrived all the same.
+                # it: that is not an outage. A write may have arrived all the same.
                 if line.has_heard or request.extensions.get("writes", True):
                     raise
         line = _Line(server, context=context, clock=self._clock)

@@ -145,7 +145,7 @@ class VaultClient:
     ) -> dict[Wanted, Secret | SecretError | VaultUnavailableError]:
         """Read *keys* in as few requests as the vault allows.
 
-        What is to be had comes back beside an error for each of the others, so that one bad path
+        What can be read comes back beside an error for each of the others, so that one bad path
         does not hide the rest.
 
         Args:

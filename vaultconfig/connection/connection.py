@@ -186,7 +186,7 @@ PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STOR
 NOT_READ_BY_US: Final = (
     "SCAIVAULT_TOKEN_FILE",  # a token of another kind, which other tools of ScaiVault exchange
 )
-"""Variables that look like ours, and are nobody's mistake."""
+"""Variables that look like ours, and are read by other tools."""
 # What Kubernetes sets in each container for a service that is called scaivault.
 _SERVICE = re.compile(r"PORT|PORT_\d+_.*|SERVICE_HOST|SERVICE_PORT.*")
 

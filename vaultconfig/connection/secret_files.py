@@ -33,7 +33,7 @@ def token_problem(text: str) -> str | None:
 def text_of(path: Path) -> str | OSError:
     """Return the masked text of a file, up to one byte more than `LONGEST`, or why there is none.
 
-    A FIFO is not opened, which would wait for whoever writes to it. The error is returned, so that
+    A FIFO is not opened, which would wait for a writer. The error is returned, so that
     no frame of a traceback holds the content.
     """
     try:

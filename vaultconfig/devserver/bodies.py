@@ -24,7 +24,7 @@ _WORDS = {
 
 
 class Body(BaseModel):
-    """A JSON object of known shape; a text is no number and 1 is not true."""
+    """A JSON object of known shape; a text is not a number and 1 is not true."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         strict=True, frozen=True, hide_input_in_errors=True
@@ -69,7 +69,7 @@ def json_object(value: object) -> dict[str, Any]:
     """Return a copy of *value* if it is a JSON object all the way down: no dates, no NaN."""
     with suppress(TypeError, ValueError, RecursionError):
         copy = json.loads(json.dumps(value, allow_nan=False))
-        if isinstance(copy, dict) and copy == value:  # a key that was no text has become one
+        if isinstance(copy, dict) and copy == value:  # a key that was not text has become one
             return copy
     raise PydanticCustomError("json_object", "Input should be a JSON object")
 

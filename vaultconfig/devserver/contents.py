@@ -96,7 +96,7 @@ class Contents:
         self._writing = threading.Lock()
 
     def __contains__(self, place: Place) -> bool:
-        """Whether anything was ever written at *place*, be it deleted since."""
+        """Whether anything was ever written at *place*, even if it was deleted since."""
         return place in self._entries
 
     def put(self, place: Place, draft: Draft, *, now: float) -> Entry:

@@ -38,7 +38,7 @@ class Login:
             others: More of them, by keyword; None is left out.
 
         Raises:
-            ConfigurationError: One is no field that holds a single value, or *live* is not live.
+            ConfigurationError: One is not a field with a single value, or *live* is not live.
         """
         check_live(live, "the login of a driver", "live")
         named = {keyword: name for keyword, name in others.items() if name is not None}
@@ -108,7 +108,7 @@ class Login:
                 raise
             refusal = error
         before = self._live.newest
-        if self.values() == values:  # nobody has caught up meanwhile
+        if self.values() == values:  # no other thread has caught up meanwhile
             await catch_up(before)
         if (latest := self.values()) == values:
             raise refusal

@@ -111,7 +111,7 @@ class Listeners(Generic[T]):
             if outcome.change is not None:
                 self._tell_change(outcome.change)
         finally:  # only now: a child that is forked meanwhile begins with it
-            if self._news and self._news[0] is outcome:  # else somebody has emptied it
+            if self._news and self._news[0] is outcome:  # else the queue was emptied meanwhile
                 self._news.popleft()
         return True
 

@@ -72,7 +72,7 @@ class Snapshot(Generic[T]):
 
     def versions(self) -> dict[str, int]:
         """Return the versions of the secrets in use, by path."""
-        # Last those that aren't pinned: where a path is read both ways, it is they that change.
+        # Those that aren't pinned are last: where a path is read both ways, only they change.
         keys = sorted(self.readings, key=lambda key: key.version is None)
         secrets = (self.readings[key].answer for key in keys)
         return {secret.path: secret.version for secret in secrets if isinstance(secret, Secret)}

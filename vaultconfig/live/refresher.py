@@ -65,7 +65,7 @@ class Refresher(Generic[T]):
     Attributes:
         is_ended: Whether it has been closed, which may be why a request failed.
         attempts: How often the vault has been asked, and has answered or failed.
-        outcomes: Of the refreshes that no listener has been told of, in their order.
+        outcomes: Of the refreshes that the listeners do not know yet, in their order.
     """
 
     def __init__(self, following: Following[T], seams: Seams) -> None:
@@ -331,7 +331,7 @@ class Refresher(Generic[T]):
         return self.is_refreshing_here
 
     def _all_since(self, asked_at: float) -> list[SecretKey]:
-        """Return all secrets, of which nothing counts that was read before *asked_at*."""
+        """Return all secrets; from now on no reading counts that is from before *asked_at*."""
         self._schedule.hasten(self._schedule.keys, math.inf, since=asked_at)
         return self._schedule.keys
 

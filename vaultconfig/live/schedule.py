@@ -241,7 +241,7 @@ class Schedule:
                 entry.since = max(since, entry.since or since)
 
     def since(self, keys: Iterable[SecretKey]) -> dict[SecretKey, float]:
-        """Return from when on those of *keys* have to be read for which any newer will not do."""
+        """Return when those of *keys* have to be read to count; for others any newer one does."""
         since = {key: entry.since for key, entry in self._followed(keys)}
         return {key: when for key, when in since.items() if when is not None}
 

@@ -53,7 +53,7 @@ class LiveSettings(KeptFresh[T]):
         arguments: Keywords for ``settings_cls()``, the same each time.
 
     Raises:
-        ConfigurationError: It is no class, or has no field that a keyword names.
+        ConfigurationError: It is not a class, or has no field that a keyword names.
     """
 
     def __init__(

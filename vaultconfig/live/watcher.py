@@ -149,7 +149,7 @@ class Watcher:
             return
         self._follow(vault.subscribe(sorted(paths)), paths)
         self._may_have_missed = True
-        if self._is_ending or self._lead.is_lost:  # meanwhile: nobody else knows of it
+        if self._is_ending or self._lead.is_lost:  # meanwhile: no other process knows of it
             self._unsubscribe(is_known=False)
         elif self._subscription is not None:
             now = self._lead.clock()

@@ -119,7 +119,7 @@ def parts_in(
     for item in arguments:
         for inner in item if isinstance(item, list) else [item]:  # the parameters of a Callable
             parts = parts_in(inner, levels=below, sealed=sealed, aliases=aliases)
-            # The value is no object of such a class, but a reference there is still a mistake.
+            # The value is not an object of such a class, but a reference there is still a mistake.
             is_code = origin in (type, abc.Callable)
             yield from (part._replace(annotation=object) if is_code else part for part in parts)
 
@@ -152,7 +152,7 @@ def _evaluated(annotation: Any, module: str | None) -> Any:
     alone = type("alone", (), {"__annotations__": {"x": annotation}, "__module__": module})
     try:
         return get_type_hints(alone, include_extras=True)["x"]
-    except (NameError, AttributeError, SyntaxError):  # pydantic tells of it
+    except (NameError, AttributeError, SyntaxError):  # pydantic reports it
         return annotation
 
 

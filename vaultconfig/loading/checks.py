@@ -278,7 +278,7 @@ def _check_union(name: str, field: ModelField) -> None:
     """Reject a union without a tag where a default would stand in for what the vault has.
 
     Only pydantic tells which member it is, after the vault has been asked. Where nothing stands in,
-    that is an error, too, unless another source gives all there is.
+    that is an error, too, unless another source gives all of it.
     """
     if len(field.untagged) < 2:
         return

@@ -1,4 +1,4 @@
-"""The default of a field, and its parts, so that the vault can fill what is its own. Pure."""
+"""The default of a field, and its parts, so that the vault can fill its own among them. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def default_of(model: type, field: ModelField, data: Mapping[Any, Any]) -> Any:
     if field.factory_takes_data:
         try:
             earlier = _validated_before(model, field, data)
-        except ValidationError:  # which is going to be told of anyway
+        except ValidationError:  # which is going to be reported anyway
             return None
     # A copy, as pydantic makes one.
     return field.info.get_default(call_default_factory=True, validated_data=earlier)

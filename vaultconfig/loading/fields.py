@@ -54,7 +54,7 @@ class ModelField:
         declared: The reference or template in its annotation, or what is wrong with it.
         models: What its value is made of: one model, several in a union, mostly none.
         models_inside: Those that may be the items of a list or the values of a mapping.
-        many: Whether all of them are, and its value is no model itself.
+        many: Whether all of them are, and its value is not a model itself.
         nullable: Whether None may stand in their place.
         tags: What tells the members of a union apart: the names of fields, or functions.
         labels: What such a function returns for each of them.
@@ -295,7 +295,7 @@ def hints_of(model: type) -> dict[str, Any]:
 
 
 def hints_of_others(model: type) -> Iterator[tuple[str, Any]]:
-    """Yield what is annotated in the class *model* and is no field of it, with the annotation."""
+    """Yield what is annotated in the class *model* without being its field, with the annotation."""
     kind = class_of(model)
     names = {field.name for field in fields_of(model)}
     for base in kind.__mro__:

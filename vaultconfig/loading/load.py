@@ -33,7 +33,7 @@ class Load:
         read_text: See `ReadText`.
         variables: ``vault_variables`` of the class.
         resolves_values: Whether references that stand as values count.
-        extra: Whether they do under keys that are no field's, too.
+        extra: Whether they do under keys of no field, too.
     """
 
     def __init__(

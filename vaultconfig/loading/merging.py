@@ -71,7 +71,7 @@ class Merge:
 
         Args:
             layers: Highest first.
-            extra: Whether references count under keys that are no field's, too.
+            extra: Whether references count under keys of no field, too.
         """
         pieces = [piece_of(layer) for layer in layers if layer.data]
         return self._model(model, pieces, "", extra=extra)
@@ -138,7 +138,7 @@ class Merge:
     def _others(
         self, fields: ModelFields, pieces: Sequence[Piece], prefix: str, *, extra: bool
     ) -> dict[Any, Any]:
-        """Return what is no field's, and what holds fields further inside."""
+        """Return what is under keys of no field, and what holds fields further inside."""
         data: dict[Any, Any] = {}
         for key in dict.fromkeys(key for piece in pieces for key in piece.data):
             if key in fields.holders or (key not in fields.by_key and not extra):
@@ -221,7 +221,7 @@ class Merge:
             mappings = [
                 p._replace(rank=Rank.ABOVE) if p.origin.source == VAULT else p for p in mappings
             ]
-        # Which one it is going to be, pydantic says: the vault fills what is its in any of them.
+        # Pydantic decides which one it is: the vault fills its part of any of them.
         members = field.models if field is not None and not field.many else ()
         data: dict[Any, Any] = {}
         for key in dict.fromkeys(key for piece in mappings for key in piece.data):

@@ -1,8 +1,7 @@
 """ValidationErrors without what came from the vault. Pure.
 
-Pydantic's own hold the input, the context and the exception of each mistake. Ours are built anew,
-so that nothing hangs on: they keep type, place and message, and withhold a message or key that
-quotes a value.
+Pydantic's own hold the input, the context and the exception of each mistake. Ours are built anew
+without these: they keep type, place and message, and withhold a message or key that quotes a value.
 """
 
 from __future__ import annotations

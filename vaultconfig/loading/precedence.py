@@ -40,7 +40,7 @@ class Taken:
     Attributes:
         place: Where the value goes.
         failure: What stood in the way of the vault, if anything did.
-        is_expected: Whether that is no surprise.
+        is_expected: Whether that is normal, such as missing credentials in development.
         is_stopped: Whether nothing may stand in.
     """
 
@@ -138,7 +138,7 @@ class Precedence:
             taken.leaf = filled
             above = taken.mappings[-1] if need is not None and taken.mappings else None
             if above is not None and above.layer is filled.layer and filled.data is not None:
-                taken.mappings.pop()  # laid over what is no mapping: pydantic tells of that
+                taken.mappings.pop()  # over what is not a mapping: pydantic reports that
             break
         return taken
 

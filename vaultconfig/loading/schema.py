@@ -1,6 +1,6 @@
 """The references of a class in its JSON schema, beside what pydantic says there. Pure, no values.
 
-Imported when somebody asks for a schema.
+Imported with the first schema that is asked for.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def add_references(
             del found["default"]
         for nested in _nested_in(found, handler):
             for inner in field.models:
-                # A schema does not say of which class it is, but for its title.
+                # Only its title says which class a schema is of.
                 if inner not in seen and nested.get("title") == _title(inner):
                     add_references(nested, inner, handler, seen | {model})
 

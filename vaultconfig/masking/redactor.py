@@ -31,7 +31,7 @@ class _Known(NamedTuple):
     """What is known at one time, replaced as a whole.
 
     Attributes:
-        forms: The ways to write each text, of which no one has been in use for longest first.
+        forms: The ways to write each text, first those that have been out of use for longest.
         in_use: The texts that are in use.
         by_piece: The forms that have each of some pieces.
     """
@@ -48,7 +48,7 @@ class Redactor:
     """Masks values that it has learned, in the forms in which they are usually written.
 
     Attributes:
-        is_used: Whether it learns anything: what nobody asks for is not kept.
+        is_used: Whether it learns anything: without a user it keeps no values.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Reads a reference from left to right, alone or inside a template, and knows the column. Pure.
 
-In linear time, whatever the text: it may come from anybody's environment.
+In linear time, whatever the text: an environment can hold anything.
 """
 
 from __future__ import annotations

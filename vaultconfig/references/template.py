@@ -112,7 +112,7 @@ def is_reference(text: str) -> bool:
 
 
 def without_quotes(text: str) -> str:
-    """Return *text* without the quotes around it that somebody's parser has left there."""
+    """Return *text* without the quotes around it that another parser has left there."""
     bare = text.strip()
     mark = bare[:1]
     inner = bare.strip(mark)

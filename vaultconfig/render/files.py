@@ -244,7 +244,7 @@ def _stage(
     descriptor, named = _create(directory, temporary)
     with open(descriptor, "wb") as file:
         existing = _status(directory, name)
-        _check(directory, existing)  # once more: it decides to whom the new file belongs
+        _check(directory, existing)  # once more: it decides who owns the new file
         if existing is not None and hasattr(os, "fchown"):
             for owner, group in ((-1, existing.st_gid), (existing.st_uid, -1)):
                 # Only root may give files away, others only to their groups.

@@ -27,7 +27,7 @@ _MEANINGS: Final = {letter: character for character, letter in _ESCAPES.items()}
 _STRING: Final = r'"((?:[^"\\\n]|\\.)*)"'
 _ENTRY = re.compile(f"{_STRING}: {_STRING}")
 
-_LARGEST_SECRET: Final = 1024 * 1024  # of values, together: Kubernetes refuses more
+_LARGEST_SECRET: Final = 1024 * 1024  # of values, together: Kubernetes rejects more
 K8S_LIMITS: Final = "a Secret holds 1 MiB, and names of 253 characters"
 
 

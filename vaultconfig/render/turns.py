@@ -1,4 +1,4 @@
-"""Lets those who read a file, and write it again with something else in it, take turns."""
+"""Lets processes take turns that read a file, and write it again with something else in it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LOOK_AGAIN: Final = 0.01
 
 @contextmanager
 def turn(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Wait until nobody else has a turn in the directory of *path*, and take one.
+    """Wait until no other process has a turn in the directory of *path*, and take one.
 
     The directory itself is locked, since the file is replaced. Where the system or the file system
-    has no such locks nobody waits.
+    has no such locks, nothing waits.
 
     Raises:
-        ConfigurationError: Somebody has had it for too long.
+        ConfigurationError: Another process has had it for too long.
     """
     descriptor = -1
-    with suppress(AttributeError, OSError):  # Windows; who reads the file says what is wrong
+    with suppress(AttributeError, OSError):  # Windows; reading the file says what is wrong
         place = os.path.dirname(os.fspath(path)) or "."
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

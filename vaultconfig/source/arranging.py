@@ -75,7 +75,7 @@ def arranged(
 
     Args:
         settings_cls: The settings class.
-        options: The arguments of ``Settings()`` that are no fields.
+        options: The arguments of ``Settings()`` that are not fields.
 
     Returns:
         The sources, the highest first; and the arguments that are fields.

@@ -43,7 +43,7 @@ def ask(
     Args:
         connection: To ask over, where that is known already.
         resolve: Asks, within so many seconds; by default the vault of this process.
-        vault_first: Whether cache and store only serve what that one can't give.
+        vault_first: Whether cache and store only serve what the vault can't give.
 
     Raises:
         VaultConfigError: Any other.

@@ -107,7 +107,7 @@ class Given:
 
     def _without_connection(self, layer: Layer) -> Layer:
         if layer.source != DOTENV or self.settings_cls.model_config.get("extra") == "ignore":
-            return layer  # keys that are no field's do not count
+            return layer  # keys of no field do not count
         import_undisturbed(_LATE)
         from vaultconfig.source.asking import without_connection
 
@@ -127,7 +127,7 @@ class Given:
         )
         data, layers = init(), self._gathered.layers
         layers = [x._replace(data=data) if x.source == ARGUMENT else x for x in layers]
-        gathered = Gathered(layers, init, self._gathered.defaults)  # nothing to log: it is no start
+        gathered = Gathered(layers, init, self._gathered.defaults)  # which logs nothing
         return Given(
             self._situation, self._purpose, gathered, init_kwargs=init_kwargs, options=self.options
         )

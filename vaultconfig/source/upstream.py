@@ -160,7 +160,7 @@ def log_what_came(settings_cls: type[BaseSettings], states: States) -> None:
 
 
 class SharedSource(PydanticBaseSettingsSource):
-    """A source that may serve several loads at a time: each thread has been told of its own."""
+    """A source that may serve several loads at a time: each thread has a state of its own."""
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)

@@ -33,7 +33,7 @@ _LOCK: Final = "lock"
 _NAME: Final = re.compile("([0-9a-f]+)/([0-9a-f]+)")
 # Windows has neither.
 _SAFELY: Final = sum(getattr(os, n, 0) for n in ("O_NOFOLLOW", "O_NONBLOCK"))
-# What is not a regular file is no entry, whatever it is, and gives way to one.
+# What is not a regular file is not an entry, whatever it is, and is replaced by one.
 _NO_ENTRY: Final = {errno.ENOENT, errno.ELOOP, errno.ENXIO}
 _ADVICE: Final = {
     errno.ENOSPC: "make room for it",

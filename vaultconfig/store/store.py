@@ -36,7 +36,7 @@ from vaultconfig.store.shelf import (
 from vaultconfig.telemetry import count_store_reads
 
 TURN: Final = 3.0
-"""Seconds for which a turn keeps others waiting, whatever becomes of its holder."""
+"""Seconds for which a turn keeps others waiting, whatever happens to its holder."""
 
 # Seconds for which a failed request to the vault is reason enough not to send another.
 _NOTE: Final = 5.0
@@ -67,7 +67,7 @@ class Look(NamedTuple):
     Attributes:
         mark: Changes whenever something is stored.
         note: That the vault could not be reached, if so.
-        turn: Whose turn it is; None if nobody's.
+        turn: The token of the process whose turn it is; None where it is free.
     """
 
     mark: bytes = b""
@@ -240,7 +240,7 @@ class Store:
             self._access.swap({name: Swap(token, None)}, keep=TURN, anyway=True)
 
     def _over(self, name: str, turn: bytes | None) -> bytes | None:
-        """Return *turn* if it has stood longer than one lasts, as if somebody had planted it."""
+        """Return *turn* if it has stood longer than a turn lasts, as one that was planted does."""
         held, since = self._seen.get(name, (None, 0.0))
         if turn != held:
             self._seen[name] = turn, self._steady()
@@ -322,7 +322,7 @@ class Store:
 
         Args:
             creates: Whether to write although nothing is stored yet. A directory that is created
-                belongs to whoever tries this out.
+                belongs to the user who tries this out.
 
         Raises:
             ShelfError: It can't be read or written; the message says why.

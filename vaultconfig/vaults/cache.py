@@ -71,7 +71,7 @@ class SecretCache:
         return f"<SecretCache of {len(self._entries)} secrets>"
 
     def put(self, key: SecretKey, reading: Reading, *, keep: float) -> None:
-        """Remember *reading* for *keep* seconds at the most."""
+        """Remember *reading* for *keep* seconds at most."""
         entry = self._entries[key] = _Entry(reading, keep)
         # Else another thread is tidying, or this one, and a signal has interrupted it.
         if self._tidying.acquire(blocking=False):

@@ -150,10 +150,10 @@ class Sharing:
     def _heed(
         self, note: Note, keys: Collection[SecretKey], lifetimes: Mapping[SecretKey, Lifetime]
     ) -> None:
-        """Ask nobody, if what is known may be served for as long as *note* stands.
+        """Raise, if what is known may be served for as long as *note* stands.
 
         Raises:
-            VaultUnavailableError: It may.
+            VaultUnavailableError: It may, so the vault need not be asked.
         """
         if self._can_serve(keys, lifetimes, seconds=note.left):
             raise VaultUnavailableError(

@@ -53,7 +53,7 @@ class Vault:
         self.store = store
         self.flights = Flights()
         self._connect = connect
-        self._clients: dict[None, VaultClient] = {}  # one at the most
+        self._clients: dict[None, VaultClient] = {}  # one at most
         self._older_since: dict[SecretKey, float] = {}  # when a version first went back
         self._shared = None if store is None else Sharing(store, self.cache, self._older_since)
 

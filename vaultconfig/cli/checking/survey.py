@@ -116,7 +116,7 @@ def findings_about_fields(
 
 
 def _finding(need: Need, error: VaultConfigError | None, found: Report) -> FieldFinding:
-    # What stands in its place in a load that fails is not what anybody gets.
+    # A load that fails gives nothing, so what stands in for the field does not count.
     fails = any(failure.field == need.name for failure in found.failures)
     kept = None if fails else found.origins.get(need.name)
     origin = kept or Provenance(VAULT)

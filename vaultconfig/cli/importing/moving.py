@@ -26,7 +26,7 @@ class Move:
 
     Attributes:
         data: Our fields of it.
-        state: ``there`` is one that has them already, ``new`` one that has others at the most.
+        state: ``there`` is one that has them already, ``new`` one that has other fields at most.
         present: What the vault has at that path now.
     """
 
@@ -90,7 +90,7 @@ def written(client: VaultClient, moves: Sequence[Move], pace: Pace) -> Iterator[
     What else a secret holds, it keeps.
 
     Raises:
-        ConfigurationError: Somebody else has written one since it was compared, be it while a
+        ConfigurationError: Another writer has changed one since it was compared, such as while the
             question was open.
         VaultConfigError: What stopped it; what was yielded is in the vault.
     """
@@ -99,7 +99,7 @@ def written(client: VaultClient, moves: Sequence[Move], pace: Pace) -> Iterator[
         [now] = moves_for(client, {move.path: move.data})
         if now.present != move.present:
             raise ConfigurationError(
-                f"{move.path} was written by somebody else in the meantime, so it stays as it is: "
+                f"another writer has changed {move.path} in the meantime, so it stays as it is: "
                 "run the command again"
             )
         client.write(move.path, {**move.present, **move.data})
