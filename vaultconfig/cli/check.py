@@ -59,7 +59,7 @@ from vaultconfig.inspection import sources_for, survey
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
 from vaultconfig.references import VaultRef
-from vaultconfig.render.variables import clashes_in
+from vaultconfig.render.variables import clashes_among, lookups_in
 from vaultconfig.secret import SecretKey
 from vaultconfig.source.asking import connection_for
 from vaultconfig.source.hints import hint
@@ -242,7 +242,8 @@ class _Checking:
         yield from problems_of_parts(given, declared)
         yield from problems_of_types(found, declared)
         yield from problems_of_expiry(expiries_in(found), now=now)
-        for clash in clashes_in(self.settings_cls, found.state, vault=found.kept().from_vault()):
+        lookups = lookups_in(self.settings_cls, found.state, found.kept().from_vault())
+        for clash in clashes_among(lookups):
             self.code = CONFIGURATION
             yield Problem("error", "variables", clash)
         if found.overridden:

@@ -173,7 +173,11 @@ class Wire:
             self._url + request.target,
             content=request.body,
             headers={"Content-Type": "application/json"} if request.body else None,
-            extensions={"timeout": time_outs(deadline), "writes": request.writes},
+            extensions={
+                # As `DeadlineTransport` expects it.
+                "timeout": dict.fromkeys(("connect", "read", "write"), deadline),
+                "writes": request.writes,
+            },
         )
         try:
             return client.send(built, auth=None if request.anonymous else self._credentials)
@@ -209,11 +213,6 @@ class Wire:
             # make at once one stays, and making one opens nothing.
             client = self._clients.setdefault(process, made)
         return client
-
-
-def time_outs(deadline: Deadline) -> dict[str, Deadline]:
-    """Return *deadline* as `DeadlineTransport` expects it in a request's extensions."""
-    return dict.fromkeys(("connect", "read", "write"), deadline)
 
 
 @functools.cache

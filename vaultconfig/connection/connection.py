@@ -147,7 +147,7 @@ def read_connection(
     # `in` first: to miss a variable costs os.environ.get() two exceptions.
     present = (name for name in CONNECTION_VARIABLES if name in environ)
     given = {name: text for name in present if (text := environ[name])}
-    stored = _stored_variables(env_file, encoding) if env_file else {}
+    stored = stored_variables(env_file, encoding) if env_file else {}
     # Masked, since both stand in the frames of a traceback; as tuples, for the cache.
     return _connection(*(tuple(_absolute(mask(texts)).items()) for texts in (given, stored)))
 
@@ -160,11 +160,6 @@ def _absolute(texts: dict[str, str]) -> dict[str, str]:
         for name, file in files.items()
         if file and without_quotes(file) == file
     }
-
-
-def stored_connection_variables(env_file: DotEnvFiles, encoding: str | None = None) -> list[str]:
-    """Name the connection settings that stand in a `.env`."""
-    return sorted(_stored_variables(env_file, encoding))
 
 
 CONNECTION_VARIABLES: Final = tuple(
@@ -212,7 +207,8 @@ def misspelt_variables(names: Iterable[str]) -> Iterator[tuple[str, str | None]]
             yield name, None if near is None else ours[near]
 
 
-def _stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:
+def stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:
+    """Return the connection settings that stand in a `.env`, by their variables."""
     stored = dotenv_variables(env_file, encoding)
     return {name: stored[name] for name in CONNECTION_VARIABLES if name in stored}
 

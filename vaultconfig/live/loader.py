@@ -60,6 +60,11 @@ class Snapshot(Generic[T]):
     deadline: float
     loads: Mapping[type, Sequence[Done]] = field(repr=False)
 
+    @property
+    def reports(self) -> list[Report]:
+        """What came of all loads."""
+        return [done.report for loads in self.loads.values() for done in loads]
+
     def renewed(self, fresh: Mapping[SecretKey, Reading]) -> Snapshot[T]:
         """Return the same settings, with newer readings of what has not changed."""
         readings = {key: fresh.get(key, reading) for key, reading in self.readings.items()}
@@ -87,10 +92,10 @@ class Snapshot(Generic[T]):
 
     def values(self) -> Iterator[Any]:
         """Yield what came from the vault: as it was answered, and as the settings have it."""
-        for done in (done for loads in self.loads.values() for done in loads):
-            yield from done.report.values
-            if done.report.model is type(self.settings):
-                secret = done.report.kept().from_vault()
+        for report in self.reports:
+            yield from report.values
+            if report.model is type(self.settings):
+                secret = report.kept().from_vault()
                 yield from secret_values(vars(self.settings).items(), secret)
 
     def blamed(
@@ -105,8 +110,7 @@ class Snapshot(Generic[T]):
                     failed.setdefault(failure.error.path, []).append(failure)
             found = {k: UnresolvedSettingsError(failed[k.path]) for k in news if k.path in failed}
         elif isinstance(error, ValidationError):
-            done = (done for loads in self.loads.values() for done in loads)
-            reports = [report for _, report in done if error.title == _title_of(report.model)]
+            reports = [report for report in self.reports if error.title == _title_of(report.model)]
             lines = error.errors(include_input=False, include_context=False, include_url=False)
             keys = {key for r in reports for line in lines for key in r.secrets_at(line["loc"])}
             found = dict.fromkeys(keys & news.keys(), error)
@@ -117,10 +121,9 @@ class Snapshot(Generic[T]):
 
         Beside such a group the others, such as a ValidationError, are its hint.
         """
-        done = (done for loads in self.loads.values() for done in loads)
         failures = [
             need.failed(problem)
-            for _, report in done
+            for report in self.reports
             for need, _ in report.outcomes
             for reference in need.references
             if isinstance(problem := problems.get(reference.key), _OF_A_SETTING)

@@ -87,23 +87,13 @@ def variables_in(
             stand for.
     """
     lookups = lookups_in(model, state, vault)
-    problems = list(_clashes_among(lookups))
+    problems = list(clashes_among(lookups))
     if problems:
         raise ConfigurationError("; ".join(problems))
     ours = [lookup for lookup in lookups if lookup.is_ours]
     for lookup in ours:
         _refuse_null(lookup)
     return [Variable(item.key, item.name, text_of(item.value)) for item in ours if item.is_set]
-
-
-def clashes_in(
-    model: type, state: Mapping[str, Any], *, vault: Collection[str] | None
-) -> Iterator[str]:
-    """Yield which fields need the same variable for different values; the arguments are as above.
-
-    A field that is not set counts as well: the variable of the other would set it.
-    """
-    yield from _clashes_among(lookups_in(model, state, vault))
 
 
 def lookups_in(
@@ -117,7 +107,11 @@ def lookups_in(
     return [lookup for field in fields_of(model) for lookup in walk.field(field, state)]
 
 
-def _clashes_among(lookups: Iterable[Lookup]) -> Iterator[str]:
+def clashes_among(lookups: Iterable[Lookup]) -> Iterator[str]:
+    """Yield which fields need the same variable for different values.
+
+    A field that is not set counts as well: the variable of the other would set it.
+    """
     groups: dict[str, list[Lookup]] = {}
     for lookup in lookups:
         groups.setdefault(lookup.key, []).append(lookup)
@@ -196,7 +190,8 @@ class _Walk:
         )
         yield lookup
         # A model that is not set is entered once, since it may hold itself.
-        if is_spread and (value is not ABSENT or not _is_inside(field, parents)):
+        is_inside = any(field.models == parent.field.models for parent in parents)
+        if is_spread and (value is not ABSENT or not is_inside):
             parents = (*parents, lookup)
             for inner in fields_of(field.models[0]):
                 data = {} if value is ABSENT else value
@@ -243,10 +238,6 @@ def _whole(field: ModelField, data: Mapping[str, Any], place: Place, value: Any)
     if len(place) > 1 and value is not ABSENT:
         return data[str(place[0])]
     return _kept(field, value)
-
-
-def _is_inside(field: ModelField, parents: Collection[Lookup]) -> bool:
-    return any(field.models == parent.field.models for parent in parents)
 
 
 def _refuse_null(lookup: Lookup) -> None:

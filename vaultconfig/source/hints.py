@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic_settings import DotEnvSettingsSource, SettingsError
 
-from vaultconfig.connection.connection import stored_connection_variables
+from vaultconfig.connection.connection import stored_variables
 from vaultconfig.connection.env_files import (
     dotenv_variables,
     files_of,
@@ -53,7 +53,7 @@ def ignored_in(situation: Situation) -> list[str]:
     """Name what `.env` has for the vault's part, and may provide in development only."""
     file, encoding = situation.env_file, situation.encoding
     is_named = VARIABLE in map(str.upper, dotenv_variables(file, encoding))
-    stored = stored_connection_variables(file, encoding)
+    stored = sorted(stored_variables(file, encoding))
     return stored + [VARIABLE] * is_named + _shut_out_in(situation)
 
 
