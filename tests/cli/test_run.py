@@ -16,7 +16,8 @@ import pytest
 from tests.cli.conftest import CANARY, COMMAND, Project, only_lines
 from tests.render.awkward import AWKWARD
 from vaultconfig.cli.becoming import _too_long
-from vaultconfig.connection.connection import CREDENTIALS, PRIVATE_VARIABLES, Connection
+from vaultconfig.connection.connection import CREDENTIALS, Connection
+from vaultconfig.connection.variables import PRIVATE_VARIABLES
 from vaultconfig.devserver import DevServer
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"

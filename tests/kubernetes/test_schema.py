@@ -11,7 +11,8 @@ import kubernetes_validate
 import pytest
 
 from tests.kubernetes.manifests import EXAMPLES, FILES, PROGRAMS, Object, containers, objects, pods
-from vaultconfig.connection.connection import DEADLINE, OWN_VARIABLES
+from vaultconfig.connection.connection import DEADLINE
+from vaultconfig.connection.variables import OWN_VARIABLES
 
 VERSIONS = [f"1.{minor}" for minor in range(29, 38)]  # sidecars are on by default from 1.29 on
 PODS = dict(pods())

@@ -20,13 +20,15 @@ from vaultconfig.connection.connection import (
     CREDENTIALS,
     DEADLINE,
     DEVELOPMENT_DEADLINE,
+    SET_CREDENTIALS,
+    Connection,
+    read_connection,
+)
+from vaultconfig.connection.variables import (
     NOT_READ_BY_US,
     OWN_VARIABLES,
     PRIVATE_VARIABLES,
-    SET_CREDENTIALS,
-    Connection,
     misspelt_variables,
-    read_connection,
 )
 from vaultconfig.devserver import paths as of_dev_server
 from vaultconfig.devserver.limits import DOCUMENTED_LIMITS

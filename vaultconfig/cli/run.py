@@ -16,7 +16,7 @@ from vaultconfig.cli.becoming import become, check_lengths
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
-from vaultconfig.connection.connection import PRIVATE_VARIABLES
+from vaultconfig.connection.variables import PRIVATE_VARIABLES
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import gather
 from vaultconfig.references import parse_duration

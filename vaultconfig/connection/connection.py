@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
@@ -21,11 +20,11 @@ from pydantic import (
 )
 
 from vaultconfig.connection.env_files import DotEnvFiles, dotenv_variables
-from vaultconfig.connection.environment import VARIABLE, Environment
+from vaultconfig.connection.environment import Environment
 from vaultconfig.connection.secret_files import token_problem
 from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.connection.urls import url_problem
-from vaultconfig.errors import ConfigurationError, closest
+from vaultconfig.errors import ConfigurationError
 from vaultconfig.forks import build_undisturbed
 from vaultconfig.masking.values import mask
 from vaultconfig.references import parse_duration, without_quotes
@@ -165,46 +164,6 @@ def _absolute(texts: dict[str, str]) -> dict[str, str]:
 CONNECTION_VARIABLES: Final = tuple(
     field.alias for field in Connection.model_fields.values() if field.alias
 )
-_OF_THE_STORE: Final = ("VAULTCONFIG_STORE", "VAULTCONFIG_STORE_KEY", "VAULTCONFIG_STORE_KEY_FILE")
-OWN_VARIABLES: Final = (
-    *CONNECTION_VARIABLES,
-    VARIABLE,
-    "VAULTCONFIG_DEV_PORT",
-    "VAULTCONFIG_DEV_TOKEN",
-    "VAULTCONFIG_BUILD",
-)
-"""Every variable of the process environment that vaultconfig reads."""
-PRIVATE_VARIABLES: Final = (*CREDENTIALS, "VAULTCONFIG_DEV_TOKEN", *_OF_THE_STORE)
-"""Those that a program does not inherit from ``run``: credentials, and the store with its keys."""
-
-
-NOT_READ_BY_US: Final = (
-    "SCAIVAULT_TOKEN_FILE",  # a token of another kind, which other tools of ScaiVault exchange
-)
-"""Variables that look like ours, and are read by other tools."""
-# What Kubernetes sets in each container for a service that is called scaivault.
-_SERVICE = re.compile(r"PORT|PORT_\d+_.*|SERVICE_HOST|SERVICE_PORT.*")
-
-
-def misspelt_variables(names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield each of *names* that looks like one of ours but is not, and which may be meant."""
-    # Without the prefix: it makes all of our names similar, and users often take another of them.
-    ours = {name.partition("_")[2]: name for name in OWN_VARIABLES}
-    for name in names:
-        prefix, _, rest = name.upper().partition("_")
-        if (
-            prefix in {"SCAIVAULT", "SCAIKEY", "VAULTCONFIG"}
-            and rest
-            and name not in {*OWN_VARIABLES, *NOT_READ_BY_US}
-            and not _SERVICE.fullmatch(rest)
-        ):
-            # In a name of three letters one other letter is a third of it.
-            near = closest(rest, ours, cutoff=0.8 if len(rest) > 3 else 0.6)
-            if near is None and len(rest) > 2:
-                near = next(
-                    (k for k in ours if k.startswith(rest) or rest.startswith(f"{k}_")), None
-                )
-            yield name, None if near is None else ours[near]
 
 
 def stored_variables(env_file: DotEnvFiles, encoding: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from vaultconfig.cli.checking.declared import DeclaredFields
 from vaultconfig.cli.checking.findings import Problem
 from vaultconfig.cli.classify import has_secret_name
-from vaultconfig.connection.connection import misspelt_variables
+from vaultconfig.connection.variables import misspelt_variables
 from vaultconfig.errors import closest
 from vaultconfig.loading.advice import variable_name
 from vaultconfig.loading.annotations import members_of

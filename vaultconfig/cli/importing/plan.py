@@ -17,7 +17,7 @@ from vaultconfig.cli.classify import (
     sort,
 )
 from vaultconfig.cli.importing.variables import Variable, names_of
-from vaultconfig.connection.connection import OWN_VARIABLES
+from vaultconfig.connection.variables import OWN_VARIABLES
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError
 from vaultconfig.references import Insert, Template, VaultRef, meant_by, parse
 from vaultconfig.render.rules import refers
