@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from vaultconfig.store.store import Store
@@ -36,45 +36,17 @@ class Progress(NamedTuple):
     next_attempt_at: float = 0.0
 
 
-class Lead(Protocol):
-    """The right to follow the vault, for this process alone or for all that share a store.
+class Alone:
+    """The lead of a process that shares no store: no other process wants it.
 
     Attributes:
         is_shared: Whether the subscription is other processes', too.
+        is_lost: Whether the lead has ended since it was taken.
         clock: Of `Progress`.
         poll: Seconds that a poll waits for news; the vault allows 60.
         spread: Seconds over which processes spread their reads of what has changed.
         longest_pause: Seconds between two polls that come back early.
     """
-
-    is_shared: bool
-    clock: Callable[[], float]
-    poll: float
-    spread: float
-    longest_pause: float
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the lead has ended since it was taken."""
-
-    def take(self, paths: Collection[str]) -> bool:
-        """Take the lead for *paths*, or keep it a while longer; return whether we have it."""
-
-    def leave(self) -> None:
-        """Let another process have it."""
-
-    def bar(self) -> None:
-        """Leave it, and take it again when the vault has accepted the credentials."""
-
-    def load(self) -> Progress | None:
-        """Return what was saved last, by whichever process; None where nothing was."""
-
-    def save(self, progress: Progress) -> None:
-        """Save what the next leader has to know."""
-
-
-class Alone:
-    """The lead of a process that shares no store: no other process wants it."""
 
     is_shared = is_lost = False
     poll = 30.0
@@ -105,6 +77,8 @@ class Alone:
 class Shared:
     """The lead of one of the processes that share a store: a lease in it, for a set of paths.
 
+    Its attributes are those of `Alone`.
+
     Args:
         store: The store.
         steady: Seconds that only grow, also while this process is stopped.
@@ -129,7 +103,10 @@ class Shared:
         return self._steady() >= self._until
 
     def take(self, paths: Collection[str]) -> bool:
-        """Take the lease or renew it; the first time for other paths it only ends the old one."""
+        """Take the lease or renew it, and return whether we have it.
+
+        The first time for other paths it only ends the old one.
+        """
         is_other = bool(self._paths) and paths != self._paths
         if is_other or self._store.is_barred:
             self.leave()
@@ -148,12 +125,12 @@ class Shared:
             self._store.give_up_lead(self._paths, self._token)
 
     def bar(self) -> None:
-        """Leave the store alone: what others were given is nothing for this process."""
+        """End it until the vault accepts the credentials: what others were given is not for us."""
         self.leave()
         self._store.is_barred = True
 
     def load(self) -> Progress | None:
-        """Return what the last leader saved."""
+        """Return what the last leader saved, if anything."""
         fields = self._store.load("progress", *sorted(self._paths))
         if fields is not None:
             # Another version of this library may have saved it.
@@ -164,7 +141,11 @@ class Shared:
         return None
 
     def save(self, progress: Progress) -> None:
-        """Save it for a day."""
+        """Save for a day what the next leader has to know."""
         announced = {path: [*each] for path, each in progress.announced.items()}
         fields = {**progress._asdict(), "announced": announced}
         self._store.save("progress", fields, *sorted(self._paths), keep=KEEP)
+
+
+Lead: TypeAlias = Alone | Shared
+"""The right to follow the vault, for this process alone or for all that share a store."""

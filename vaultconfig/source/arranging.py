@@ -84,18 +84,11 @@ def arranged(
         ConfigurationError: A `.env` is not in its encoding.
     """
     complete(settings_cls)
-    env_file = options.get("_env_file", settings_cls.model_config.get("env_file"))
-    changed: dict[str, Any] = {}
-    if env_file is DEFAULT_ENV_FILE:
-        rule = fallback_rule(settings_cls.model_config, _vault_environment)
-        changed["_env_file"] = env_file if rule.is_possible else None
-    problem = ""
-    try:
-        sources, init_kwargs = usual_sources_of(settings_cls, **{**options, **changed})
-    except UnicodeDecodeError as error:
-        problem = f"{_file_read_in(error)} at byte {error.start}"
-    if problem:  # out here, because the exception holds the whole file
-        raise ConfigurationError(f"{problem}: convert it, or name the encoding that it has")
+    config = settings_cls.model_config
+    env_file, used = options.get("_env_file", config.get("env_file")), options
+    if env_file is DEFAULT_ENV_FILE and not fallback_rule(config, _vault_environment).is_possible:
+        used = {**options, "_env_file": None}  # the default one is for where it may stand in
+    sources, init_kwargs = _usual_sources(settings_cls, used)
     theirs = vault_source_in(sources)
     if _vault_environment is None and theirs is not None and theirs.environment:
         # It decides on `.env`.
@@ -110,6 +103,17 @@ def arranged(
     ours = theirs or VaultSettingsSource(settings_cls)
     ours = ours.completed(_vault_environment, env_file=env_files, encoding=encoding)
     return (*others, ours, *defaults), init_kwargs
+
+
+def _usual_sources(
+    settings_cls: type[BaseSettings], options: Mapping[str, Any]
+) -> tuple[Sources, dict[str, Any]]:
+    try:
+        return usual_sources_of(settings_cls, **options)
+    except UnicodeDecodeError as error:
+        problem = f"{_file_read_in(error)} at byte {error.start}"
+    # Out here, because the exception holds the whole file.
+    raise ConfigurationError(f"{problem}: convert it, or name the encoding that it has")
 
 
 def _files_read(reader: DotEnvSettingsSource) -> list[Path]:
