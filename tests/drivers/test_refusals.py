@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vaultconfig.drivers.login import may_be_refusal
+from vaultconfig.drivers.login import may_be_rejection
 
 
 @dataclass
@@ -36,4 +36,4 @@ class Psycopg3Error(Exception):
 )
 def test_a_refusal_is_a_failure_after_a_password(error: Exception, expected: bool) -> None:
     """The vault is not asked about a server that is down."""
-    assert may_be_refusal(error) is expected
+    assert may_be_rejection(error) is expected

@@ -41,7 +41,7 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
         os.execvpe(command[0], [*command], environ)  # noqa: S606 - no shell is wanted
     except OSError as exc:
         number = exc.errno or 0
-    raise _refusal(command, environ, number)
+    raise _failure(command, environ, number)
 
 
 def start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -58,10 +58,10 @@ def start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Pope
         return subprocess.Popen(command, env=environ, process_group=0, close_fds=False)  # noqa: S603 - no shell
     except OSError as exc:
         number = exc.errno or 0
-    raise _refusal(command, environ, number)
+    raise _failure(command, environ, number)
 
 
-def _refusal(command: Sequence[str], environ: Mapping[str, str], number: int) -> Exception:
+def _failure(command: Sequence[str], environ: Mapping[str, str], number: int) -> Exception:
     """Return what to raise where the system did not run *command*, for the reason *number*."""
     if number == errno.E2BIG:
         return ConfigurationError(_too_long(command, environ))

@@ -109,8 +109,8 @@ def render(
     path = output or (".env" if format_ == "dotenv" else None)
     if path is None:
         raise click.UsageError(f"name a file for the format {format_} (-o FILE)")
-    _refuse_together(path, watch=watch, compares=check or diff)
-    _refuse_options_of_k8s(ctx, format_)
+    _reject_together(path, watch=watch, compares=check or diff)
+    _reject_options_of_k8s(ctx, format_)
     form = dialect(format_, secret_name=secret_name, namespace=namespace, labels=labels)
     settings_cls = load_target(target)
 
@@ -152,14 +152,14 @@ def _say_who_reads(settings_cls: type[BaseSettings], format_: str) -> None:
         )
 
 
-def _refuse_together(path: str, *, watch: bool, compares: bool) -> None:
+def _reject_together(path: str, *, watch: bool, compares: bool) -> None:
     if path == _STDOUT and compares:
         raise click.UsageError("there is no file to compare with: name one (-o FILE)")
     if watch and (path == _STDOUT or compares):
         raise click.UsageError("--watch keeps a file current: leave out -o -, --check and --diff")
 
 
-def _refuse_options_of_k8s(ctx: click.Context, format_: str) -> None:
+def _reject_options_of_k8s(ctx: click.Context, format_: str) -> None:
     given = [
         option
         for name, option in _OF_K8S.items()
@@ -183,12 +183,12 @@ def _replaceable(form: Dialect, path: str, values: Mapping[str, str]) -> str:
         if not form.wrote(existing):
             click.echo(f"Note: {path} loses the comments and layout that others gave it", err=True)
         return existing
-    refusal = ConfigurationError(
+    error = ConfigurationError(
         f"{path} was not written by vaultconfig and would be lost: remove it, or choose another "
         "file with -o"
     )
-    refusal.add_note(reason)
-    raise refusal
+    error.add_note(reason)
+    raise error
 
 
 def _compare(form: Dialect, path: str, values: dict[str, str], *, show: bool) -> None:

@@ -21,7 +21,7 @@ from vaultconfig.errors import ConfigurationError
 from vaultconfig.inspection import gather
 from vaultconfig.references import parse_duration
 from vaultconfig.render.proof import settings_variables
-from vaultconfig.render.rules import refuse_references
+from vaultconfig.render.rules import reject_references
 
 _COMMAND: Final = "vaultconfig.command"
 _SEPARATE: Final = "write -- before the program"
@@ -142,7 +142,7 @@ def _variables(
         if name not in values:
             raise click.UsageError(f"there is no variable {name!r}{suggestion(name, values)}")
     values = {key: value for key, value in values.items() if not only or key in only}
-    refuse_references(values)
+    reject_references(values)
     values = {f"{prefix}{key}": value for key, value in values.items()}
     _check(values)
     return values

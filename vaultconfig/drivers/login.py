@@ -104,18 +104,18 @@ class Login:
         try:
             return await connect(values)
         except Exception as error:
-            if not may_be_refusal(error):
+            if not may_be_rejection(error):
                 raise
-            refusal = error
+            rejection = error
         before = self._live.newest
         if self.values() == values:  # no other thread has caught up meanwhile
             await catch_up(before)
         if (latest := self.values()) == values:
-            raise refusal
+            raise rejection
         return await connect(latest)
 
 
-def may_be_refusal(error: Exception) -> bool:
+def may_be_rejection(error: Exception) -> bool:
     """Whether the server may have rejected a login: any failure but that of the network.
 
     There is no code for it that all drivers have, and a wrong guess is cheap: `catch_up` asks less

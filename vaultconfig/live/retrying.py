@@ -13,7 +13,7 @@ from vaultconfig.live.change import changed_fields
 
 P = ParamSpec("P")
 T = TypeVar("T", bound=BaseModel)
-Refusal: TypeAlias = (
+Rejection: TypeAlias = (
     type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 )
 
@@ -32,7 +32,7 @@ class Followed(Protocol[T]):
         """Return newer settings than *before*, if there are any."""
 
 
-def retrying(live: Followed[T], on: Refusal, call: Callable[P, Any]) -> Callable[P, Any]:
+def retrying(live: Followed[T], on: Rejection, call: Callable[P, Any]) -> Callable[P, Any]:
     """Return *call* as one that is made once more after *on*, if the settings have changed since.
 
     Args:
@@ -66,7 +66,7 @@ def retrying(live: Followed[T], on: Refusal, call: Callable[P, Any]) -> Callable
 
 async def _awaited(
     live: Followed[T],
-    on: Refusal,
+    on: Rejection,
     before: T,
     first: Awaitable[Any],
     again: Callable[[], Awaitable[Any]],
@@ -79,7 +79,7 @@ async def _awaited(
     return await again()
 
 
-def _is_one(error: BaseException, on: Refusal) -> bool:
+def _is_one(error: BaseException, on: Rejection) -> bool:
     if isinstance(on, type | tuple):
         return isinstance(error, on)
     return on(error)

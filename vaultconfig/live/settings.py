@@ -25,7 +25,7 @@ from vaultconfig.live.health import Health
 from vaultconfig.live.kept_fresh import KeptFresh
 from vaultconfig.live.names import fields_called
 from vaultconfig.live.refresher import Refresher, Seams
-from vaultconfig.live.retrying import Refusal, retrying
+from vaultconfig.live.retrying import Rejection, retrying
 from vaultconfig.live.worker import reject_late_patches
 from vaultconfig.masking.redactor import Redactor
 from vaultconfig.settings import check_arguments
@@ -372,12 +372,12 @@ class LiveSettings(KeptFresh[T]):
         self._listeners.on_error(listener)
 
     @overload
-    def retry_once(self, call: Callable[[], R], /, *, on: Refusal) -> R: ...
+    def retry_once(self, call: Callable[[], R], /, *, on: Rejection) -> R: ...
 
     @overload
-    def retry_once(self, /, *, on: Refusal) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def retry_once(self, /, *, on: Rejection) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
-    def retry_once(self, call: Callable[[], Any] | None = None, /, *, on: Refusal) -> Any:
+    def retry_once(self, call: Callable[[], Any] | None = None, /, *, on: Rejection) -> Any:
         """Call *call*; where it raises *on* and a refresh finds a change, call it once more.
 
         Without *call* it is a decorator, for functions and coroutine functions. If the refresh

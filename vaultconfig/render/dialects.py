@@ -20,9 +20,9 @@ from vaultconfig.render import dotenv, lines, structured
 from vaultconfig.render.rules import (
     Difference,
     ForeignFileError,
+    cannot_hold,
     check,
-    refusal,
-    refuse_references,
+    reject_references,
     shown_name,
 )
 
@@ -79,11 +79,11 @@ class Document:
         """
         check(values, dialect=self.name, nul=not self.environment)
         if self.environment:
-            refuse_references(values)
+            reject_references(values)
         text = self._encoded(values)
         if text is None:
             unfit = [key for key, value in values.items() if self._encoded({key: value}) is None]
-            raise refusal(unfit or list(values), dialect=self.name, limits=self.limits)
+            raise cannot_hold(unfit or list(values), dialect=self.name, limits=self.limits)
         masked: str = mask(text)  # hidden from tracebacks that show locals
         return masked
 

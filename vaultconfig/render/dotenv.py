@@ -22,10 +22,10 @@ from vaultconfig.masking.values import mask
 from vaultconfig.render.rules import (
     Difference,
     ForeignFileError,
+    cannot_hold,
     check,
     refers,
-    refusal,
-    refuse_references,
+    reject_references,
 )
 
 name: Final = "dotenv"
@@ -92,7 +92,7 @@ def compare(existing: str, values: Mapping[str, str]) -> list[Difference]:
     Raises:
         ForeignFileError: It has one of the keys in another spelling.
     """
-    _refuse_other_spellings(existing, values)
+    _reject_other_spellings(existing, values)
     present, references = dict(_pairs(existing)), _references(existing)
     return [
         Difference(
@@ -114,9 +114,9 @@ def update(existing: str, values: Mapping[str, str]) -> str:
             too broken to be changed safely.
     """
     check(values, dialect=name)
-    refuse_references(values)
-    _refuse_to_freeze(existing, values)
-    _refuse_other_spellings(existing, values)
+    reject_references(values)
+    _reject_freezing(existing, values)
+    _reject_other_spellings(existing, values)
     text = existing
     # Once more for a value there that was built from one which the first round replaced.
     for _ in range(2):
@@ -144,7 +144,7 @@ def verify(before: str, after: str, values: Mapping[str, str]) -> None:
             f"line {broken[0]} of the existing file is malformed, and what is written after it "
             "would be read as part of it: close its quote, or remove it"
         )
-    raise refusal(differing or list(values), dialect=name, limits="it does not load back equal")
+    raise cannot_hold(differing or list(values), dialect=name, limits="it does not load back equal")
 
 
 def _quoted(value: str) -> str:
@@ -240,7 +240,7 @@ def _references(text: str) -> set[str]:
     return {key for key, raw in dict(_pairs(text)).items() if refers(raw or "")}
 
 
-def _refuse_to_freeze(existing: str, values: Mapping[str, str]) -> None:
+def _reject_freezing(existing: str, values: Mapping[str, str]) -> None:
     references = _references(existing)
     frozen = [key for key in values if key in references]
     if frozen:
@@ -250,7 +250,7 @@ def _refuse_to_freeze(existing: str, values: Mapping[str, str]) -> None:
         )
 
 
-def _refuse_other_spellings(existing: str, values: Mapping[str, str]) -> None:
+def _reject_other_spellings(existing: str, values: Mapping[str, str]) -> None:
     """Reject ``db_url`` beside ``DB_URL``: pydantic-settings takes them for one key."""
     folded = {key.lower(): key for key in values}
     for binding in _bindings(existing):

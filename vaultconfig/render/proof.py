@@ -65,7 +65,7 @@ def _loaded_back(settings_cls: type[BaseSettings], variables: Sequence[Variable]
     texts = {item.key: item.text for item in variables_in(settings_cls, present, vault=None)}
     for variable in variables:
         if texts.get(variable.key) != variable.text:
-            raise _refusal(variable, settings_cls)
+            raise _not_read_back(variable, settings_cls)
     masked: dict[str, Any] = mask(state)
     return masked
 
@@ -87,7 +87,7 @@ def read_back(settings_cls: type[BaseSettings], values: Mapping[str, str]) -> di
     raise ConfigurationError(f"{settings_cls.__name__} would not load back: {problem}")
 
 
-def _refusal(variable: Variable, settings_cls: type[BaseSettings]) -> ConfigurationError:
+def _not_read_back(variable: Variable, settings_cls: type[BaseSettings]) -> ConfigurationError:
     config = settings_cls.model_config
     if not variable.text and config.get("env_ignore_empty"):
         reason = "an empty text counts as absent (env_ignore_empty)"

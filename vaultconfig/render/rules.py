@@ -59,12 +59,12 @@ def check(values: Mapping[str, str], *, dialect: str, nul: bool = False) -> None
                 f"{key!r} is not a valid variable name: use letters, digits and '_'"
             )
         if _SURROGATE.search(value):
-            raise refusal([key], dialect=dialect, limits="a lone surrogate is not text")
+            raise cannot_hold([key], dialect=dialect, limits="a lone surrogate is not text")
         if "\0" in value and not nul:
-            raise refusal([key], dialect=dialect, limits="a variable has no NUL characters")
+            raise cannot_hold([key], dialect=dialect, limits="a variable has no NUL characters")
 
 
-def refusal(keys: Collection[str], *, dialect: str, limits: str) -> ConfigurationError:
+def cannot_hold(keys: Collection[str], *, dialect: str, limits: str) -> ConfigurationError:
     """Return the error that *dialect* cannot hold the values of *keys*."""
     values = "value" if len(keys) == 1 else "values"
     return ConfigurationError(
@@ -73,7 +73,7 @@ def refusal(keys: Collection[str], *, dialect: str, limits: str) -> Configuratio
     )
 
 
-def refuse_references(values: Mapping[str, str]) -> None:
+def reject_references(values: Mapping[str, str]) -> None:
     """Reject values that our own loader would resolve: what the vault holds is never resolved.
 
     Raises:

@@ -92,7 +92,7 @@ def variables_in(
         raise ConfigurationError("; ".join(problems))
     ours = [lookup for lookup in lookups if lookup.is_ours]
     for lookup in ours:
-        _refuse_null(lookup)
+        _reject_null(lookup)
     return [Variable(item.key, item.name, text_of(item.value)) for item in ours if item.is_set]
 
 
@@ -240,7 +240,7 @@ def _whole(field: ModelField, data: Mapping[str, Any], place: Place, value: Any)
     return _kept(field, value)
 
 
-def _refuse_null(lookup: Lookup) -> None:
+def _reject_null(lookup: Lookup) -> None:
     """Reject a null that would load back as something else: no variable stands for it."""
     if lookup.value is None and lookup.field.info.default is not None:
         raise ConfigurationError(
