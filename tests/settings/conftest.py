@@ -27,6 +27,13 @@ def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 @pytest.fixture
+def app(vault_env: DevServer) -> DevServer:
+    """A vault with the secret that `TOKEN` refers to."""
+    vault_env.put("app", {"token": "from vault"})
+    return vault_env
+
+
+@pytest.fixture
 def asked(vault: DevServer) -> Asked:
     def told(request: LoggedRequest) -> tuple[str, tuple[str, ...]]:
         return request.method, tuple(sorted(request.secrets))

@@ -7,6 +7,8 @@ import pytest
 
 from vaultconfig.errors import UnresolvedSettingsError
 
+TOKEN = "vault:app#token"
+
 Asked: TypeAlias = Callable[[], list[tuple[str, tuple[str, ...]]]]
 """Gives the requests so far: the method, and the secrets it is about, sorted."""
 

@@ -23,19 +23,13 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
 
-from tests.settings.loading import unresolved
+from tests.settings.loading import TOKEN, unresolved
 from vaultconfig import VaultConfigDict, VaultRef, VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.checks import OPTIONS
 
-TOKEN = "vault:app#token"
-
-
-@pytest.fixture(autouse=True)
-def app(vault_env: DevServer) -> DevServer:
-    vault_env.put("app", {"token": "from vault"})
-    return vault_env
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def rejected(annotation: Any, default: Any = ..., **options: Any) -> str:

@@ -21,12 +21,6 @@ class Settings(VaultSettings):
     token: Annotated[str, "vault:app#token"] = "from default"
 
 
-@pytest.fixture
-def app(vault_env: DevServer) -> DevServer:
-    vault_env.put("app", {"token": "from vault"})
-    return vault_env
-
-
 def test_the_defaults() -> None:
     """Names and defaults are ScaiVault's where its tools have one."""
     connection = read_connection({})

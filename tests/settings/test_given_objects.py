@@ -12,17 +12,11 @@ import pytest
 from pydantic import AnyUrl, BaseModel, SecretStr, create_model
 from pydantic_settings import BaseSettings
 
-from tests.settings.loading import unresolved
+from tests.settings.loading import TOKEN, unresolved
 from vaultconfig import VaultSettings, VaultSettingsSource
 from vaultconfig.devserver import DevServer
 
-TOKEN = "vault:app#token"
-
-
-@pytest.fixture(autouse=True)
-def app(vault_env: DevServer) -> DevServer:
-    vault_env.put("app", {"token": "from vault"})
-    return vault_env
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def with_field(annotation: Any) -> type[Any]:

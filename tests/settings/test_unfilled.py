@@ -33,18 +33,11 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 from typing_extensions import TypeVar as NewTypeVar
 
-from tests.settings.loading import unresolved
+from tests.settings.loading import TOKEN, unresolved
 from vaultconfig import VaultRef, VaultSettings, provenance
-from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
 
-TOKEN = "vault:app#token"
-
-
-@pytest.fixture(autouse=True)
-def app(vault_env: DevServer) -> DevServer:
-    vault_env.put("app", {"token": "from vault"})
-    return vault_env
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def with_field(annotation: Any, default: Any = ...) -> type[VaultSettings]:

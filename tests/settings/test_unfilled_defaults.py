@@ -18,18 +18,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings
 
-from tests.settings.loading import unresolved
+from tests.settings.loading import TOKEN, unresolved
 from vaultconfig import VaultSettings
-from vaultconfig.devserver import DevServer
 from vaultconfig.errors import ConfigurationError
 
-TOKEN = "vault:app#token"
-
-
-@pytest.fixture(autouse=True)
-def app(vault_env: DevServer) -> DevServer:
-    vault_env.put("app", {"token": "from vault"})
-    return vault_env
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def with_field(annotation: Any, default: Any) -> type[Any]:
