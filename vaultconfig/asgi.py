@@ -60,7 +60,7 @@ def lifespan(live: LiveSettings[Any], own: Lifespan[App] | None = None) -> Lifes
     async def around(app: App) -> AsyncIterator[Any]:
         problem = await to_thread.run_sync(_start, live)
         if problem is not None:
-            await _leave_word(
+            await _log_last(
                 f"the application does not start without its settings: {described(problem)}"
             )
             raise problem
@@ -138,14 +138,14 @@ async def _end(live: LiveSettings[Any]) -> None:
         await to_thread.run_sync(live.__exit__, None, None, None)
 
 
-async def _leave_word(sentence: str) -> None:
+async def _log_last(sentence: str) -> None:
     """Log *sentence* last, below the traceback and other lines of the server."""
     with suppress(RuntimeError):  # under trio only the traceback shows
-        task = asyncio.get_running_loop().create_task(_say_at_the_end(sentence))
+        task = asyncio.get_running_loop().create_task(_log_at_the_end(sentence))
         await asyncio.wait([task], timeout=0.0)  # until it has begun
 
 
-async def _say_at_the_end(sentence: str) -> None:
+async def _log_at_the_end(sentence: str) -> None:
     """Log *sentence* when the loop ends and cancels its tasks, or soon if it goes on."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(_SOON)

@@ -1,4 +1,4 @@
-"""Becoming or starting another program, and saying why not: it, a variable, or both together."""
+"""Becomes or starts another program, and says why that fails: the program, or its variables."""
 
 from __future__ import annotations
 

@@ -297,7 +297,7 @@ class ClientCredentials(httpx.Auth):
 
 
 def _useful(expires_in: Any) -> float:
-    """Return how long a token is to be used; one without an end, until the vault rejects it."""
+    """Return for how many seconds a token is used; without an end, until the vault rejects it."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
         return math.inf
     is_real = 0 < expires_in < _NO_END

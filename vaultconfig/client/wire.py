@@ -61,7 +61,7 @@ _is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
 
 
 class Surroundings:
-    """What the environment says of connections when a client is made; later it may say other."""
+    """What the environment says of connections when a client is made; it may change later."""
 
     def __init__(self) -> None:
         self.authorities: Authorities = Authorities()

@@ -33,7 +33,7 @@ FIRST_EARLIEST: Final = 0.05
 """The same the first time, so that hosts that start together drift apart at once."""
 
 SPREAD_LATEST: Final = 3.0
-"""The same without the store, which has had a whole fleet read at the same times."""
+"""The same while a store is away, which had the whole fleet read at the same times."""
 
 SHORTEST_TTL: Final = 0.1
 """Seconds between two reads of a secret, however short the ttl that it is given."""
@@ -108,7 +108,7 @@ class Schedule:
         random: Gives a number in [0, 1).
 
     Attributes:
-        is_spread: Whether there is no store now that it would have all read at the same times.
+        is_spread: Whether reads are spread over a longer time, because the store is away.
     """
 
     def __init__(self, random: Callable[[], float]) -> None:

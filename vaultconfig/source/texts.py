@@ -77,7 +77,7 @@ class TextReader:
 
 
 class AsWritten:
-    """Tells how a text stands in `.env` where variables were expanded in it, else None."""
+    """Knows how a text is written in `.env`, where variables were expanded in it."""
 
     def __init__(self, env_file: DotEnvFiles, encoding: str | None) -> None:
         self._env_file = [file.absolute() for file in files_of(env_file)]
@@ -85,7 +85,7 @@ class AsWritten:
         self._texts: Mapping[str, str] | None = None
 
     def __call__(self, text: str) -> str | None:
-        """Return how *text* stands there."""
+        """Return how *text* is written there; None where nothing was expanded in it."""
         if self._texts is None:
             self._texts = expanded_texts(self._env_file, self._encoding)
         return self._texts.get(text)

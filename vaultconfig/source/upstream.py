@@ -114,7 +114,7 @@ def _data_of(source: PydanticBaseSettingsSource, *, resolves: bool) -> dict[str,
     """Return what *source* gives."""
     variables = getattr(source, "env_vars", None)
     if type(source) is DotEnvSettingsSource and not variables:
-        return {}  # it finds out, too, but field by field
+        return {}  # it would find that out field by field
     if type(source) is EnvSettingsSource:  # that of a `.env` asks all fields for the extra
         fields = _fields_given_by(source)
         if not fields:
@@ -242,10 +242,10 @@ class _TakingReferences(PydanticBaseSettingsSource):
 
 
 def _fields_given_by(source: EnvSettingsSource) -> Mapping[str, FieldInfo]:
-    """Return the fields of the class but for single values whose variables are not set.
+    """Return the fields of the class, without single values whose variables are not set.
 
-    *source* finds out that they are not, too, but takes 20 µs for each: with most values in the
-    vault, that is most of the time of a load.
+    *source* itself would take 20 µs to find that out for each: with most values in the vault, that
+    is most of the time of a load.
     """
     cls, infos = source.settings_cls, source.settings_cls.model_fields
     if not cls.__pydantic_complete__:

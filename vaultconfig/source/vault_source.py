@@ -118,7 +118,7 @@ class VaultSettingsSource(SharedSource):
                 raise UnresolvedSettingsError(coerced)
         as_written = AsWritten(situation.env_file, situation.encoding)
         layers = [x._replace(as_written=as_written) if x.source == DOTENV else x for x in layers]
-        # It keeps the data of one source a class; what another one gave is in the state alone.
+        # Of two sources of one class it keeps the data of one; the state has both.
         if merged([{}, *(layer.data for layer in reversed(layers))]) != self.current_state:
             above = [layer for layer in layers if layer.is_above]
             below = [layer for layer in layers if not layer.is_above]

@@ -1,4 +1,4 @@
-"""The use of a shelf: each within half a second, and no other for a while after one that failed.
+"""Uses a shelf: each time for half a second at most, and not for a while after a failure.
 
 What can't be read is not there, and what can't be written is not kept. An outage has one line in
 the log.
@@ -30,12 +30,12 @@ _HANGS: Final = 0.9  # of the patience: what takes so long does not just reject 
 
 
 class _Trouble:
-    """A way to use a store that has failed, and is not tried again before a time.
+    """What is known of reading a store, or of writing it: whether that has failed.
 
     Attributes:
         verb: What can't be done.
         consequence: Of that.
-        until: In seconds of the steady clock; 0 while all is well.
+        until: When it is tried again, in seconds of the steady clock; 0 while it works.
         is_told: Whether the log has it.
     """
 

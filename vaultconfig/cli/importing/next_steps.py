@@ -32,7 +32,7 @@ def check_module(file: str, source: str) -> None:
 
     Raises:
         click.UsageError: It can't be imported.
-        ConfigurationError: It is there, and something else.
+        ConfigurationError: It exists, and has other content.
     """
     stem, suffix = os.path.splitext(os.path.basename(file))
     if suffix != ".py" or not stem.isidentifier():
