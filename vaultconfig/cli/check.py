@@ -12,13 +12,7 @@ import click
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.checking.declared import DeclaredFields
-from vaultconfig.cli.checking.findings import (
-    FINE,
-    Findings,
-    Problem,
-    StoreFinding,
-    summary_of,
-)
+from vaultconfig.cli.checking.findings import FINE, Findings, Problem, StoreFinding, summary_of
 from vaultconfig.cli.checking.overlooked import (
     problems_of_delimiter,
     problems_of_names,

@@ -10,12 +10,7 @@ from typing import Final
 
 import click
 
-from vaultconfig.cli.connecting import (
-    environment_here,
-    open_vault,
-    path_from,
-    reference_from,
-)
+from vaultconfig.cli.connecting import environment_here, open_vault, path_from, reference_from
 from vaultconfig.cli.importing.declaration import class_text
 from vaultconfig.cli.importing.moving import PATIENCE, Move, Pace, moves_for, written
 from vaultconfig.cli.importing.next_steps import check_module, free_module, next_steps

@@ -19,12 +19,7 @@ from vaultconfig.client.records import Identity, SecretSummary, VaultHealth, Wri
 from vaultconfig.client.subscriptions import Subscription, created_in, creation
 from vaultconfig.client.wire import Wire
 from vaultconfig.connection.urls import checked_url
-from vaultconfig.errors import (
-    ConfigurationError,
-    ResponseError,
-    SecretError,
-    VaultUnavailableError,
-)
+from vaultconfig.errors import ConfigurationError, ResponseError, SecretError, VaultUnavailableError
 from vaultconfig.masking.values import mask
 from vaultconfig.references.paths import path_problem
 from vaultconfig.secret import Secret, SecretKey

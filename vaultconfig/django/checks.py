@@ -27,13 +27,7 @@ from vaultconfig.connection.env_files import files_of
 from vaultconfig.connection.environment import VARIABLE, current_environment
 from vaultconfig.connection.urls import goes_in_clear
 from vaultconfig.django import databases
-from vaultconfig.django.installation import (
-    APP,
-    ENGINE,
-    SETTING,
-    is_missing,
-    require_application,
-)
+from vaultconfig.django.installation import APP, ENGINE, SETTING, is_missing, require_application
 from vaultconfig.django.loading import Loaded, loaded
 from vaultconfig.django.masked import REVEAL, masked_texts
 from vaultconfig.errors import ConfigurationError

@@ -13,15 +13,7 @@ from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_type_hints
 from weakref import WeakKeyDictionary
 
-from pydantic import (
-    AliasChoices,
-    AliasPath,
-    BaseModel,
-    SecretBytes,
-    SecretStr,
-    Tag,
-    TypeAdapter,
-)
+from pydantic import AliasChoices, AliasPath, BaseModel, SecretBytes, SecretStr, Tag, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 

@@ -14,11 +14,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from vaultconfig.errors import (
-    ConfigurationError,
-    SettingFailure,
-    VaultConfigError,
-)
+from vaultconfig.errors import ConfigurationError, SettingFailure, VaultConfigError
 from vaultconfig.loading.annotations import (
     NOT_OF_ITS_CLASS,
     REFERENCE_MADE,
@@ -28,11 +24,9 @@ from vaultconfig.loading.annotations import (
 )
 from vaultconfig.loading.defaults import as_input, default_of
 from vaultconfig.loading.fields import ModelField, ModelFields, model_fields
+from vaultconfig.loading.filling import fill
 from vaultconfig.loading.layers import VAULT, Layer, Provenance, Rank
-from vaultconfig.loading.needs import (
-    Need,
-    reference_in,
-)
+from vaultconfig.loading.needs import Need, of_annotation, reference_in
 from vaultconfig.loading.objects import references_in
 from vaultconfig.loading.pieces import Found, Piece, found_for, piece_of
 from vaultconfig.loading.places import ABSENT, Place, get_at, merged, own_copy, remove_at, set_at
@@ -109,7 +103,7 @@ class Merge:
         """
         if field.declared is None or field.key is None or field.models or self._unmentioned_models:
             return False
-        need = self._precedence.need_of(field, name)
+        need = of_annotation(name, field, self._precedence.fill_placeholders)
         if isinstance(need.wanted, VaultConfigError) or not self._precedence.waits(need):
             return False
         self._open.append((need, data, field.key))
@@ -119,7 +113,7 @@ class Merge:
         """Put what the vault has answered where it was left open."""
         report = self._report
         for need, data, key in self._open:
-            value = self._precedence.filled(need)
+            value = fill(need, report.answers, self._precedence.read_text)
             if is_masked(value):  # a text or a number, which is all of the value
                 report.origins[need.name] = report.take(need, value)
             else:

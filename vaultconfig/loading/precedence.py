@@ -8,7 +8,7 @@ something else may stand in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import NOT_FOUND, InvalidReferenceError, SettingFailure, VaultConfigError
@@ -64,7 +64,6 @@ class Precedence:
         resolves_values: Whether values that are references are resolved.
 
     Attributes:
-        resolves_values: See above.
         unanswered: The references that were met and have no answer.
         needed: The names of all fields that are left to the vault.
         landed: How many values the vault gave.
@@ -83,20 +82,12 @@ class Precedence:
         self._report = report
         self.resolves_values = resolves_values
         self._rule = rule
-        self._fill_placeholders = fill_placeholders
-        self._read_text = read_text
+        self.fill_placeholders = fill_placeholders
+        self.read_text = read_text
         self.unanswered: dict[VaultRef, None] = {}
         self.needed: list[str] = []
         self.landed = 0
         self.needs_another_walk = False
-
-    def need_of(self, field: ModelField, name: str) -> Need:
-        """Return what the annotation of *field*, which carries a reference, leaves to the vault."""
-        return of_annotation(name, field, self._fill_placeholders)
-
-    def filled(self, need: Need) -> Any:
-        """Return the value that fills *need*, or the `VaultConfigError` in its way."""
-        return fill(need, self._report.answers, self._read_text)
 
     def waits(self, need: Need) -> bool:
         """Whether an answer to *need* is missing; note so."""
@@ -172,7 +163,7 @@ class Precedence:
             if text is not value:  # others are merged over it
                 siblings = {k: v for k, v in value.items() if k != REFERENCE_KEY}
                 yield from [(here._replace(data=siblings), None)] if siblings else ()
-            fill_placeholders = self._fill_placeholders
+            fill_placeholders = self.fill_placeholders
             yield here, of_value(text, here, name=name, field=field, fill=fill_placeholders)
         if due is not None:
             yield from self._annotated(due, name, mappings)
@@ -183,7 +174,7 @@ class Precedence:
         if mappings and not self._leaves_something(field, mappings):
             self._report.overridden.append(name)
         else:
-            yield _ANNOTATION, self.need_of(field, name)
+            yield _ANNOTATION, of_annotation(name, field, self.fill_placeholders)
 
     def _leaves_something(self, field: ModelField, mappings: Sequence[Piece]) -> bool:
         """Whether *mappings*, which stand above the vault, leave something of *field* to it."""
@@ -221,7 +212,7 @@ class Precedence:
         if self.waits(need):
             self.needs_another_walk = True
             return None
-        value = self.filled(need)
+        value = fill(need, self._report.answers, self.read_text)
         if isinstance(value, VaultConfigError):
             self._report.outcomes.append((need, value))
             return value

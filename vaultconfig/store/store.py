@@ -25,14 +25,7 @@ from vaultconfig.secret import SecretKey
 from vaultconfig.store.access import Access
 from vaultconfig.store.entries import SAME, Entry, News, entry_in, is_newer, successor, text_of
 from vaultconfig.store.sealing import Seal
-from vaultconfig.store.shelf import (
-    FUTURE,
-    LARGEST,
-    PATIENCE,
-    Shelf,
-    Swap,
-    UnusableError,
-)
+from vaultconfig.store.shelf import FUTURE, LARGEST, PATIENCE, Shelf, Swap, UnusableError
 from vaultconfig.telemetry import count_store_reads
 
 TURN: Final = 3.0

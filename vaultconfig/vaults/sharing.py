@@ -8,11 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from random import random
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from vaultconfig.errors import (
-    AuthenticationError,
-    RateLimitedError,
-    VaultUnavailableError,
-)
+from vaultconfig.errors import AuthenticationError, RateLimitedError, VaultUnavailableError
 from vaultconfig.secret import SecretKey
 from vaultconfig.store import entries
 from vaultconfig.store.entries import News, Verdict
