@@ -72,9 +72,7 @@ def diff(*, first: str, second: str, target: str | None, as_json_: bool) -> None
     quiet()
     reports = _reports(settings_cls, environments)
     found = Comparison(
-        target=target_of(settings_cls),
-        environments=names,
-        fields=tuple(compared(*reports, names)),
+        target=target_of(settings_cls), environments=names, fields=tuple(compared(*reports, names))
     )
     if as_json_:
         click.echo(as_json(found))

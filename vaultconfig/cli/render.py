@@ -55,10 +55,7 @@ def _labels(
     "-f", "--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True
 )
 @click.option(
-    "--all",
-    "everything",
-    is_flag=True,
-    help="Also write the fields that another source sets.",
+    "--all", "everything", is_flag=True, help="Also write the fields that another source sets."
 )
 @click.option("--check", is_flag=True, help="Write nothing; name what differs, and exit with 1.")
 @click.option("--diff", is_flag=True, help="The same, and list the keys on standard output.")

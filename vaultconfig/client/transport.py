@@ -42,10 +42,7 @@ class DeadlineTransport(httpx.BaseTransport):
     """
 
     def __init__(
-        self,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        authorities: Authorities | None = None,
+        self, *, clock: Callable[[], float] = time.monotonic, authorities: Authorities | None = None
     ) -> None:
         self._clock = clock
         self._authorities = authorities or Authorities()

@@ -67,12 +67,7 @@ class Authorities:
         problem = f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE"
         if self._context is None:
             raise ConfigurationError(problem)
-        say(
-            logging.WARNING,
-            "%s; those that were read before stay in use",
-            problem,
-            logger=CLIENT,
-        )
+        say(logging.WARNING, "%s; those that were read before stay in use", problem, logger=CLIENT)
         return self._context
 
     @property

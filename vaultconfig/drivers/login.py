@@ -55,10 +55,7 @@ class Login:
         return cls(live, values)
 
     def log_in(
-        self,
-        connect: Callable[[Values], T],
-        *,
-        catch_up: Callable[[Any], object] | None = None,
+        self, connect: Callable[[Values], T], *, catch_up: Callable[[Any], object] | None = None
     ) -> T:
         """Connect; if the login is rejected and the values differ by then, once more.
 

@@ -28,11 +28,7 @@ def following(
 
 
 def following(
-    live: LiveSettings[Any],
-    *,
-    password: str,
-    user: str | None = None,
-    base: type[Any] = Connection,
+    live: LiveSettings[Any], *, password: str, user: str | None = None, base: type[Any] = Connection
 ) -> type[Any]:
     """Return a connection class that logs in with what the vault has.
 

@@ -16,11 +16,7 @@ __all__ = ["follow"]
 
 
 def follow(
-    engine: Engine | AsyncEngine,
-    live: LiveSettings[Any],
-    *,
-    password: str,
-    user: str | None = None,
+    engine: Engine | AsyncEngine, live: LiveSettings[Any], *, password: str, user: str | None = None
 ) -> None:
     """Let each new connection of *engine* log in with what the vault has.
 

@@ -182,10 +182,7 @@ class Schedule:
             entry.due_at = entry.retry_at(now, wait)
 
     def rejected(
-        self,
-        errors: Mapping[SecretKey, Exception],
-        read_at: Mapping[SecretKey, float],
-        now: float,
+        self, errors: Mapping[SecretKey, Exception], read_at: Mapping[SecretKey, float], now: float
     ) -> None:
         """Note that the values of some secrets do not fit.
 

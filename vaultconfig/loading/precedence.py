@@ -134,11 +134,7 @@ class Precedence:
         return taken
 
     def _candidates(
-        self,
-        field: ModelField | None,
-        found: Sequence[Found],
-        name: str,
-        mappings: Sequence[Piece],
+        self, field: ModelField | None, found: Sequence[Found], name: str, mappings: Sequence[Piece]
     ) -> Iterator[tuple[Piece, Need | None]]:
         """Yield what may give a value, the highest first: pieces, with the need of a reference.
 

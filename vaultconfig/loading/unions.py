@@ -58,11 +58,7 @@ def tags_made(field: ModelField) -> dict[str, Any]:
 
 
 def _has_tag(
-    field: ModelField,
-    model: type,
-    tag: Discriminant,
-    mappings: Sequence[Piece],
-    default: object,
+    field: ModelField, model: type, tag: Discriminant, mappings: Sequence[Piece], default: object
 ) -> bool:
     if callable(tag):
         data = merged(piece.data for piece in reversed(mappings)) if mappings else default

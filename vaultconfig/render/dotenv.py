@@ -44,14 +44,7 @@ _SPECIAL = re.compile(r"[\\\"\n\r`]|\$(?=[({\[$`])")
 _DOLLAR: Final = "${?-=:-$}"
 _NOTHING: Final = "${?-=:-}"
 _BACKTICK: Final = "${?-`=:-`}"
-_ESCAPES: Final = {
-    "\\": r"\\",
-    '"': r"\"",
-    "\n": r"\n",
-    "\r": r"\r",
-    "`": _BACKTICK,
-    "$": _DOLLAR,
-}
+_ESCAPES: Final = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "`": _BACKTICK, "$": _DOLLAR}
 
 _ASSIGNMENT = re.compile(
     r"""
@@ -96,8 +89,7 @@ def compare(existing: str, values: Mapping[str, str]) -> list[Difference]:
     present, references = dict(_pairs(existing)), _references(existing)
     return [
         Difference(
-            key,
-            "reference" if key in references else "changed" if key in present else "missing",
+            key, "reference" if key in references else "changed" if key in present else "missing"
         )
         for key in _differing(existing, values)
     ]

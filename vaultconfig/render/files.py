@@ -91,11 +91,7 @@ def edit(path: str | os.PathLike[str], before: str, after: str) -> None:
 
 
 def write(
-    path: str | os.PathLike[str],
-    content: str | bytes,
-    *,
-    mode: int = 0o600,
-    in_place: bool = False,
+    path: str | os.PathLike[str], content: str | bytes, *, mode: int = 0o600, in_place: bool = False
 ) -> list[str]:
     """Make *content* the file at *path*, all of it or nothing, and return warnings.
 

@@ -86,11 +86,7 @@ class Vault:
         return {ref: picked(readings[ref.key].answer, ref) for ref in references}
 
     def read(
-        self,
-        lifetimes: Mapping[SecretKey, Lifetime],
-        *,
-        deadline: float,
-        vault_first: bool = False,
+        self, lifetimes: Mapping[SecretKey, Lifetime], *, deadline: float, vault_first: bool = False
     ) -> Readings:
         """Return what is known of secrets: from the cache, the store, or the vault, in that order.
 
