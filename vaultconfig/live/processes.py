@@ -10,82 +10,69 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary, ref
 
 from vaultconfig.forks import in_forked_child
 from vaultconfig.live.schedule import STATES
 from vaultconfig.telemetry import Measured, observe
 
-
-class Alive(Protocol):
-    """Something with a thread that a forked child does not have."""
-
-    def after_fork(self) -> None:
-        """Begin anew in a child, which has only the thread that forked."""
-
-    def close(self) -> None:
-        """End threads and connections."""
-
-    def uses(self, vault: object) -> bool:
-        """Whether requests to *vault* are made for it."""
-
-    def measured(self) -> Measured | None:
-        """Return what the gauges show of it."""
+if TYPE_CHECKING:
+    from vaultconfig.live.kept_fresh import KeptFresh
 
 
 # By id, since a WeakSet that grows in another thread, or in a signal handler, can't be iterated
 # over. Each use of this one is one step of the interpreter, so that it needs no lock.
-_alive: WeakValueDictionary[int, Alive] = WeakValueDictionary()
+_alive: WeakValueDictionary[int, KeptFresh[Any]] = WeakValueDictionary()
 
 
-def follow(alive: Alive) -> None:
-    """Tell *alive* of forks, and of the end of the process, while others refer to it."""
-    _alive[id(alive)] = alive
+def follow(live: KeptFresh[Any]) -> None:
+    """Tell *live* of forks, and of the end of the process, while others refer to it."""
+    _alive[id(live)] = live
 
 
-def _living() -> list[Alive]:
-    return [alive for found in _alive.valuerefs() if (alive := found()) is not None]
+def _living() -> list[KeptFresh[Any]]:
+    return [live for found in _alive.valuerefs() if (live := found()) is not None]
 
 
-def close_when_ending(alive: Alive) -> None:
-    """Close *alive* when this process ends by itself, also if it is a child of a process pool.
+def close_when_ending(live: KeptFresh[Any]) -> None:
+    """Close *live* when this process ends by itself, also if it is a child of a process pool.
 
     Such a child ends without `atexit`: multiprocessing has finalizers, and Celery a signal.
     """
-    close = partial(_close, ref(alive))
+    close = partial(_close, ref(live))
     multiprocessing, celery = map(sys.modules.get, ("multiprocessing.util", "celery.signals"))
     if multiprocessing is not None:
-        multiprocessing.Finalize(alive, close, exitpriority=10)
+        multiprocessing.Finalize(live, close, exitpriority=10)
     if celery is not None:
         celery.worker_process_shutdown.connect(close, weak=False)
 
 
-def _close(alive: ref[Alive], **_: object) -> None:
-    found = alive()
+def _close(live: ref[KeptFresh[Any]], **_: object) -> None:
+    found = live()
     if found is not None:
         found.close()
 
 
 def others_use(vault: object) -> bool:
     """Whether requests to *vault* are made for any live settings of this process."""
-    return any(alive.uses(vault) for alive in _living())
+    return any(live.uses(vault) for live in _living())
 
 
 def _after_fork() -> None:
-    for alive in _living():
-        alive.after_fork()
+    for live in _living():
+        live.after_fork()
 
 
 def _close_all() -> None:
-    for alive in _living():
-        alive.close()
+    for live in _living():
+        live.close()
 
 
 def _measured() -> Iterator[Measured]:
-    for alive in _living():
+    for live in _living():
         with suppress(Exception):  # such as of an error of the application's that has no text
-            if (measured := alive.measured()) is not None:
+            if (measured := live.measured()) is not None:
                 yield measured
 
 

@@ -5,34 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
-from pydantic import BaseModel
+from pydantic_settings import BaseSettings
 
 from vaultconfig.live.change import changed_fields
 
+if TYPE_CHECKING:
+    from vaultconfig.live.settings import LiveSettings
+
 P = ParamSpec("P")
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T", bound=BaseSettings)
 Rejection: TypeAlias = (
     type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 )
 
 
-class Followed(Protocol[T]):
-    """What `LiveSettings` has for this."""
-
-    @property
-    def current(self) -> T:
-        """The settings as they are now."""
-
-    def catch_up(self, before: T) -> T:
-        """Return newer settings than *before*, if there are any; may block."""
-
-    async def acatch_up(self, before: T) -> T:
-        """Return newer settings than *before*, if there are any."""
-
-
-def retrying(live: Followed[T], on: Rejection, call: Callable[P, Any]) -> Callable[P, Any]:
+def retrying(live: LiveSettings[T], on: Rejection, call: Callable[P, Any]) -> Callable[P, Any]:
     """Return *call* as one that is made once more after *on*, if the settings have changed since.
 
     Args:
@@ -65,7 +54,7 @@ def retrying(live: Followed[T], on: Rejection, call: Callable[P, Any]) -> Callab
 
 
 async def _awaited(
-    live: Followed[T],
+    live: LiveSettings[T],
     on: Rejection,
     before: T,
     first: Awaitable[Any],
