@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Collection, Sequence
-from typing import Final
 
 import click
 
@@ -15,6 +14,7 @@ from vaultconfig.cli.options import common, complete_path, json_option
 from vaultconfig.cli.tables import as_json, printable
 from vaultconfig.cli.wording import moment
 from vaultconfig.client import VaultClient, WriteResult
+from vaultconfig.client.transport import LARGEST_ANSWER
 from vaultconfig.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -23,8 +23,6 @@ from vaultconfig.errors import (
 )
 from vaultconfig.references.paths import lone_surrogate
 from vaultconfig.secret import Secret
-
-_LARGEST: Final = 8 * 1024 * 1024
 
 
 @click.command()
@@ -191,12 +189,12 @@ def _value(key: str, source: str, *, to_base64: bool) -> str:
         raise ConfigurationError(f"{key}: its value is not text: use KEY=@FILE with --base64")
     try:
         with open(source[1:], "rb") as file:
-            content = file.read(_LARGEST + 1)
+            content = file.read(LARGEST_ANSWER + 1)
     except OSError as exc:
         raise ConfigurationError(f"{key}: {source[1:]}: {exc.strerror}") from None
     text = base64.b64encode(content).decode() if to_base64 else _decoded(content)
-    if len(content) > _LARGEST:
-        problem = f"is larger than the {_LARGEST >> 20} MiB that a secret can have"
+    if len(content) > LARGEST_ANSWER:  # it could be written, but never read
+        problem = f"is larger than the {LARGEST_ANSWER >> 20} MiB that a secret can have"
     elif text is None:
         problem = "is not text: --base64 takes binary data"
     else:

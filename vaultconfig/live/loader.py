@@ -20,6 +20,7 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.loading.descriptions import described
+from vaultconfig.loading.fields import title_of
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.patching import patched
 from vaultconfig.loading.places import own_containers
@@ -110,7 +111,7 @@ class Snapshot(Generic[T]):
                     failed.setdefault(failure.error.path, []).append(failure)
             found = {k: UnresolvedSettingsError(failed[k.path]) for k in news if k.path in failed}
         elif isinstance(error, ValidationError):
-            reports = [report for report in self.reports if error.title == _title_of(report.model)]
+            reports = [report for report in self.reports if error.title == title_of(report.model)]
             lines = error.errors(include_input=False, include_context=False, include_url=False)
             keys = {key for r in reports for line in lines for key in r.secrets_at(line["loc"])}
             found = dict.fromkeys(keys & news.keys(), error)
@@ -175,11 +176,6 @@ def build(
         snapshot = Snapshot(settings, readings, lifetimes, made.vault, made.deadline, made.done)
     redactor.learn(snapshot.values(), are_all=True)
     return snapshot
-
-
-def _title_of(model: type) -> str:
-    """Return the title of a ValidationError of *model*."""
-    return getattr(model, "model_config", {}).get("title") or model.__name__
 
 
 class Done(NamedTuple):

@@ -187,6 +187,11 @@ def fields_of(model: type) -> tuple[ModelField, ...]:
     return model_fields(model).all
 
 
+def title_of(model: type) -> str:
+    """Return what pydantic calls *model* in its errors and schemas."""
+    return str(model_fields(model).config.get("title") or model.__name__)
+
+
 def walk(
     model: type, prefix: str = "", above: tuple[type, ...] = ()
 ) -> Iterator[tuple[str, type, ModelField]]:

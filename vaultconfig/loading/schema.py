@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import GetJsonSchemaHandler
 
-from vaultconfig.loading.fields import fields_of
+from vaultconfig.loading.fields import fields_of, title_of
 from vaultconfig.loading.needs import references_of
 from vaultconfig.references import VaultRef
 
@@ -52,7 +52,7 @@ def add_references(
         for nested in _nested_in(found, handler):
             for inner in field.models:
                 # Only its title says which class a schema is of.
-                if inner not in seen and nested.get("title") == _title(inner):
+                if inner not in seen and nested.get("title") == title_of(inner):
                     add_references(nested, inner, handler, seen | {model})
 
 
@@ -67,8 +67,3 @@ def _nested_in(schema: Any, handler: GetJsonSchemaHandler) -> Iterator[dict[str,
                 yield handler.resolve_ref_schema({"$ref": schema["$ref"]})
         for key in ("anyOf", "oneOf", "allOf", "items", "additionalProperties"):
             yield from _nested_in(schema.get(key), handler)
-
-
-def _title(model: type) -> str:
-    config = getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", {})
-    return str(config.get("title") or model.__name__)

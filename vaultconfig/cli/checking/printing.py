@@ -12,6 +12,7 @@ import click
 from vaultconfig.cli.checking.findings import FieldFinding, Findings, Problem
 from vaultconfig.cli.tables import print_lines, printable, width_of, wrapped
 from vaultconfig.cli.wording import moment
+from vaultconfig.connection.environment import Environment
 
 _HEADER: Final = ("FIELD", "STATUS", "SOURCE", "VERSION", "EXPIRES", "REFERENCE")
 _OK, _WRONG, _DOUBTFUL, _NEUTRAL = ("✓", "green"), ("✗", "red"), ("!", "yellow"), ("–", None)
@@ -84,9 +85,8 @@ def _escaped(text: str) -> str:
 
 
 def _laid_out(findings: Findings, width: int) -> Iterator[str]:
-    environment = findings.environment or "production (no environment is set)"
     yield (
-        f"{findings.target} in {environment}, "
+        f"{findings.target} in {Environment(findings.environment)}, "
         f"{printable(findings.identity or 'without an identity')} at "
         f"{findings.url or 'no vault'}"
     )
