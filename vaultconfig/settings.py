@@ -19,9 +19,10 @@ from vaultconfig.errors import (
     VaultConfigError,
     closest,
 )
-from vaultconfig.loading.checks import check_class, failures_of_factories
+from vaultconfig.loading.checks import check_class
 from vaultconfig.loading.fields import fields_of, model_fields, overlap
 from vaultconfig.loading.layers import Provenance
+from vaultconfig.loading.made import failures_of_factories
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
 from vaultconfig.masking.known import Path

@@ -46,7 +46,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_generics.py", "tests/settings/test_annotations.py"],
         "tests/settings/test_unfilled.py",
     ),
-    "loading/checks.py loading/objects.py": (
+    "loading/checks.py loading/made.py loading/objects.py": (
         *["tests/settings/test_checks.py", "tests/settings/test_sources.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_unfilled.py"],
         *["tests/settings/test_unfilled_defaults.py", "tests/settings/test_given_objects.py"],

@@ -16,11 +16,10 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vaultconfig.connection.environment import FallbackMode, check_declared
-from vaultconfig.errors import ConfigurationError, SettingFailure, closest
+from vaultconfig.errors import ConfigurationError, closest
 from vaultconfig.loading.annotations import (
     NOT_IN_A_LIST,
     NOT_OF_ITS_CLASS,
-    REFERENCE_MADE,
     WITHOUT_TAG,
     Part,
     class_of,
@@ -29,10 +28,9 @@ from vaultconfig.loading.annotations import (
     is_same_class,
     parts_in,
 )
-from vaultconfig.loading.fields import ModelField, describe, fields_of, hints_of, hints_of_others
-from vaultconfig.loading.objects import models_in, references_in, text_of
-from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of
-from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
+from vaultconfig.loading.fields import ModelField, fields_of, hints_of, hints_of_others
+from vaultconfig.loading.objects import models_in, references_in
+from vaultconfig.references import Template, VaultRef, meant_by, parse
 
 
 def _is_mapping_of_texts(value: object) -> bool:
@@ -90,51 +88,9 @@ def complete(settings_cls: type[BaseSettings]) -> None:
     check_class(settings_cls)
 
 
-def failures_of_factories(
-    settings_cls: type[BaseSettings], given: Mapping[str, Any], settings: BaseSettings
-) -> list[SettingFailure]:
-    """Return a failure for each field whose default factory has made what the vault can't fill.
-
-    Args:
-        settings_cls: The settings class.
-        given: What its sources gave; what is not in there was made by the factory.
-        settings: What pydantic made of that.
-    """
-    is_possible = _checked[settings_cls]
-    found = _made_by_factories(settings_cls, given, settings) if is_possible else ()
-    return [SettingFailure(name, None, ConfigurationError(problem)) for name, problem in found]
-
-
-def failures_of_coercion(
-    settings_cls: type[BaseSettings], given: Mapping[str, Any], arguments: Mapping[str, Any]
-) -> list[SettingFailure]:
-    """Return a failure for each variable that was a reference until pydantic-settings coerced it.
-
-    It does so for a strict class, before our source sees the text, and the way back is not certain:
-    a path or URL of it has been normalized.
-
-    Args:
-        settings_cls: The settings class.
-        given: What its sources gave, merged.
-        arguments: What is in it that nothing coerces.
-    """
-    problem = (
-        "the class is strict, so that the text of the reference has become the value itself:"
-        " derive the class from VaultSettings"
-    )
-    places = _coerced_in(given, (), arguments)
-    names = [describe(settings_cls, place)[0] for place in places]
-    return [SettingFailure(name, None, ConfigurationError(problem)) for name in names]
-
-
-def _coerced_in(value: Any, place: Place, arguments: Mapping[str, Any]) -> Iterator[Place]:
-    if get_at(arguments, place) is value:  # any object, which is not ours to look into
-        return
-    if isinstance(value, (dict, list)):
-        for step, item in parts_of(value):
-            yield from _coerced_in(item, (*place, step), arguments)
-    elif not isinstance(value, str) and is_reference(text_of(value) or str(value)):
-        yield place
+def has_factories(settings_cls: type[BaseSettings]) -> bool:
+    """Whether a field of *settings_cls*, which has been checked, has a default factory."""
+    return _checked[settings_cls]
 
 
 def _check_options(config: Mapping[str, Any]) -> None:
@@ -235,11 +191,11 @@ def _check_class_of_default(name: str, field: ModelField) -> None:
     if is_model(factory) and _has_unfilled(factory, field.models):
         problem = NOT_OF_ITS_CLASS.format(factory.__name__)
         raise ConfigurationError(f"{name}: {problem}")
-    for where, problem in _problems_of_default(name, field, field.info.default):
+    for where, problem in problems_of_default(name, field, field.info.default):
         raise ConfigurationError(f"{where}: {problem}")
 
 
-def _problems_of_default(
+def problems_of_default(
     name: str, field: ModelField, default: object, above: tuple[object, ...] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yield where in *default* a model with references stands that the vault can't fill, and why.
@@ -262,7 +218,7 @@ def _problems_of_default(
             for inner in fields_of(model):
                 value = getattr(instance, inner.name, None)
                 way = (*above, instance)
-                yield from _problems_of_default(f"{name}.{inner.name}", inner, value, way)
+                yield from problems_of_default(f"{name}.{inner.name}", inner, value, way)
 
 
 def _has_unfilled(kind: Any, models: Sequence[type]) -> bool:
@@ -298,25 +254,3 @@ def _stands_in(field: ModelField, above: frozenset[type]) -> bool:
         if model not in above
         for inner in fields_of(model)
     )
-
-
-def _made_by_factories(
-    model: type, given: Mapping[Any, Any], made: object, prefix: str = ""
-) -> Iterator[tuple[str, str]]:
-    for field in fields_of(model):
-        name, value = prefix + field.name, getattr(made, field.name, None)
-        _, source = field.find(given)
-        if source is not ABSENT:
-            yield from _made_inside(source, value, name)
-        elif field.info.default_factory is not None and any(references_in(value)):
-            yield name, REFERENCE_MADE
-        elif field.info.default_factory is not None:
-            yield from _problems_of_default(name, field, value)
-
-
-def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(source, dict) and is_model(type(value)):
-        yield from _made_by_factories(type(value), source, value, f"{name}.")
-        return
-    for step, item in parts_of(source):
-        yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")

@@ -15,8 +15,9 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.connection.env_files import DotEnvFiles
 from vaultconfig.errors import UnresolvedSettingsError, VaultConfigError
-from vaultconfig.loading.checks import complete, failures_of_coercion
+from vaultconfig.loading.checks import complete
 from vaultconfig.loading.layers import ARGUMENT, DOTENV, Layer
+from vaultconfig.loading.made import failures_of_coercion
 from vaultconfig.loading.places import merged, not_too_deep
 from vaultconfig.source.gathering import LAYER_NAMES, Gathered
 from vaultconfig.source.meeting import Given, Purpose, surrounding
