@@ -31,6 +31,7 @@ from vaultconfig.loading.fields import (
     fields_of,
     model_fields,
     overlap,
+    title_of,
     walk,
 )
 from vaultconfig.loading.places import Place
@@ -297,3 +298,11 @@ def test_the_arguments_of_a_generic_dataclass(argument: type) -> None:
     kind: Callable[[Any], type] = Pair.__class_getitem__
     assert fields_of(kind(argument))[0].models == (argument,)
     assert fields_of(Pair)[0].models == ()
+
+
+def test_what_pydantic_calls_a_class() -> None:
+    """By its name, unless its configuration has a title."""
+    config = ConfigDict(title="The first")
+    titled = pydantic_dataclass(type("Titled", (), {}), config=config)
+    assert [title_of(model) for model in (One, Pair, titled)] == ["One", "Pair", "The first"]
+    assert title_of(create_model("Some", __config__=config)) == "The first"
