@@ -8,7 +8,7 @@ import pytest
 from pydantic import AliasPath, BaseModel, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from vaultconfig.loading.mistakes import WITHHELD, Quotations, clean_error
+from vaultconfig.loading.mistakes import WITHHELD, Quotations, clean_error, mistakes_in
 from vaultconfig.masking.values import mask
 
 CANARY = "canary-55e0"
@@ -182,3 +182,15 @@ def test_a_quotation(text: str, value: str, is_quoted: bool) -> None:
     """Up to three characters count as a word, up to seven anywhere, of more any eight in a row."""
     assert Quotations([value], [text]).are_in(text) is is_quoted
     assert Quotations(["other-value", "xyz", "wxyz", value], ["", text]).are_in(text) is is_quoted
+
+
+def test_the_mistakes_of_an_input() -> None:
+    """Those that pydantic finds in it, without what the vault gave; in a right one none."""
+    assert mistakes_in(Model, {"number": mask("7"), "said": ""}) == []
+    found = mistakes_in(Model, {"number": None, "said": mask(CANARY)}, nulls=["number"])
+    assert [(line["loc"], line["input"]) for line in found] == [
+        (("number",), None),
+        (("said",), None),
+    ]
+    assert found[0]["msg"].endswith(": it is null in the vault")
+    assert found[1]["msg"] == WITHHELD
