@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Generic, Literal, Optional, TypeVar
+from typing import Annotated, Any, Generic, Literal, NewType, Optional, TypeVar
 
 import pytest
 from pydantic import BaseModel, Discriminator, Field, Json, RootModel, SecretBytes, SecretStr
@@ -92,6 +92,12 @@ def test_the_innermost_type_is_two_levels_down() -> None:
     """Containers add up, and unions do not count."""
     assert [part.levels for part in parts(dict[str, list[int | None]])] == [0, 1, 1, 2, 2, 2]
     assert [part.contained for part in parts(list[int])] == [False, True]
+
+
+def test_what_cannot_be_evaluated_stays() -> None:
+    """Pydantic tells of it."""
+    unknown = NewType("unknown", "Unknown")  # type: ignore[name-defined,valid-newtype]  # noqa: F821
+    assert [part.annotation for part in parts(unknown)] == ["Unknown"]
 
 
 def test_an_alias_inside_of_itself_comes_once() -> None:

@@ -21,6 +21,7 @@ from typing import (
 import pytest
 from pydantic import (
     BaseModel,
+    Field,
     InstanceOf,
     Json,
     Secret,
@@ -142,6 +143,14 @@ class TestAnnotations:
             with pytest.raises(ConfigurationError) as caught:
                 with_field(within(kind), default)
             assert str(caught.value) == f"{told} fills nothing: use a plain field or model instead"
+
+    def test_what_means_something_in_dataclasses_alone(self) -> None:
+        """A model takes a field with ``init=False`` as any other."""
+
+        class Settings(VaultSettings):
+            token: Annotated[str, TOKEN] = Field(init=False)
+
+        assert Settings().token == "from vault"
 
     @pytest.mark.filterwarnings("ignore:Annotation 'token' is marked as final")
     def test_a_final_field_with_a_value(self) -> None:

@@ -149,7 +149,9 @@ def test_a_deep_secret_is_stored() -> None:
     data: Any = {}
     for _ in range(DEEPEST - 1):
         data = {"a": data}
-    assert isinstance(back(Entry(secret(data), 50.0)).answer, Secret)
+    found = back(Entry(secret(data), 50.0)).answer
+    assert isinstance(found, Secret)
+    assert unmask(found.data) == data
 
 
 DENIED = AccessDeniedError("app/db")
