@@ -405,11 +405,17 @@ def test_the_connection_of_a_development_machine(project: Project, vault: DevSer
     assert project.run("whoami", "-e", "development", env=nowhere).code == 0
 
 
-def test_closed_streams(project: Project) -> None:
-    """Who closes the stream that a value would take is told what else to do."""
-    for line, told in (
-        ("get app#key >&-", "standard output is closed"),
-        ("put app key=- <&-", "standard input is closed"),
+def test_closed_streams(project: Project, vault: DevServer) -> None:
+    """A command says which closed stream it needs; one that needs none of them runs."""
+    project.declare('key: Annotated[SecretStr, "vault:app#key"]')
+    vault.put("app", {"key": "value"})
+    for line, code, told in (
+        ("get app#key >&-", 3, "standard output is closed"),
+        ("check app:Settings >&-", 3, "standard output is closed"),
+        ("--version >&-", 3, "Error: standard output is closed"),
+        ("put app key=- <&-", 3, "standard input is closed"),
+        ("rm app <&-", 2, "standard input is not a terminal"),
+        ("run app:Settings -- true <&- >&- 2>&-", 0, ""),
     ):
         command = f"{shlex.join(COMMAND)} {line}"
         ended = subprocess.run(
@@ -419,7 +425,7 @@ def test_closed_streams(project: Project) -> None:
             capture_output=True,
             check=False,
         )
-        assert ended.returncode == 3
+        assert (ended.returncode, ended.stdout) == (code, b""), line
         assert told in ended.stderr.decode()
 
 

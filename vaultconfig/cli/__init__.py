@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -154,10 +155,19 @@ def vaultconfig() -> None:
 
 def main(name: str = "vaultconfig") -> None:
     """Run the command line of this process, which was called by *name*."""
+    if None in {sys.stdin, sys.stdout, sys.stderr}:
+        from vaultconfig.cli.streams import stand_in_for_closed
+
+        stand_in_for_closed()
     if _COMPLETE in os.environ:
         from click.shell_completion import add_completion_class
 
         from vaultconfig.cli.shells import Bash
 
         add_completion_class(Bash)
-    vaultconfig(prog_name=name, complete_var=_COMPLETE)
+    try:
+        vaultconfig(prog_name=name, complete_var=_COMPLETE)
+    except Exception as exc:  # of --help or --version, which cannot be written
+        from vaultconfig.cli.failures import report
+
+        sys.exit(report(exc, debug=False))

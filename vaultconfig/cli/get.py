@@ -41,8 +41,6 @@ def get(*, reference: str, output: str | None, is_base64: bool, reveal: bool) ->
       vaultconfig get shared/tls#key -o tls.key
     """
     output = None if output == "-" else output
-    if output is None and sys.stdout is None:
-        raise ConfigurationError("standard output is closed: name a file with -o")
     on_terminal = output is None and sys.stdout.isatty()
     if on_terminal and not reveal:
         raise click.UsageError(

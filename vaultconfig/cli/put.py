@@ -204,8 +204,6 @@ def _value(key: str, source: str, *, to_base64: bool) -> str:
 
 
 def _typed(key: str) -> str:
-    if sys.stdin is None:
-        raise ConfigurationError("standard input is closed: use KEY=@FILE")
     if sys.stdin.isatty():
         answer: str = click.prompt(key, hide_input=True, err=True)
         return answer
