@@ -15,7 +15,7 @@ from vaultconfig.devserver import DevServer
 from vaultconfig.errors import VaultUnavailableError
 from vaultconfig.live.leading import Alone
 from vaultconfig.live.refresher import Seams
-from vaultconfig.live.watcher import ATTEMPT_EVERY, LOOK_AGAIN
+from vaultconfig.live.watcher import ATTEMPT_EVERY, FAILURES_BEFORE_TOLD, LOOK_AGAIN, Watcher
 
 
 class Settings(VaultSettings):
@@ -160,6 +160,46 @@ def test_without_subscriptions_the_ttl_remains(
         eventually(lambda: live.current.port == 2)
     told = [r.message for r in caplog.records if r.message.startswith("changes show after the ttl")]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("ending", ["", "/*/poll"], ids=["none is made", "no poll is answered"])
+def test_what_fails_again_and_again_is_told(
+    vault: DevServer,
+    live: LiveSettings[Settings],
+    ahead: Ahead,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ending: str,
+) -> None:
+    """A gateway that lets no request about events through is one line, and again after it did."""
+    monkeypatch.setattr(Alone, "poll", 1.0)
+
+    def told() -> int:
+        return caplog.text.count("changes show after the ttl, because ")
+
+    def following() -> Watcher:
+        assert live._watcher is not None
+        return live._watcher
+
+    def fail() -> None:
+        vault.fault(path=f"/v1/subscriptions{ending}", status=504)
+        for failures in range(FAILURES_BEFORE_TOLD):
+            a_minute_later(live, ahead)
+            eventually(lambda failures=failures: following()._failures > failures)
+
+    with caplog.at_level(logging.INFO, "vaultconfig"):
+        live.start()
+        fail()
+        eventually(lambda: told() == 1)
+        vault.clear_faults()
+        vault.put("db", {"port": 2})
+        a_minute_later(live, ahead)
+        eventually(lambda: live.current.port == 2 and not following()._failures)
+        vault.lose_subscriptions()
+        fail()
+        eventually(lambda: told() == 2)
+        fail()
+    assert told() == 2
 
 
 def test_pinned_versions_need_no_news(vault: DevServer) -> None:

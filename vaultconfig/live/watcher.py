@@ -49,6 +49,9 @@ _REMEMBERED: Final = 1000  # events of a subscription, to know those that come a
 
 TTLS_BEFORE_ANOTHER_TRY: Final = 3
 
+FAILURES_BEFORE_TOLD: Final = 3
+"""In a row; fewer are nothing to tell, such as a vault that restarts."""
+
 
 class Watcher:
     """Subscribes to the secrets of one settings object, and hastens their refresh.
@@ -173,7 +176,7 @@ class Watcher:
         events = subscription.poll(self._lead.poll, since_event_id=self._progress.last_event)
         if self._lead.is_lost:  # this process was stopped meanwhile: the next leader has them, too
             return 0.0
-        self._failures = 0
+        self._failures, self._has_told = 0, False
         new = [event for event in events if event.event_id not in self._seen]
         self._seen += (event.event_id for event in new)
         news = self._news(new)
@@ -239,6 +242,8 @@ class Watcher:
         self._failures, self._may_have_missed = self._failures + 1, True
         seconds = backoff(self._failures, self._seams.random())
         asked = asked_pause(error)
+        if self._failures >= FAILURES_BEFORE_TOLD:
+            self._tell(error)
         if isinstance(error, AuthenticationError):
             self._lead.bar()
         if self._subscription is not None:
@@ -251,18 +256,18 @@ class Watcher:
         if isinstance(error, VaultUnavailableError) and not isinstance(error, RateLimitedError):
             pause = max(seconds, ATTEMPT_EVERY)
         else:
-            if not self._has_told:
-                say(
-                    logging.INFO,
-                    "changes show after the ttl, because there is no subscription: %s",
-                    described(error),
-                )
-                self._has_told = True
+            self._tell(error)
             ttls = TTLS_BEFORE_ANOTHER_TRY * self._refresher.shortest_ttl()
             pause = max(ttls, asked, ATTEMPT_EVERY)
         tried_at = self._progress.next_attempt_at - ATTEMPT_EVERY
         self._note_unless_lost(next_attempt_at=tried_at + pause)
         return min(pause, self._lead.poll)
+
+    def _tell(self, error: VaultConfigError) -> None:
+        if not self._has_told:
+            self._has_told = True
+            why = "events can't be read" if self._subscription else "there is no subscription"
+            say(logging.INFO, f"changes show after the ttl, because {why}: %s", described(error))
 
     def _note_unless_lost(self, **changes: Any) -> None:
         if not self._lead.is_lost:
