@@ -189,6 +189,19 @@ APP_DATABASE__PORT=5432
     )
 
 
+def test_bytes_that_are_no_text(project: Project) -> None:
+    """A variable can't hold them: the example has a comment, and `render` names the field."""
+    project.declare(r'magic: bytes = b"\xff\x00"', r'word: bytes = b"abc"')
+    text = template(project).out
+    assert "# bytes\n# MAGIC=\n" in text
+    assert "WORD=abc" in text.splitlines()
+    sources = "lambda *_, **__: (lambda: {'magic': b'canary' b'\\xff'},)"
+    project.declare("magic: bytes", f"settings_customise_sources = staticmethod({sources})")
+    ended = project.run("render", "app:Settings", "--all", "-o", "-")
+    assert ended.code == 3
+    assert ended.err.startswith("Error: magic: a variable is text")
+
+
 def test_without_a_delimiter_a_model_is_one_line(project: Project) -> None:
     """It is JSON, and a comment where the vault fills something in it."""
     project.declare("database: Db", "cache: Part", "many: list[Part] = []", head=HEAD)

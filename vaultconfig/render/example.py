@@ -7,6 +7,7 @@ comments. No default is shown that is, or may be, a secret.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -79,8 +80,9 @@ class _Entry:
         self.lookup, self.text = lookup, ""
         required = lookup.field.info.is_required() and not lookup.field.models
         if lookup.is_set and len(lookup.place) == len(lookup.entry):
-            text = str(text_of(lookup.value))
-            self.text = "" if looks_secret(lookup.key, text) or refers(text) else text
+            with suppress(ConfigurationError):  # what is no text can't stand in a .env
+                text = str(text_of(lookup))
+                self.text = "" if looks_secret(lookup.key, text) or refers(text) else text
         self.counts = not lookup.is_ours and (required or bool(self.text) or lookup.value == "")
         try:
             line = dotenv.encode(lookup.key, self.text)

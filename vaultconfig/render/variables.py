@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath, SecretBytes, SecretStr
@@ -93,7 +94,7 @@ def variables_in(
     ours = [lookup for lookup in lookups if lookup.is_ours]
     for lookup in ours:
         _reject_null(lookup)
-    return [Variable(item.key, item.name, text_of(item.value)) for item in ours if item.is_set]
+    return [Variable(item.key, item.name, text_of(item)) for item in ours if item.is_set]
 
 
 def lookups_in(
@@ -134,7 +135,7 @@ def _clash(written: Lookup, other: Lookup) -> bool:
         return is_promised and written.place == other.place and references[0] != references[1]
     if is_promised:  # not their texts, which may be equal today
         return references[0] != references[1]
-    return not (written.is_set and other.is_set and text_of(written.value) == text_of(other.value))
+    return not (written.is_set and other.is_set and text_of(written) == text_of(other))
 
 
 class _Walk:
@@ -281,12 +282,22 @@ def _kept_by(models: Collection[type], value: Any) -> Any:
     return {key: _kept(fields[key], item) for key, item in kept.items()}
 
 
-def text_of(value: Any) -> str:
-    """Return the text that pydantic-settings reads as *value*: scalars plain, all else as JSON."""
-    plain = as_text(value)
+def text_of(lookup: Lookup) -> str:
+    """Return the text that pydantic-settings reads as a value: scalars plain, all else as JSON.
+
+    Raises:
+        ConfigurationError: There is none, as for bytes that are not UTF-8.
+    """
+    plain = as_text(lookup.value)
     if plain is None:
-        data = to_jsonable_python(value, fallback=_revealed)
-        plain = as_text(data) or json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        with suppress(ValueError):  # raised out here, since it holds the value
+            data = to_jsonable_python(lookup.value, fallback=_revealed)
+            plain = as_text(data) or json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    if plain is None:
+        raise ConfigurationError(
+            f"{lookup.name}: a variable is text, which its value is not, such as bytes that are"
+            " not UTF-8: use base64 (pydantic's Base64Bytes)"
+        )
     text: str = mask(plain)
     return text
 
