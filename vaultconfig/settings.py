@@ -25,9 +25,7 @@ from vaultconfig.loading.layers import Provenance
 from vaultconfig.loading.made import failures_of_factories
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
-from vaultconfig.masking.known import Path
-from vaultconfig.masking.printing import RECORD
-from vaultconfig.masking.values import PLAIN_TYPES, unmask
+from vaultconfig.masking.values import PLAIN_TYPES, RECORD, unmask
 from vaultconfig.source.arranging import arranged, given_by, run
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.source.upstream import OwnSources, Sources
@@ -35,6 +33,8 @@ from vaultconfig.source.upstream import OwnSources, Sources
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
+
+    from vaultconfig.masking.printing import Printer
 
 _OPTIONS: Final = {
     name for name in inspect.signature(BaseSettings.__init__).parameters if name.startswith("_")
@@ -205,8 +205,9 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
-            record = self._vaultconfig_origins
-            values = record.values(self, _masked_parts(self, record).values())
+            record, values = self._vaultconfig_origins, []
+            if record.from_vault():
+                values = record.values(self, _printed(self, record).masked)
             failure = clean_error(error, type(self), values)
         if failure is not None:
             raise failure
@@ -215,11 +216,8 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         """Return what is pickled: beside the fields nothing that the vault gave."""
         state = super().__getstate__()
         private = state["__pydantic_private__"] or {}
-        if RECORD in private:
-            masked = dict.fromkeys(_masked_parts(self, private[RECORD]), True)
-            # By what is left there, more might be masked than is.
-            more = _masked_parts(self, private[RECORD].without_values(masked))
-            record = private[RECORD].without_values({**dict.fromkeys(more, False), **masked})
+        if RECORD in private and private[RECORD].from_vault():
+            record = private[RECORD].for_pickle(_printed(self, private[RECORD]))
             state = {**state, "__pydantic_private__": {**private, RECORD: record}}
         return state
 
@@ -232,13 +230,12 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         return record.printer(self).args(self, args) if record.from_vault() else args
 
 
-def _masked_parts(settings: VaultSettings, record: Origins) -> Mapping[Path, Any]:
-    """Return what of the fields is masked by *record*, by the way to it."""
+def _printed(settings: VaultSettings, record: Origins) -> Printer:
+    """Return what has printed all fields of *settings* by *record*."""
     printer = record.printer(settings)
-    if record.from_vault():
-        fields = [*vars(settings).items(), *(settings.__pydantic_extra__ or {}).items()]
-        deque(printer.args(settings, fields), maxlen=0)
-    return printer.masked
+    fields = [*vars(settings).items(), *(settings.__pydantic_extra__ or {}).items()]
+    deque(printer.args(settings, fields), maxlen=0)
+    return printer
 
 
 def provenance(settings: VaultSettings) -> dict[str, Provenance]:

@@ -6,7 +6,7 @@ import datetime
 import enum
 import pickle
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import new_class
 from typing import Annotated, Any, NamedTuple
@@ -30,6 +30,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_settings import NoDecode
 
 from vaultconfig import LiveSettings, VaultConfigDict, VaultSettings
 from vaultconfig.devserver import DevServer
@@ -437,6 +438,138 @@ def test_ordinary_settings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         " mixed={'a': 'b', 'c': '**********'})"
     )
     assert len({*prints(settings)}) == 1
+
+
+class Server(BaseModel):
+    """Has a secret, and plain fields that validators shape."""
+
+    pw: Annotated[str, R]
+    hosts: Annotated[list[Any], NoDecode, BeforeValidator(lambda text: text.split(","))]
+    rooms: list[str] = Field(default_factory=lambda: ["main room"])
+    ports: list[int] = []
+
+
+class Service(BaseModel):
+    """Has none."""
+
+    name: str
+    made: list[str] = Field(default_factory=lambda: ["aisle", "attic"])
+
+    @computed_field
+    @property
+    def loud(self) -> str:
+        return self.name.upper()
+
+
+class Beside(VaultSettings):
+    model_config = VaultConfigDict(env_nested_delimiter="__")
+    dsn: Annotated[str, "vault:a#dsn"]
+    server: Server
+    service: Service
+    hosts: Annotated[list[str], NoDecode, BeforeValidator(lambda text: text.split(","))]
+    tags: Annotated[set[str], NoDecode, BeforeValidator(lambda text: {text})] = set()
+    pair: Annotated[Login, BeforeValidator(lambda _: ("me", "you"))] = Login("x", "y")
+    cut: Annotated[str, AfterValidator(lambda _: "postgres")] = ""
+    whole: Annotated[str, AfterValidator(lambda text: f"{text}: {PASSWORD}")] = ""
+    length: Annotated[Any, AfterValidator(len)] = None
+
+
+def test_plain_fields_that_validators_shape_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their texts tell them from those of the vault, beside a secret only with four characters."""
+    for name, text in {
+        "SERVER__HOSTS": "left,right,no",
+        "SERVER__PORTS": "[80, 0]",
+        "SERVICE__NAME": "a",
+        "HOSTS": "a,db.example.com,orders.example.com",
+        "TAGS": "red",
+        "PAIR": '"x"',
+        "CUT": "x",
+        "WHOLE": "it is",
+        "LENGTH": "x",
+    }.items():
+        monkeypatch.setenv(name, text)
+    settings = Beside()
+    tells = hasattr(FieldInfo, "default_factory_takes_validated_data")
+    rooms = "main room" if tells else "**********"
+    assert repr(settings) == (
+        f"Beside(dsn='**********', server=Server(pw='**********', hosts=['left', 'right',"
+        f" '**********'], rooms=['{rooms}'], ports=[80, 0]), service=Service(name='a',"
+        " made=['aisle', 'attic'], loud='A'), hosts=['a', 'db.example.com', 'orders.example.com'],"
+        " tags={'red'}, pair=Login(user='me', pw='you'), cut='**********', whole='**********',"
+        " length=1)"
+    )
+    assert len({*prints(settings)}) == 1
+
+
+@dataclass
+class Printed:
+    """Prints in its own way, also what is not to be printed."""
+
+    name: str
+    pw: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.pw}>"
+
+
+class Hidden(BaseModel):
+    """Prints nothing of what it holds."""
+
+    code: str
+    pw: str = ""
+
+    def __repr__(self) -> str:
+        return "Hidden"
+
+
+class Handed(VaultSettings):
+    """Puts a value into objects that the caller has given."""
+
+    pw: Annotated[str, R]
+    service: Service | None = None
+    printed: Printed | None = None
+    hidden: Hidden | None = None
+    other: Any = None
+    fills: bool = True
+
+    def model_post_init(self, context: Any) -> None:
+        if self.fills and self.service:
+            self.service.name = self.pw
+        for given in (self.printed, self.hidden):
+            if self.fills and given:
+                given.pw = self.pw
+
+
+def test_objects_that_a_caller_gave() -> None:
+    """They are not as they were given where a validator has put something into them."""
+
+    def given() -> dict[str, Any]:
+        return {
+            "service": Service(name="n"),
+            "printed": Printed("n"),
+            "hidden": Hidden(code="mine"),
+        }
+
+    settings = Handed(**given())
+    assert repr(settings) == (
+        "Handed(pw='**********', service=Service(name='**********', made=['aisle', 'attic'],"
+        " loud='**********'), printed='**********', hidden='**********', other=None, fills=True)"
+    )
+    settings = Handed(**given(), other=Unprintable(), fills=False)
+    assert repr(settings) == (
+        "Handed(pw='**********', service=Service(name='n', made=['aisle', 'attic'], loud='N'),"
+        " printed=<n >, hidden=Hidden, other='**********', fills=False)"
+    )
+
+
+def test_a_pickle_shows_what_was_shown() -> None:
+    """What is assigned afterwards is masked, unless it is the default: nothing tells what it is."""
+    settings = pickle.loads(pickle.dumps(Assigned(f={"db": R}, n=2)))
+    assert "n=2" in repr(settings)
+    settings.n = 1
+    assert "n=1" in repr(settings)
+    settings.n = 3
+    assert "n='**********'" in repr(settings)
 
 
 def test_settings_inside_of_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,22 +6,27 @@ Provenance, the warnings in the log, ``check``, ``refs`` and the errors read it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pydantic import BaseModel
 
 from vaultconfig.errors import SettingFailure, VaultConfigError
+from vaultconfig.forks import import_undisturbed
 from vaultconfig.loading.fields import describe, fields_of, overlap
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.layers import DEFAULT, VAULT, Provenance
 from vaultconfig.loading.needs import Need
 from vaultconfig.loading.places import Place
-from vaultconfig.masking.known import TELLING, Known, Path
-from vaultconfig.masking.printing import Printer
-from vaultconfig.masking.texts import secret_values, texts_in
 from vaultconfig.masking.values import MaskedStr
 from vaultconfig.references import Resolved
 from vaultconfig.secret import SecretKey
+
+if TYPE_CHECKING:
+    from vaultconfig.masking.known import Known
+    from vaultconfig.masking.printing import Printer
+
+# What prints settings, which many programs never do.
+_LATE: Final = ("vaultconfig.masking.printing",)
 
 
 class Spot(NamedTuple):
@@ -133,43 +138,53 @@ class Origins:
         by_name: Mapping[str, Provenance],
         overridden: Sequence[str],
         report: Report | None = None,
-        hidden: Mapping[Path, bool] | None = None,
+        kept: tuple[Collection[str], Collection[tuple[str, str]]] = ((), ()),
     ) -> None:
         self.by_name = by_name
         self.overridden = overridden
         self._report = report
-        self._hidden = hidden
+        self._kept = kept
         self._known: Known | None = None
 
     def __deepcopy__(self, memo: object) -> Origins:
         return self  # which holds what the vault gave, and changes no more
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Origins, (self.by_name, self.overridden, None, self._hidden)
+        return Origins, (self.by_name, self.overridden, None, self._kept)
 
-    def without_values(self, hidden: Mapping[Path, bool]) -> Origins:
-        """Return what a pickle keeps: it holds nothing that the vault or another source gave.
+    def for_pickle(self, printer: Printer) -> Origins:
+        """Return what a pickle keeps, which is names, and what is shown.
 
         Args:
-            hidden: Whether parts of the settings are masked, where their texts do not tell.
+            printer: Has printed all fields.
         """
-        return Origins(self.by_name, self.overridden, None, hidden)
+        shown = frozenset((place, repr(part)) for place, part in printer.shown)
+        return Origins(self.by_name, self.overridden, None, (tuple(printer.known.given), shown))
 
     def printer(self, settings: BaseModel) -> Printer:
         """Return what prints *settings*, whose record this is."""
-        known, report = self._known, self._report
-        if report is None:  # after a pickle
-            known = Known(self.from_vault(), {}, self.values(settings), self._hidden)
-        elif known is None:
-            known = self._known = Known(self.from_vault(), report.given, report.values)
-        return Printer(known, self.set_fields, {})
+        import_undisturbed(_LATE)
+        from vaultconfig.masking.known import Known
+        from vaultconfig.masking.printing import Printer
 
-    def values(self, settings: BaseModel, others: Iterable[Any] = ()) -> list[Any]:
+        if self._known is None:
+            names, shown = self._kept
+            self._known = (
+                Known(self.from_vault(), dict.fromkeys(names), (), shown)
+                if self._report is None  # after a pickle
+                else Known(self.from_vault(), self._report.given, self._report.values)
+            )
+        set_fields = settings.model_fields_set if self.set_fields is None else self.set_fields
+        return Printer(self._known, set_fields, [], [])
+
+    def values(self, settings: BaseModel, others: Iterable[Any]) -> list[Any]:
         """Return what of *settings*, whose record this is, came from the vault, masked.
 
         Args:
             others: Values that may have to do with it.
         """
+        from vaultconfig.masking.texts import TELLING, secret_values, texts_in
+
         found = [*secret_values(vars(settings).items(), self.from_vault()), *others]
         given = [] if self._report is None else self._report.values
         return [*given, *map(MaskedStr, texts_in(found, shortest=TELLING))]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
 
-from vaultconfig.masking.known import Known, Made, Path, is_alike
-from vaultconfig.masking.values import MASK, PLAIN_TYPES
-
-RECORD: Final = "_vaultconfig_origins"
-"""The attribute of settings that has the record of their load."""
+from vaultconfig.masking.known import Known, is_alike
+from vaultconfig.masking.values import MASK, PLAIN_TYPES, RECORD
 
 Args: TypeAlias = Iterable[tuple[str | None, Any]]
 
@@ -34,20 +32,19 @@ class _At(NamedTuple):
 
     Attributes:
         place: Its dotted name.
-        path: The way to it.
-        made: How it came to be.
+        is_secret: Whether the vault gave all that stands there.
+        is_plain: See `vaultconfig.masking.known`.
         around: What it stands in, by id.
     """
 
     place: str = ""
-    path: Path = ()
-    made: Made = Made.BESIDE
+    is_secret: bool = False
+    is_plain: bool = False
     around: frozenset[int] = frozenset()
 
-    def below(self, step: object, way: str | int | None) -> _At:
-        """Return where the part stands that *step* leads to, or *way* without a value in it."""
-        place = f"{self.place}.{step}" if self.place else str(step)
-        return self._replace(place=place, path=(*self.path, way))
+    def below(self, step: object) -> str:
+        """Return the dotted name of what *step* leads to."""
+        return f"{self.place}.{step}" if self.place else str(step)
 
 
 _TOP = _At()
@@ -58,13 +55,15 @@ class Printer(NamedTuple):
 
     Attributes:
         known: What is known of their values.
-        set_fields: The fields that sources or validators have set; None where that is not known.
-        masked: Takes the parts that are masked, with the way to each.
+        set_fields: The fields that sources or validators have set.
+        masked: Takes the parts that are masked.
+        shown: Takes those that are shown, but for defaults, each with its place.
     """
 
     known: Known
-    set_fields: Collection[str] | None
-    masked: dict[Path, Any]
+    set_fields: Collection[str]
+    masked: list[Any]
+    shown: list[tuple[str, Any]]
 
     def args(self, model: Any, args: Args, at: _At = _TOP) -> Args:
         """Yield the fields of *model* as they may be printed.
@@ -74,34 +73,36 @@ class Printer(NamedTuple):
             args: Pydantic's ``__repr_args__``, or the like.
             at: Where *model* stands.
         """
-        place, path, made, around = at
+        declared = _fields_of(type(model))
+        computed = () if at.is_plain else getattr(type(model), "model_computed_fields", ())
         for name, value in args:
-            below = f"{place}.{name}" if place else str(name)
-            if isinstance(model, RootModel):  # whose input has no such level
-                below = place
-            here = made
-            if made is Made.BESIDE:
-                here = self._made(model, name, value, below, is_settings=not path)
-            yield name, self._part(value, _At(below, (*path, name), here, around))
+            # The input of a root model has no such level.
+            place = at.place if isinstance(model, RootModel) else at.below(name)
+            below = self.known.below(place)
+            is_secret, is_plain = at.is_secret or "" in below or name in computed, at.is_plain
+            if not is_secret and not below:
+                field = declared.get(name)
+                if field is not None and is_alike(field.default, value):
+                    yield name, value
+                    continue
+                is_plain = is_plain or self._is_plain(model, name, field, at)
+            yield name, self._part(value, _At(place, is_secret, is_plain, at.around))
 
-    def _made(
-        self, model: Any, name: str | None, value: Any, place: str, *, is_settings: bool
-    ) -> Made:
-        """Return how *value*, that of the field *name* of *model*, came to be."""
-        secret = self.known.below(place)
-        if "" in secret or name in getattr(type(model), "model_computed_fields", ()):
-            return Made.OF_VAULT
-        if secret:
-            return Made.BESIDE
-        default, factory = _default_of(model, name)
-        if default is not MISSING and is_alike(default, value):
-            return Made.AS_DEFAULT
-        if place in self.known.heads:
-            return Made.GIVEN if is_settings else Made.BESIDE
-        known = self.set_fields if is_settings else getattr(model, "__pydantic_fields_set__", None)
-        if known is None or name in known or factory is MISSING:
-            return Made.BESIDE
-        return Made.GIVEN if factory is None else Made.BY_FACTORY
+    def _is_plain(self, model: Any, name: str | None, field: Any, at: _At) -> bool:
+        """Whether *field* of *model*, into which the vault gave nothing, is plain."""
+        if at is _TOP:
+            names: Any = self.set_fields
+            if self.known.heads(name):
+                return True
+        else:
+            names = getattr(model, "__pydantic_fields_set__", None)
+        if not isinstance(field, FieldInfo) or names is None or name in names:
+            return False
+        # What a class makes is empty, until a validator fills it; pydantic 2.10 does not tell
+        # whether a factory takes other fields, which may be the vault's.
+        factory = field.default_factory
+        takes_data = getattr(field, "default_factory_takes_validated_data", True)
+        return factory is None or not (takes_data or isinstance(factory, type))
 
     def _part(self, value: Any, at: _At) -> Any:
         """Return what is printed for *value*."""
@@ -111,49 +112,37 @@ class Printer(NamedTuple):
             if id(value) in at.around:
                 return _Shown("...")
             inside = at._replace(around=at.around | {id(value)})
-            is_object = is_dataclass(value) and not isinstance(value, type)
-            if isinstance(value, BaseModel) or is_object:
-                return self._object(value, inside)
-            if at.made is not Made.OF_VAULT and isinstance(value, (dict, list, tuple, deque)):
+            args = _args_of(value)
+            if args is not None:
+                return self._object(value, args, inside)
+            if isinstance(value, (dict, list, tuple, deque)) and not at.is_secret:
                 return self._collection(value, inside)
         parts = value if isinstance(value, (set, frozenset)) else [value]  # a set has no order
-        if all(self.known.shows(part, at.place, at.path, at.made) for part in parts):
+        may_show, place = self.known.may_show, at.place
+        if not at.is_secret and all(may_show(x, place, is_plain=at.is_plain) for x in parts):
+            self.shown.extend((place, part) for part in parts)
             return value
-        self.masked[at.path] = value
+        self.masked.append(value)
         return _Shown(repr(MASK))
 
-    def _object(self, value: Any, at: _At) -> Any:
-        given = self.known.given.get(at.place)
+    def _object(self, value: Any, args: Args, at: _At) -> Any:
         # Settings inside have masked what they know of already.
-        is_given = hasattr(value, RECORD) or (given is not None and is_alike(given, value))
-        if at.made is Made.BESIDE and is_given:
-            at = at._replace(made=Made.GIVEN)
-        try:
-            args = _args_of(value)
-            shown = list(self.args(value, args, at))
-        except Exception:  # a property that fails
-            return _Shown(f"{type(value).__name__}(...)")
-        if all(new is old for (_, new), (_, old) in zip(shown, args, strict=True)):
-            prints: Any = type(value).__repr__  # of which a class may have its own
-            if not isinstance(value, BaseModel) or prints is BaseModel.__repr__:
-                return value
-            if self.known.shows(value, at.place, at.path, at.made):
-                return value
-        return _Shown(f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in shown)})")
+        at = at._replace(is_plain=at.is_plain or hasattr(value, RECORD))
+        text = _as_text(value, self.args(value, args, at))
+        return value if text == repr(value) else _Shown(text)
 
     def _collection(self, value: Any, at: _At) -> Any:
         is_mapping = isinstance(value, dict)
         shown: list[tuple[Any, Any]] = []
         is_as_it_was = True
         for number, (key, item) in enumerate(value.items() if is_mapping else enumerate(value)):
-            inner = at.below(key.value if isinstance(key, Enum) else key, number)
-            name = key
-            if is_mapping and inner.place not in self.known.names:
-                masked = self._part(key, inner._replace(path=(*inner.path, None)))
+            name, place = key, at.below(key.value if isinstance(key, Enum) else key)
+            if is_mapping and not self.known.below(place) and not self.known.heads(place):
+                place = at.below(f"#{number}")  # a key that a source gave is no secret
+                masked = self._part(key, at._replace(place=place))
                 name = key if masked is key else _Shown(repr(masked))  # a list is no key
-            if "" in self.known.below(inner.place):
-                inner = inner._replace(made=Made.OF_VAULT)
-            printed = self._part(item, inner)
+            is_secret = "" in self.known.below(place)
+            printed = self._part(item, at._replace(place=place, is_secret=is_secret))
             is_as_it_was &= name is key and printed is item
             shown.append((name, printed))
         if is_as_it_was:
@@ -161,28 +150,26 @@ class Printer(NamedTuple):
         return dict(shown) if is_mapping else [printed for _, printed in shown]
 
 
-def _default_of(model: Any, name: str | None) -> tuple[Any, Any]:
-    """Return the default of a field, and the factory of one that is made of nothing else.
-
-    Either is MISSING where there is none, or the factory could have made something of the vault's;
-    it is None where there is no factory.
-    """
-    pydantics = getattr(type(model), "__pydantic_fields__", None)
-    if pydantics is None and is_dataclass(model):
-        own = {field.name: field for field in fields(model)}.get(name or "")
-        return (MISSING, MISSING) if own is None else (own.default, MISSING)
-    info = (pydantics or {}).get(name)
-    if info is None:
-        return MISSING, MISSING
-    if info.default_factory is None:
-        return MISSING if info.is_required() else info.default, None
-    # pydantic 2.10 does not tell. What a class makes is empty.
-    takes_data = getattr(info, "default_factory_takes_validated_data", True)
-    is_unlike = takes_data or isinstance(info.default_factory, type)
-    return MISSING, MISSING if is_unlike else info.default_factory
+def _fields_of(model: type) -> Mapping[str | None, Any]:
+    names = ("__dataclass_fields__", "__pydantic_fields__")
+    return {name: field for each in names for name, field in getattr(model, each, {}).items()}
 
 
-def _args_of(value: Any) -> list[tuple[str | None, Any]]:
-    if isinstance(value, BaseModel):
-        return list(value.__repr_args__())
-    return [(field.name, getattr(value, field.name)) for field in fields(value) if field.repr]
+def _args_of(value: Any) -> list[tuple[str | None, Any]] | None:
+    """Return what *value* prints, if it is a model or dataclass that prints as these do."""
+    try:
+        if isinstance(value, BaseModel):
+            args = list(value.__repr_args__())
+        elif is_dataclass(value) and not isinstance(value, type):
+            args = [(each.name, getattr(value, each.name)) for each in fields(value) if each.repr]
+        else:
+            return None
+        return args if repr(value) == _as_text(value, args) else None
+    except Exception:  # a property that fails
+        return None
+
+
+def _as_text(value: Any, args: Args) -> str:
+    kind = type(value)
+    name = kind.__name__ if isinstance(value, BaseModel) else kind.__qualname__
+    return f"{name}({', '.join(f'{name}={part!r}' for name, part in args)})"

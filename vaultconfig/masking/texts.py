@@ -13,6 +13,9 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from vaultconfig.masking.values import MaskedStr
 
+TELLING: Final = 4
+"""What has fewer characters is found in too much that has nothing to do with it."""
+
 _SAFE: Final = ("", "/", " +", "!$&'()*+,/:;=@")  # quote's own sets, SQLAlchemy's, that of a path
 _CODE: Final = re.compile("%..")
 _AS_IT_IS: Final = re.compile(r"[ !#-&(-\[\]-~]*").fullmatch  # what nothing escapes

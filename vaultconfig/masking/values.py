@@ -12,7 +12,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from types import NoneType
 from typing import Any, Self
@@ -21,6 +21,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASK = "**********"
 DEEPEST = 100
+RECORD = "_vaultconfig_origins"
+"""The attribute of settings that has the record of their load, by which they print masked."""
 
 
 class MaskedStr(str):
@@ -117,7 +119,6 @@ def is_masked(value: object) -> bool:
     return isinstance(value, (MaskedStr, _MaskedInt, MaskedFloat))
 
 
-@dataclass(frozen=True, slots=True)
 class Unusable:
     """Stands in JSON for a value that would not be the one that was written.
 
@@ -125,7 +126,8 @@ class Unusable:
         flaw: What is wrong with it, in words that go behind "holds".
     """
 
-    flaw: str
+    def __init__(self, flaw: str) -> None:
+        self.flaw = flaw
 
 
 TOO_DEEP = Unusable("what is nested too deeply")
