@@ -227,12 +227,12 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         if record is None:  # half-built, as in the traceback of a load that failed
             return ()
         args = super().__repr_args__()
-        return record.printer(self).args(self, args) if record.from_vault() else args
+        return record.printer().args(self, args) if record.from_vault() else args
 
 
 def _printed(settings: VaultSettings, record: Origins) -> Printer:
     """Return what has printed all fields of *settings* by *record*."""
-    printer = record.printer(settings)
+    printer = record.printer()
     fields = [*vars(settings).items(), *(settings.__pydantic_extra__ or {}).items()]
     deque(printer.args(settings, fields), maxlen=0)
     return printer

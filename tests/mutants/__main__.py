@@ -26,6 +26,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/references/test_paths.py", "tests/references/test_near_misses.py"],
         *["tests/references/test_template.py", "tests/references/test_properties.py"],
     ),
+    "masking/known.py masking/printing.py": (
+        *["tests/pure/test_printing.py", "tests/settings/test_masking_reshaped.py"],
+    ),
     "client/codes.py client/attempts.py": (
         *["tests/client/test_attempts.py", "tests/client/test_errors.py"],
         "tests/client/test_auth.py::test_the_codes_of_oauth_are_repeated",

@@ -161,8 +161,8 @@ class Origins:
         shown = frozenset((place, repr(part)) for place, part in printer.shown)
         return Origins(self.by_name, self.overridden, None, (tuple(printer.known.given), shown))
 
-    def printer(self, settings: BaseModel) -> Printer:
-        """Return what prints *settings*, whose record this is."""
+    def printer(self) -> Printer:
+        """Return what prints the settings whose record this is."""
         import_undisturbed(_LATE)
         from vaultconfig.masking.known import Known
         from vaultconfig.masking.printing import Printer
@@ -174,8 +174,7 @@ class Origins:
                 if self._report is None  # after a pickle
                 else Known(self.from_vault(), self._report.given, self._report.values)
             )
-        set_fields = settings.model_fields_set if self.set_fields is None else self.set_fields
-        return Printer(self._known, set_fields, [], [])
+        return Printer(self._known, self.set_fields, [], [])
 
     def values(self, settings: BaseModel, others: Iterable[Any]) -> list[Any]:
         """Return what of *settings*, whose record this is, came from the vault, masked.

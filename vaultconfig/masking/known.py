@@ -2,11 +2,13 @@
 
 Pydantic may shape its input otherwise, so the names that the vault has filled do not tell all. A
 part is shown where it prints as what another source gave at that very place, or is what its type
-makes of that. Anywhere else its text decides, of which two of three must be true:
+makes of that; a default is, where no source gave anything. Else two of three must be true:
 
-- Its field is plain: only other sources gave it, or the class, and no validator has set it.
-- It is of four characters or more, and stands in a text that another source gave.
-- It has nothing to do with a text of the vault, neither holds one nor is a part of one.
+- Its field is plain: only other sources gave it, or none did, and neither did a validator.
+- It has four characters or more, and is in a text that another source gave.
+- It has nothing to do with a text of the vault: it neither holds one nor is a part of one.
+
+What fails to print, or is none of this, is masked.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import lru_cache
 from types import NoneType
 from typing import Any, Final
 
@@ -80,13 +83,12 @@ class Known:
         given = self.given.get(place)
         # An object that a caller gave may have been changed since.
         is_same = given is part and hasattr(part, "__dict__") and not isinstance(part, Enum)
-        is_given = place in self.given and not is_same
-        if is_given and is_alike(given, part):
-            return True  # the usual case
-        is_own = len(text) >= TELLING and text in self._own
-        if (is_plain and is_own) or ((is_plain or is_own) and not self._is_related(text, printed)):
+        if place in self.given and not is_same and makes(given, part):
             return True
-        return is_given and _is_made_of(given, part)
+        is_own = len(text) >= TELLING and text in self._own
+        return (is_plain and is_own) or (
+            (is_plain or is_own) and not self._is_related(text, printed)
+        )
 
     def _is_related(self, text: str, printed: str) -> bool:
         """Whether what says *text*, and prints *printed*, has to do with a text of the vault."""
@@ -99,11 +101,10 @@ class Known:
 
     def _learn(self) -> MaskedStr:
         """Return the texts of the vault, and know the forms that they may have."""
-        texts = {MaskedStr(text.casefold()) for text in texts_in(self._values, shortest=1)}
+        texts = {MaskedStr(text.casefold()) for text in texts_in(self._values, shortest=TELLING)}
         forms: dict[str, list[MaskedStr]] = {}
         for form in {MaskedStr(form.casefold()) for text in texts for form in forms_of(str(text))}:
-            if len(form) >= TELLING:
-                forms.setdefault(str(form[:TELLING]), []).append(form)
+            forms.setdefault(str(form[:TELLING]), []).append(form)
         self._forms, self._texts = forms, MaskedStr("\0".join(texts))
         return self._texts
 
@@ -116,16 +117,15 @@ def _text(part: Any) -> MaskedStr:
     return MaskedStr(text.strip("/ ").casefold())
 
 
-def is_alike(given: Any, part: Any) -> bool:
-    """Whether *part* prints as *given*, or is its text."""
-    with suppress(Exception):  # a class may not be able to print itself
-        return repr(given) == repr(part) or _text(given) == _text(part)
+def makes(given: Any, part: Any) -> bool:
+    """Whether *part* prints as *given*, or as what its type makes of that: True of "1"."""
+    kind: Any = type(part)
+    with suppress(Exception):  # one can't print itself, or the type makes nothing of it
+        printed = repr(part)
+        return repr(given) == printed or repr(_adapter(kind).validate_python(given)) == printed
     return False
 
 
-def _is_made_of(given: Any, part: Any) -> bool:
-    """Whether *part* is what its type makes of *given*: True of "1"."""
-    is_scalar = isinstance(given, (str, int, float)) and not isinstance(part, (dict, list, str))
-    with suppress(Exception):  # it does not, or is no type that pydantic knows
-        return is_scalar and is_alike(TypeAdapter(type(part)).validate_python(given), part)
-    return False
+@lru_cache(maxsize=64)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

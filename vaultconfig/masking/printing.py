@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
-from pydantic.fields import FieldInfo
 
-from vaultconfig.masking.known import Known, is_alike
+from vaultconfig.masking.known import Known, makes
 from vaultconfig.masking.values import MASK, PLAIN_TYPES, RECORD
 
-Args: TypeAlias = Iterable[tuple[str | None, Any]]
+Arg: TypeAlias = tuple[str | None, Any]
+"""A field and its value, as pydantic's ``__repr_args__`` gives them."""
 
 
 class _Shown:
@@ -55,17 +56,18 @@ class Printer(NamedTuple):
 
     Attributes:
         known: What is known of their values.
-        set_fields: The fields that sources or validators have set.
+        set_fields: The fields that sources or validators have set; None until all have,
+            and after a pickle.
         masked: Takes the parts that are masked.
         shown: Takes those that are shown, but for defaults, each with its place.
     """
 
     known: Known
-    set_fields: Collection[str]
+    set_fields: Collection[str] | None
     masked: list[Any]
     shown: list[tuple[str, Any]]
 
-    def args(self, model: Any, args: Args, at: _At = _TOP) -> Args:
+    def args(self, model: Any, args: Iterable[Arg], at: _At = _TOP) -> Iterator[Arg]:
         """Yield the fields of *model* as they may be printed.
 
         Args:
@@ -82,7 +84,8 @@ class Printer(NamedTuple):
             is_secret, is_plain = at.is_secret or "" in below or name in computed, at.is_plain
             if not is_secret and not below:
                 field = declared.get(name)
-                if field is not None and is_alike(field.default, value):
+                is_given = self.known.heads(place)
+                if field is not None and not is_given and makes(field.default, value):
                     yield name, value
                     continue
                 is_plain = is_plain or self._is_plain(model, name, field, at)
@@ -90,13 +93,13 @@ class Printer(NamedTuple):
 
     def _is_plain(self, model: Any, name: str | None, field: Any, at: _At) -> bool:
         """Whether *field* of *model*, into which the vault gave nothing, is plain."""
-        if at is _TOP:
-            names: Any = self.set_fields
-            if self.known.heads(name):
-                return True
-        else:
-            names = getattr(model, "__pydantic_fields_set__", None)
-        if not isinstance(field, FieldInfo) or names is None or name in names:
+        is_settings = at is _TOP
+        if is_settings and self.known.heads(name):
+            return True
+        names: Any = self.set_fields if is_settings else None
+        if names is None:
+            names = getattr(model, "__pydantic_fields_set__", (name,))
+        if field is None or name in names:
             return False
         # What a class makes is empty, until a validator fills it; pydantic 2.10 does not tell
         # whether a factory takes other fields, which may be the vault's.
@@ -125,11 +128,12 @@ class Printer(NamedTuple):
         self.masked.append(value)
         return _Shown(repr(MASK))
 
-    def _object(self, value: Any, args: Args, at: _At) -> Any:
+    def _object(self, value: Any, args: Sequence[Arg], at: _At) -> Any:
         # Settings inside have masked what they know of already.
         at = at._replace(is_plain=at.is_plain or hasattr(value, RECORD))
-        text = _as_text(value, self.args(value, args, at))
-        return value if text == repr(value) else _Shown(text)
+        shown = [*self.args(value, args, at)]
+        is_as_it_was = all(new is old for (_, new), (_, old) in zip(shown, args, strict=True))
+        return value if is_as_it_was else _Shown(_as_text(value, shown))
 
     def _collection(self, value: Any, at: _At) -> Any:
         is_mapping = isinstance(value, dict)
@@ -155,21 +159,20 @@ def _fields_of(model: type) -> Mapping[str | None, Any]:
     return {name: field for each in names for name, field in getattr(model, each, {}).items()}
 
 
-def _args_of(value: Any) -> list[tuple[str | None, Any]] | None:
+def _args_of(value: Any) -> Sequence[Arg] | None:
     """Return what *value* prints, if it is a model or dataclass that prints as these do."""
-    try:
+    with suppress(Exception):  # a property that fails
         if isinstance(value, BaseModel):
-            args = list(value.__repr_args__())
-        elif is_dataclass(value) and not isinstance(value, type):
-            args = [(each.name, getattr(value, each.name)) for each in fields(value) if each.repr]
-        else:
-            return None
-        return args if repr(value) == _as_text(value, args) else None
-    except Exception:  # a property that fails
-        return None
+            prints: Any = type(value).__repr__
+            return list(value.__repr_args__()) if prints is BaseModel.__repr__ else None
+        if is_dataclass(value):
+            printed = (each.name for each in fields(value) if each.repr)
+            args: list[Arg] = [(name, getattr(value, name)) for name in printed]
+            return args if repr(value) == _as_text(value, args) else None
+    return None
 
 
-def _as_text(value: Any, args: Args) -> str:
+def _as_text(value: Any, args: Iterable[Arg]) -> str:
     kind = type(value)
     name = kind.__name__ if isinstance(value, BaseModel) else kind.__qualname__
     return f"{name}({', '.join(f'{name}={part!r}' for name, part in args)})"
