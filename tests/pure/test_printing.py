@@ -202,9 +202,29 @@ class Root(RootModel[Any]):
     pass
 
 
-class Forbidden(Root):
+class Own(BaseModel, extra="allow"):
+    root: str
+
+    def __init__(self, root: str, **more: str) -> None:
+        super().__init__(root=root, **more)
+
     def __repr__(self) -> str:
         return f"<{self.root}>"
+
+
+class OwnClosed(BaseModel):
+    root: str
+
+    def __repr__(self) -> str:
+        return f"<{self.root}>"
+
+
+@dataclass
+class OwnData:
+    name: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"quiet {self.name}"
 
 
 class Two(NamedTuple):
@@ -235,8 +255,14 @@ def test_other_classes() -> None:
     assert printed(Mixed(f=Data("n")), given=given).startswith(f"f={kind}(name='n', port")
     assert printed(Mixed(f=[Data]), given={"f": ""}) == f"f=[{Data!r}]"
     assert printed(Mixed(f=Local(name="abcd")), given=given) == f"f=Local(name={MASK})"
-    assert printed(Mixed(f=Forbidden("x")), given=given) == "f=<x>"
-    assert printed(Mixed(f=Forbidden("abcd")), given=given) == f"f={MASK}"
+    assert printed(Mixed(f=Own("x")), given=given) == "f=<x>"
+    assert printed(Mixed(f=Own("abcd")), given=given) == f"f={MASK}"
+    assert printed(Mixed(f=Own("tok3")), given=given) == f"f={MASK}"
+    assert printed(Mixed(f=Own("x", more="tok3")), given=given) == f"f={MASK}"
+    assert printed(Mixed(f=OwnClosed(root="tok3")), given=given) == f"f={MASK}"
+    assert printed(Mixed(f=OwnData("tok3")), given=given) == f"f={MASK}"
+    assert printed(Mixed(f=OwnData("x")), given=given) == "f=quiet x"
+    assert printed(Mixed(f=OwnData("x")), given=given, secret=["f"]) == f"f={MASK}"
     for made in (Two("a", "b"), deque(["a"]), SecretStr("abcd")):
         assert printed(Mixed(f=made), given=given) == f"f={made!r}"
 

@@ -115,11 +115,14 @@ class Printer(NamedTuple):
             if id(value) in at.around:
                 return _Shown("...")
             inside = at._replace(around=at.around | {id(value)})
-            args = _args_of(value)
-            if args is not None:
-                return self._object(value, args, inside)
+            found = _args_of(value)
+            if found is not None:
+                return self._object(value, found, inside)
             if isinstance(value, (dict, list, tuple, deque)) and not at.is_secret:
                 return self._collection(value, inside)
+        return self._leaf(value, at)
+
+    def _leaf(self, value: Any, at: _At) -> Any:
         parts = value if isinstance(value, (set, frozenset)) else [value]  # a set has no order
         may_show, place = self.known.may_show, at.place
         if not at.is_secret and all(may_show(x, place, is_plain=at.is_plain) for x in parts):
@@ -128,12 +131,15 @@ class Printer(NamedTuple):
         self.masked.append(value)
         return _Shown(repr(MASK))
 
-    def _object(self, value: Any, args: Sequence[Arg], at: _At) -> Any:
+    def _object(self, value: Any, found: tuple[Sequence[Arg], bool], at: _At) -> Any:
+        args, is_usual = found
         # Settings inside have masked what they know of already.
         at = at._replace(is_plain=at.is_plain or hasattr(value, RECORD))
         shown = [*self.args(value, args, at)]
         is_as_it_was = all(new is old for (_, new), (_, old) in zip(shown, args, strict=True))
-        return value if is_as_it_was else _Shown(_as_text(value, shown))
+        if is_usual:
+            return value if is_as_it_was else _Shown(_as_text(value, shown))
+        return self._leaf(value, at if is_as_it_was else at._replace(is_secret=True))
 
     def _collection(self, value: Any, at: _At) -> Any:
         is_mapping = isinstance(value, dict)
@@ -159,16 +165,19 @@ def _fields_of(model: type) -> Mapping[str | None, Any]:
     return {name: field for each in names for name, field in getattr(model, each, {}).items()}
 
 
-def _args_of(value: Any) -> Sequence[Arg] | None:
-    """Return what *value* prints, if it is a model or dataclass that prints as these do."""
+def _args_of(value: Any) -> tuple[Sequence[Arg], bool] | None:
+    """Return what a model or dataclass prints, and that it prints so; else all that it holds."""
     with suppress(Exception):  # a property that fails
         if isinstance(value, BaseModel):
             prints: Any = type(value).__repr__
-            return list(value.__repr_args__()) if prints is BaseModel.__repr__ else None
+            if prints is BaseModel.__repr__:
+                return list(value.__repr_args__()), True
+            return [*vars(value).items(), *(value.__pydantic_extra__ or {}).items()], False
         if is_dataclass(value):
-            printed = (each.name for each in fields(value) if each.repr)
-            args: list[Arg] = [(name, getattr(value, name)) for name in printed]
-            return args if repr(value) == _as_text(value, args) else None
+            args = [(each.name, getattr(value, each.name)) for each in fields(value)]
+            printed = [arg for arg, each in zip(args, fields(value), strict=True) if each.repr]
+            is_usual = repr(value) == _as_text(value, printed)
+            return (printed if is_usual else args), is_usual
     return None
 
 
