@@ -18,7 +18,8 @@ from tests.cli.watching import Running, alive, put_and_wait, running, until
 from vaultconfig.devserver import DevServer
 
 WATCH = ("run", "--watch", "app:Settings")
-STUBBORN = 'trap "" TERM; echo up $PASSWORD; sleep 60'
+# A shell that gets SIGINT before it starts a program waits for that one all the same.
+STUBBORN = 'trap "" TERM; echo up $PASSWORD; while :; do sleep 0.01; done'
 
 
 @pytest.fixture

@@ -266,8 +266,13 @@ class Watcher:
     def _tell(self, error: VaultConfigError) -> None:
         if not self._has_told:
             self._has_told = True
-            why = "events can't be read" if self._subscription else "there is no subscription"
-            say(logging.INFO, f"changes show after the ttl, because {why}: %s", described(error))
+            say(
+                logging.INFO,
+                "changes show after the ttl, because events can't be read: %s"
+                if self._subscription is not None
+                else "changes show after the ttl, because there is no subscription: %s",
+                described(error),
+            )
 
     def _note_unless_lost(self, **changes: Any) -> None:
         if not self._lead.is_lost:
