@@ -1,7 +1,7 @@
 # CONTRIBUTING.md says what a machine needs for it.
 PYTHON ?= python3
 VENV ?= .venv
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 BIN = $(VENV)/bin
 SOURCES = $(shell find vaultconfig -name '*.py')
 # The tests run against the installed package, not the checkout. Bytecode is kept in any case:

@@ -181,13 +181,16 @@ def test_what_fails_again_and_again_is_told(
         assert live._watcher is not None
         return live._watcher
 
-    def fail() -> None:
+    def stand_in_the_way() -> None:
         vault.fault(path=f"/v1/subscriptions{ending}", status=504)
+
+    def fail() -> None:
         for failures in range(FAILURES_BEFORE_TOLD):
             a_minute_later(live, ahead)
             eventually(lambda failures=failures: following()._failures > failures)
 
     with caplog.at_level(logging.INFO, "vaultconfig"):
+        stand_in_the_way()
         live.start()
         fail()
         eventually(lambda: told() == 1)
@@ -195,6 +198,7 @@ def test_what_fails_again_and_again_is_told(
         vault.put("db", {"port": 2})
         a_minute_later(live, ahead)
         eventually(lambda: live.current.port == 2 and not following()._failures)
+        stand_in_the_way()
         vault.lose_subscriptions()
         fail()
         eventually(lambda: told() == 2)
