@@ -24,9 +24,9 @@ MEETS_LIBRARIES = $(addprefix tests/,settings pure client render live cli django
 	store/test_server.py store/test_sealing.py)
 MEETS_OTHERS = $(addprefix --ignore=tests/,settings/test_forks.py client/test_signals.py \
 	$(addprefix live/test_,processes.py signals.py greenlets.py gunicorn.py celery.py) \
-	$(addprefix cli/test_,terminal.py watch_run.py watch_render.py watch_leaks.py) \
-	$(addprefix django/test_,gunicorn.py installation.py rotation_under_load.py test_runs.py worker.py) \
-	fastapi/test_example.py)
+	$(addprefix cli/test_,hook.py run.py terminal.py watch_run.py watch_render.py watch_leaks.py) \
+	$(addprefix django/test_,databases.py gunicorn.py installation.py rotation_under_load.py test_runs.py worker.py) \
+	fastapi/test_example.py telemetry/test_programs.py)
 test-oldest: $(VENV)-oldest/package
 	$(subst $(BIN),$(VENV)-oldest/bin,$(RUN))/python -m pytest -n $(TEST_PROCESSES) --dist worksteal \
 		$(MEETS_LIBRARIES) $(MEETS_OTHERS) $(ARGS)
