@@ -49,11 +49,13 @@ class Role:
         """Let the server ask for the password that is in the vault."""
         self.postgres.run("ALTER ROLE {} PASSWORD {word}", self.name, word=self.password)
 
-    def drop_connections(self) -> None:
-        self.postgres.run(
+    def drop_connections(self) -> int:
+        """Cut off all connections, and return how many there were."""
+        dropped = self.postgres.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {name}",
             name=self.name,
         )
+        return len(dropped)
 
     def refused(self) -> int:
         """Return how many logins of this role the server has refused."""

@@ -8,7 +8,7 @@ makes of that; a default is, where no source gave anything. Else two of three mu
 - It has four characters or more, and is in a text that another source gave.
 - It has nothing to do with a text of the vault: it neither holds one nor is a part of one.
 
-What fails to print, or is none of this, is masked.
+Everything else is masked, and so is what can't be printed.
 """
 
 from __future__ import annotations
