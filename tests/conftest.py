@@ -23,6 +23,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(vaultconfig.testing, "vaultconfig")
 
 
+@pytest.fixture
+def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tries end a request, not its deadline: what works before is not in a hurry.
+
+    A deadline short enough for a test that waits for its end is, on a loaded machine, too short
+    for an answer.
+    """
+    from vaultconfig.client import attempts
+
+    monkeypatch.setattr(attempts, "MOST_TRIES", 1)
+
+
 # Single tests in these take up to half a minute.
 SLOWEST = (
     *("/docs/", "test_type_checkers.py", "test_rotation_under_load.py", "test_forks.py"),

@@ -167,17 +167,16 @@ def gone(vault: DevServer) -> None:
         (lambda vault: None, Numbers, ValidationError, "key: Input should be a valid integer"),
     ],
 )
+@pytest.mark.usefixtures("few_tries")
 def test_without_settings_it_does_not_start(
     filled: DevServer,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
     trouble: Callable[[DevServer], None],
     settings_cls: type[VaultSettings],
     error: type[Exception],
     said: str,
 ) -> None:
     """The start fails with the error, then a last sentence is logged; neither tells a value."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
     trouble(filled)
     caplog.set_level(logging.DEBUG)
     client = TestClient(FastAPI(lifespan=lifespan(LiveSettings(settings_cls))))

@@ -119,11 +119,9 @@ def test_an_attempt_that_is_over_is_not_waited_for(
     vault.start()
 
 
-def test_a_start_in_an_outage_is_the_failure(
-    vault: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("few_tries")
+def test_a_start_in_an_outage_is_the_failure(vault: DevServer, clock: Clock) -> None:
     """What the cache served past its ttl is read without a wait, until the next attempt is due."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.3")
     LiveSettings(Settings, Seams(clock=clock)).load()
     vault.put("api", {"key": "k2"})
     clock.advance(3.0)

@@ -147,11 +147,9 @@ assert "httpx" not in sys.modules
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
-    def test_a_vault_that_comes_up_later_takes_over(
-        self, vault: DevServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.usefixtures("few_tries")
+    def test_a_vault_that_comes_up_later_takes_over(self, vault: DevServer) -> None:
         """With credentials `.env` serves meanwhile, and the state says that something is amiss."""
-        monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.3")
         vault.stop()
         changes: list[Change[Settings]] = []
         with LiveSettings(Settings) as live:

@@ -335,12 +335,12 @@ def test_retry_after_is_kept(vault: DevServer, load: Load, clock: Clock) -> None
     assert len(reads(vault)) == 3
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_stale_answers_have_the_age_of_their_reading(
     vault: DevServer, load: Load, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What an outage brings from the cache is as old as it is, and the state tells the reason."""
     monkeypatch.setenv("VAULTCONFIG_TTL", "0.001")
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "1")  # so that it hears the reason
     load()
     clock.advance(5.0)
     vault.fault(code="service_unavailable")
@@ -354,12 +354,12 @@ def test_stale_answers_have_the_age_of_their_reading(
     assert (refresher.health().state, refresher.health().age) == ("fresh", 0.0)
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_a_forked_child_knows_of_the_outage(
     vault: DevServer, load: Load, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its state and age are those of its parent; once the parent has read again, so is that."""
     monkeypatch.setenv("VAULTCONFIG_TTL", "10")
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.3")
     load()
     clock.advance(20.0)
     vault.fault(code="service_unavailable")
@@ -372,16 +372,14 @@ def test_a_forked_child_knows_of_the_outage(
     assert (child.state, child.age, child.last_error) == ("fresh", 0.0, None)
 
 
-def test_what_is_too_old_is_not_loaded(
-    vault: DevServer, load: Load, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("few_tries")
+def test_what_is_too_old_is_not_loaded(vault: DevServer, load: Load, clock: Clock) -> None:
     """A reference's own max_stale holds although the cache keeps longer."""
 
     class Strict(VaultSettings):
         key: Annotated[str, "vault:api?ttl=0.001&max_stale=0#key"]
         then: Annotated[str, "vault:db?version=1&ttl=0.001#host"]
 
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
     load(Strict)
     clock.advance(1.0)
     vault.fault(path="/v1/secrets/api", code="service_unavailable")

@@ -185,14 +185,13 @@ def test_only_what_is_missing_is_read(app: DevServer, asked: Asked) -> None:
     assert asked() == [("GET", ("app",)), ("GET", ("other",))]
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_an_outage_is_bridged(
     app: DevServer,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An expired value serves while the vault is down, with a warning, up to ``max_stale``."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
     Settings()
     app.stop()
     clock.advance(86399)
@@ -206,11 +205,11 @@ def test_an_outage_is_bridged(
         Settings()
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_a_stale_answer_does_not_renew_its_age(
     app: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often it is served, it ends when it ends."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
     monkeypatch.setenv("VAULTCONFIG_MAX_STALE", "1000")
     Settings()
     app.stop()
@@ -221,11 +220,11 @@ def test_a_stale_answer_does_not_renew_its_age(
         Settings()
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_max_stale_of_a_reference(
     app: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reference may forbid stale values, or be content with older ones."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
     monkeypatch.setenv("VAULTCONFIG_MAX_STALE", "400")
 
     class Never(VaultSettings):
@@ -247,11 +246,9 @@ def test_max_stale_of_a_reference(
 
 
 @pytest.mark.parametrize("trouble", ["denied", "gone"])
-def test_what_was_taken_away_does_not_come_back(
-    app: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch, trouble: str
-) -> None:
+@pytest.mark.usefixtures("few_tries")
+def test_what_was_taken_away_does_not_come_back(app: DevServer, clock: Clock, trouble: str) -> None:
     """A denied or deleted secret is forgotten, so that no later outage serves it."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
     Settings()
     clock.advance(300)
     app.deny("app") if trouble == "denied" else app.delete("app")
@@ -270,9 +267,9 @@ def test_a_refused_token_is_not_an_outage(app: DevServer, clock: Clock) -> None:
         Settings()
 
 
-def test_an_outage_of_a_part(app: DevServer, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("few_tries")
+def test_an_outage_of_a_part(app: DevServer, clock: Clock) -> None:
     """What was never read can't be bridged."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.2")
 
     class Two(VaultSettings):
         one: Annotated[str, "vault:app#token"]

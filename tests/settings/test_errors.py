@@ -152,11 +152,11 @@ def test_nested_fields_are_dotted() -> None:
         ({"code": "rate_limited", "retry_after": 60}, RateLimitedError),
     ],
 )
+@pytest.mark.usefixtures("few_tries")
 def test_what_fails_for_the_whole_request_comes_bare(
-    app: DevServer, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], error: type[Exception]
+    app: DevServer, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     """No group where nothing is about one setting."""
-    monkeypatch.setenv("VAULTCONFIG_DEADLINE", "0.5")
     app.put("other", {"x": "y"})
     app.fault(**fault)
 

@@ -191,13 +191,14 @@ class TestOutage:
         assert found[SecretKey("late")].outage is None
         assert "serving 1 secret(s) read up to 300 s ago: " in caplog.text
 
+    @pytest.mark.usefixtures("few_tries")
     def test_past_max_stale_it_does_not(self, hosts: Hosts, caplog: Any) -> None:
         """The age limit is enforced when it is read; the log says why it is ignored."""
         read(hosts.host(), "db#key")
         hosts.vault.stop()
         hosts.clock.advance(DAY)
         with pytest.raises(VaultUnavailableError):
-            read(hosts.host(), "db#key", deadline=0.3)
+            read(hosts.host(), "db#key")
         assert "ignored: 1 older than max_stale" in caplog.text
 
     def test_a_reason_that_comes_back_is_told_again(self, hosts: Hosts, caplog: Any) -> None:
@@ -209,21 +210,23 @@ class TestOutage:
             store.read({DB: longest})
         assert caplog.text.count("ignored: 1 older than max_stale") == 2
 
+    @pytest.mark.usefixtures("few_tries")
     def test_the_reader_s_own_limit_counts(self, hosts: Hosts) -> None:
         """Whatever the one who stored it would have allowed."""
         read(hosts.host(), "db#key")
         hosts.vault.stop()
         hosts.clock.advance(TTL + 1)
         with pytest.raises(VaultUnavailableError):
-            read(hosts.host(), "db?max_stale=60#key", deadline=0.3)
+            read(hosts.host(), "db?max_stale=60#key")
 
+    @pytest.mark.usefixtures("few_tries")
     def test_an_outage_that_it_does_not_help_says_what_it_has(self, hosts: Hosts) -> None:
         """The error of a start tells of the store, which has to be filled first."""
         read(hosts.host(), "db#key")
         hosts.vault.stop()
         has = r"no connection.*; the store has 1 of 2 secret\(s\)$"
         with pytest.raises(VaultUnavailableError, match=has):
-            read(hosts.host(), "db#key", "never/read#key", deadline=0.3)
+            read(hosts.host(), "db#key", "never/read#key")
 
     def test_where_it_can_serve_the_vault_gets_two_seconds(self, hosts: Hosts) -> None:
         """One attempt against a vault that never answers, then a note, which others heed."""
@@ -292,6 +295,7 @@ class TestVerdicts:
         hosts.vault.stop()
         assert read(hosts.host(), "db#key") == {"db#key": SecretNotFoundError}
 
+    @pytest.mark.usefixtures("few_tries")
     def test_a_denial_counts_from_the_second_on(self, hosts: Hosts) -> None:
         """One may be a policy that is being edited; an answer between them begins anew."""
         read(hosts.host(), "db#key")
@@ -307,7 +311,7 @@ class TestVerdicts:
             assert read(hosts.host(), "db#key") == {"db#key": AccessDeniedError}
         hosts.vault.stop()
         with pytest.raises(VaultUnavailableError):
-            read(hosts.host(), "db#key", deadline=0.3)
+            read(hosts.host(), "db#key")
 
     def test_a_denial_of_before_does_not_count(self, hosts: Hosts) -> None:
         """An answer that was asked for later is not undone by one that comes in late."""
@@ -430,6 +434,7 @@ class TestAttacks:
         assert read(hosts.host(), "db#key", "app#key") == {"db#key": "one", "app#key": "app"}
         assert "2 damaged, or sealed under another name or key" in caplog.text
 
+    @pytest.mark.usefixtures("few_tries")
     def test_an_old_entry_that_is_put_back_is_as_old_as_it_is(self, hosts: Hosts) -> None:
         """Yesterday's password is not served while the vault answers, nor as a younger one."""
         read(hosts.host(), "db#key")
@@ -445,7 +450,7 @@ class TestAttacks:
         hosts.vault.stop()
         hosts.clock.advance(100)
         with pytest.raises(VaultUnavailableError):
-            read(hosts.host(), "db#key", deadline=0.3)
+            read(hosts.host(), "db#key")
 
     def test_an_entry_from_the_future_is_ignored(self, hosts: Hosts, caplog: Any) -> None:
         """Of a host whose clock is wrong by more than 5 s."""
@@ -672,6 +677,7 @@ class TestNews:
 
 
 class TestAway:
+    @pytest.mark.usefixtures("few_tries")
     def test_a_store_that_can_not_be_used_fails_nothing(self, hosts: Hosts, caplog: Any) -> None:
         """One warning, the vault, and no other attempt for 30 s."""
         hosts.directory.write_text("not a directory")
@@ -685,7 +691,7 @@ class TestAway:
         hosts.vault.stop()
         hosts.clock.advance(1)
         with pytest.raises(VaultUnavailableError, match=r"no connection[^;]*$"):
-            read(host, "never/read#key", deadline=0.3)
+            read(host, "never/read#key")
         hosts.vault.start()
         hosts.directory.unlink()
         hosts.clock.advance(30)
@@ -702,6 +708,7 @@ class TestAway:
         assert "it did not answer within 0.5 s" in caplog.text
         gate.set()
 
+    @pytest.mark.usefixtures("few_tries")
     def test_what_can_not_be_written_can_be_read(self, hosts: Hosts, caplog: Any) -> None:
         """A read-only store, or a full one, serves what it has."""
         read(hosts.host(), "db#key")
@@ -717,7 +724,7 @@ class TestAway:
 
         shelf.swap = full  # type: ignore[method-assign]
         hosts.vault.stop()
-        assert read(host, "db#key", deadline=0.5) == {"db#key": "one"}
+        assert read(host, "db#key") == {"db#key": "one"}
         assert caplog.text.count("the store can't be written;") == 1
 
 
