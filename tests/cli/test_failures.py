@@ -185,6 +185,7 @@ TARGETS = [
     ("./shop/config.py:Shop", 2, ": write shop.config:Shop"),
     ("shop/config:Shop", 2, ": write shop.config:Shop"),
     ("shop/config.py", 2, "did you mean shop.config:Settings or shop.config:Shop?"),
+    ("..app:Settings", 2, ": write app:Settings"),
     ("../app.py:Settings", 2, "change into the directory that Python imports it from"),
     ("config:Shop", 3, "there is no module config: did you mean shop.config:Shop?"),
     ("nothing", 2, "'nothing' is not of the form package.module:Settings"),
@@ -440,5 +441,6 @@ def test_help_loads_little(tmp_path: Path, project: Project) -> None:
     assert {name for name in loaded if name.startswith("vaultconfig")} == {
         "vaultconfig",
         "vaultconfig.cli",
+        "vaultconfig.cli.streams",
     }
     assert not loaded & {"pydantic", "pydantic_settings", "httpx", "tomllib"}

@@ -405,8 +405,11 @@ def test_the_connection_of_a_development_machine(project: Project, vault: DevSer
     assert project.run("whoami", "-e", "development", env=nowhere).code == 0
 
 
-def test_closed_streams(project: Project, vault: DevServer) -> None:
-    """A command says which closed stream it needs; one that needs none of them runs."""
+def test_streams_that_take_nothing(project: Project, vault: DevServer) -> None:
+    """A command says which closed stream it needs; one that needs none of them runs.
+
+    What stands on standard error is never needed.
+    """
     project.declare('key: Annotated[SecretStr, "vault:app#key"]')
     vault.put("app", {"key": "value"})
     for line, code, told in (
@@ -416,6 +419,8 @@ def test_closed_streams(project: Project, vault: DevServer) -> None:
         ("put app key=- <&-", 3, "standard input is closed"),
         ("rm app <&-", 2, "standard input is not a terminal"),
         ("run app:Settings -- true <&- >&- 2>&-", 0, ""),
+        ("get no#key 2>/dev/full", 5, ""),
+        ("run app:Settings -- true 2>/dev/full", 0, ""),
     ):
         command = f"{shlex.join(COMMAND)} {line}"
         ended = subprocess.run(

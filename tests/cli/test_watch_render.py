@@ -57,6 +57,20 @@ def test_the_file_follows_the_vault(shop: Project, vault: DevServer) -> None:
     assert not vault.subscriptions
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no file that is always full")
+def test_it_goes_on_where_nothing_can_be_said(shop: Project, vault: DevServer) -> None:
+    """A log on a full disk is no reason to let the file age."""
+    with open("/dev/full", "wb") as full:
+        command = Running(shop.start(*WATCH, stderr=full, start_new_session=True))
+        try:
+            until(lambda: shop.names() == ["app.py", "x.env"])
+            put_and_wait(vault, "db", {"user": "app", "password": f"{CANARY}-2"})
+            until(lambda: f"{CANARY}-2" in text_of(shop))
+            assert command.end() == 0
+        finally:
+            command.process.kill()
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, -signal.SIGINT)],

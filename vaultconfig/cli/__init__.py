@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from vaultconfig.cli import streams
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -155,10 +157,7 @@ def vaultconfig() -> None:
 
 def main(name: str = "vaultconfig") -> None:
     """Run the command line of this process, which was called by *name*."""
-    if None in {sys.stdin, sys.stdout, sys.stderr}:
-        from vaultconfig.cli.streams import stand_in_for_closed
-
-        stand_in_for_closed()
+    streams.prepare()
     if _COMPLETE in os.environ:
         from click.shell_completion import add_completion_class
 

@@ -1,13 +1,30 @@
-"""Stand-ins for standard streams that are closed, as by ``>&-``: Python has None in their place."""
+"""What a command does with standard streams that are closed, or that take no more."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from vaultconfig.errors import ConfigurationError
+
+def prepare() -> None:
+    """Let only a command that needs a stream fail for it, and say so.
+
+    Python has None in place of a stream that is closed, as by ``>&-``.
+    """
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(_Closed("standard input is closed: name a file"))
+    if sys.stdout is None:
+        told = "standard output is closed: write to a file or a pipe"
+        sys.stdout = io.TextIOWrapper(_Closed(told), write_through=True)
+    if sys.stderr is None:  # there is nowhere to say anything
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open
+    else:
+        stderr = sys.stderr
+        sys.stderr = _Lossy(stderr.buffer, stderr.encoding, stderr.errors, line_buffering=True)
 
 
 class _Closed(io.RawIOBase):
@@ -23,18 +40,35 @@ class _Closed(io.RawIOBase):
         return True
 
     def readinto(self, _buffer: Any) -> NoReturn:
-        raise ConfigurationError(self._told)
+        self._fail()
 
     def write(self, _text: Any) -> NoReturn:
+        self._fail()
+
+    def _fail(self) -> NoReturn:
+        from vaultconfig.errors import ConfigurationError
+
         raise ConfigurationError(self._told)
 
 
-def stand_in_for_closed() -> None:
-    """Let a command that needs a closed stream say so, and every other one go on without it."""
-    if sys.stdin is None:
-        sys.stdin = io.TextIOWrapper(_Closed("standard input is closed: name a file"))
-    if sys.stdout is None:
-        told = "standard output is closed: write to a file or a pipe"
-        sys.stdout = io.TextIOWrapper(_Closed(told), write_through=True)
-    if sys.stderr is None:  # there is nowhere to say anything
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open
+class _Lossy(io.TextIOWrapper):
+    """Drops what can't be written, as on a full disk: a command has to watch on, or to clean up."""
+
+    def write(self, text: str) -> int:
+        with _losing():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with _losing():
+            super().flush()
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # nobody reads any more, which ends a command
+        raise
+    except OSError:
+        pass

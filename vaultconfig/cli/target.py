@@ -42,7 +42,7 @@ def load_target(target: str | None) -> type[BaseSettings]:
     if target is None:
         directory, target = default_target(directory)
     module_name, _, attribute = target.partition(":")
-    if not (module_name and attribute) or _is_file(module_name):
+    if not (module_name and attribute) or _is_file(module_name) or module_name[0] == ".":
         raise click.UsageError(f"{target!r} is not of the form {_FORM}{_meant(target)}")
     # What the module does with a command line is not about ours.
     sys.argv[1:] = []
@@ -69,6 +69,7 @@ def _meant(target: str) -> str:
         if ".." in parts:
             return ": change into the directory that Python imports it from"
         module = ".".join(parts).removesuffix(".__init__")
+    module = module.lstrip(".")  # no module is relative to the command line
     if module and attribute:
         return f": write {module}:{attribute}"
     named = module or attribute
