@@ -91,18 +91,19 @@ def test_a_renewal_that_nobody_ends(vault):
     issuer = Issuer(vault, lambda: None)
     with VaultClient(vault.url, credentials=issuer.credentials, deadline=20) as client:
         found = []
+        fetched = issuer.credentials._fetched
 
         def interrupted(*args, **options):
+            issuer.credentials._fetched = fetched
             issuer.credentials._renewals[os.getpid()] = lost
             waiting.start()
             raise SoftLimitError
 
         lost = _Renewal()
         waiting = threading.Thread(target=lambda: found.append(client.read("a/b").version))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(issuer.credentials, "_fetched", interrupted)
-            with pytest.raises(SoftLimitError):
-                client.read("a/b")
+        issuer.credentials._fetched = interrupted
+        with pytest.raises(SoftLimitError):
+            client.read("a/b")
         waiting.join(10)
         assert found == [1]
 

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.rig import LONG
 from tests.store.fleet import Fleet, fleet
+from tests.store.hosts import Hosts
 from tests.store.rig import shelf_at
 from tests.valkey import PACKAGES, Kind, Valkey
+from vaultconfig.devserver import DevServer
+from vaultconfig.store import access
+from vaultconfig.store.directory import Directory
 from vaultconfig.store.shelf import Shelf
 
 
@@ -54,6 +59,17 @@ def shelf(place: str) -> Iterator[Shelf]:
 @pytest.fixture
 def scope() -> str:
     return secrets.token_hex(8)
+
+
+@pytest.fixture
+def hosts(vault: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
+    """A vault with a secret, and hosts whose store has the time that a busy machine needs."""
+    monkeypatch.setattr(access, "PATIENCE", LONG)
+    monkeypatch.setitem(Directory.__init__.__kwdefaults__, "patience", LONG)
+    vault.put("db", {"key": "one"})
+    hosts = Hosts(vault, tmp_path / "store")
+    yield hosts
+    hosts.close()
 
 
 @pytest.fixture

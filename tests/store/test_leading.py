@@ -80,11 +80,6 @@ def test_a_rotation_right_after_a_read_is_news(version: int, seconds: float, is_
     assert is_newer(found, held) is is_news
 
 
-@pytest.fixture
-def hosts(vault: DevServer, tmp_path: Path) -> Hosts:
-    return Hosts(vault, tmp_path / "store")
-
-
 def test_a_set_of_paths_has_one_leader(hosts: Hosts) -> None:
     """Who follows other paths from now on leaves the lead first; others may then have it."""
     one, other = (Shared(hosts.store(), hosts.clock) for _ in range(2))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.store.hosts import DAY, Hosts, versions
-from vaultconfig.devserver import DevServer
 from vaultconfig.errors import AuthenticationError, SecretNotFoundError, VaultUnavailableError
 from vaultconfig.secret import SecretKey
 from vaultconfig.vaults.cache import Reading
@@ -18,14 +16,6 @@ from vaultconfig.vaults.vault import Vault
 
 DB = SecretKey("db")
 LIFE = {DB: Lifetime(300.0, DAY)}
-
-
-@pytest.fixture
-def hosts(vault: DevServer, tmp_path: Path) -> Iterator[Hosts]:
-    vault.put("db", {"key": "one"})
-    hosts = Hosts(vault, tmp_path / "store")
-    yield hosts
-    hosts.close()
 
 
 def read(host: Vault) -> Mapping[SecretKey, Reading]:

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,16 @@ from vaultconfig.errors import (
     VaultUnavailableError,
 )
 from vaultconfig.secret import Secret, SecretKey
+from vaultconfig.store import access
 from vaultconfig.store.entries import News
 from vaultconfig.store.sealing import Seal
-from vaultconfig.store.shelf import Swap
+from vaultconfig.store.shelf import PATIENCE, Swap
 from vaultconfig.store.store import TURN
 from vaultconfig.vaults.lifetime import Lifetime
 
 TTL = 300.0
 DB = SecretKey("db")
 LIFE = {DB: Lifetime(TTL, DAY)}
-
-
-@pytest.fixture
-def hosts(vault: DevServer, tmp_path: Path) -> Iterator[Hosts]:
-    vault.put("db", {"key": "one"})
-    hosts = Hosts(vault, tmp_path / "store")
-    yield hosts
-    hosts.close()
 
 
 class TestWhoAsks:
@@ -699,8 +692,11 @@ class TestAway:
         assert read(host, "db?ttl=0.001#key") == {"db?ttl=0.001#key": "one"}
         assert "the store can be used again" in caplog.text
 
-    def test_one_that_hangs_is_given_up(self, hosts: Hosts, caplog: Any) -> None:
+    def test_one_that_hangs_is_given_up(
+        self, hosts: Hosts, caplog: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """After half a second, whatever it is kept on."""
+        monkeypatch.setattr(access, "PATIENCE", PATIENCE)
         store = hosts.store()
         gate = threading.Event()
         store._access._shelf.read = lambda names: gate.wait(60)  # type: ignore[method-assign]
