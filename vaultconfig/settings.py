@@ -209,6 +209,8 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
             if record.from_vault():
                 values = record.values(self, _printed(self, record).masked)
             failure = clean_error(error, type(self), values)
+        finally:
+            del value  # which may be one of the vault's, and would show in a traceback with locals
         if failure is not None:
             raise failure
 

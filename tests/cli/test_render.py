@@ -84,6 +84,16 @@ def test_an_existing_file_is_updated_in_place(shop: Project) -> None:
     assert file.read_bytes().decode() == expected
 
 
+@pytest.mark.parametrize("name", ["config.json", "x.YAML", "app.py"])
+def test_a_name_that_says_another_format(shop: Project, name: str) -> None:
+    """No line of a .env is added to it, unless that is asked for by name."""
+    ended = shop.run("render", "app:Settings", "-o", name)
+    assert ended.code == 2
+    assert f"{name} is hardly a .env: say what to write there (-f dotenv or -f" in ended.err
+    assert name == "app.py" or name not in shop.names()
+    assert shop.run("render", "app:Settings", "-o", "new.json", "-f", "dotenv").code == 0
+
+
 def test_standard_output(shop: Project) -> None:
     """With -o - it goes to standard output, and nothing is written."""
     ended = shop.run("render", "app:Settings", "-o", "-")

@@ -97,6 +97,17 @@ def client(server: Scripted) -> Iterator[VaultClient]:
         yield client
 
 
+def answers_twice(connection: socket.socket) -> bool:
+    one = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+    connection.sendall(one + one)
+    return True
+
+
+def answers_with_a_body_too_many(connection: socket.socket) -> bool:
+    connection.sendall(b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n{}")
+    return True
+
+
 READS = {
     "read": lambda client: client.read_many(["a/b"], retry=False)["a/b"].version,
     "batch": lambda client: client.read_many(["a", "b"], retry=False)["a"].version,
@@ -137,6 +148,16 @@ def test_once_more_means_once(server, client, goes):
     with pytest.raises(errors.VaultUnavailableError):
         READS["read"](client)
     assert [number for number, _ in server.asked] == [1, 1, 2]
+
+
+def test_what_comes_behind_an_answer_is_not_the_next_one(server, client):
+    """A connection with bytes left over is closed: they are about what was asked before."""
+    server.script = [answers_twice, answers]
+    assert READS["read"](client) == READS["read"](client) == 1
+    server.script = [answers_with_a_body_too_many, answers]
+    client.delete("a/b")
+    client.write("a/b", {"k": "v"})
+    assert [number for number, _ in server.asked] == [1, 2, 2, 3]
 
 
 @pytest.mark.parametrize("goes", [breaks_off, breaks_off_in_the_body])

@@ -364,7 +364,14 @@ def test_retries_end_with_the_deadline(vault, client, clock):
 
 @pytest.mark.parametrize(
     ("value", "waited"),
-    [("7", 7.1), ("0", 0.1), ("Tue, 01 Jan 2030 00:00:09 GMT", 9.1), ("soon", 0.1)],
+    [
+        ("7", 7.1),
+        ("6.2", 7.1),
+        ("7, 7", 7.1),
+        ("0", 0.1),
+        ("Tue, 01 Jan 2030 00:00:09 GMT", 9.1),
+        ("soon", 0.1),
+    ],
 )
 def test_retry_after(vault, client, clock, value, waited):
     """Retry-After counts in seconds, or as a date by the server's own clock."""
@@ -474,6 +481,26 @@ def test_writes_are_not_sent_twice(vault, client, fault):
     vault.script(envelope("service_unavailable", status=503), written)
     assert client.write("a/b", {"k": "v"}).version == 1
     assert len(vault.asked) == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Reply(status, b"<html>Gateway</html>") for status in (500, 502, 503, 504)),
+        envelope("internal_error", status=500),
+        envelope("some_new_code", status=503),
+    ],
+)
+def test_a_write_behind_an_answer_that_leaves_it_open(vault, client, answer):
+    """A gateway may have given up on a write that arrived: it is sent once, a read again."""
+    written = Reply(body={"path": "a/b", "version": 2})
+    for write in (lambda: client.write("a/b", {"k": "v"}), lambda: client.delete("a/b")):
+        vault.script(answer, written)
+        with pytest.raises(errors.VaultUnavailableError):
+            write()
+    assert len(vault.asked) == 2
+    vault.script(answer, OK)
+    assert client.read("a/b").version == 1
 
 
 def test_nobody_there(connect, clock):

@@ -441,6 +441,13 @@ def endless(connection) -> None:
         connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
 
 
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_answers_that_are_plain(vault, client, encoding):
+    """However the server writes that."""
+    vault.script(Reply(body=secret(), headers={"Content-Encoding": encoding}))
+    assert client.read("a/b").version == 1
+
+
 def test_compressed_answers(vault, client):
     """We ask for plain answers, so that 8 MiB are 8 MiB; a compressed one is refused."""
     vault.script(Reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}))

@@ -132,6 +132,8 @@ def test_assignments(app: DevServer) -> None:
             settings.number = value  # type: ignore[assignment]  # what is refused
         error = caught.value
         assert CANARY not in f"{error} {error.errors()} {error.json()} {error.__context__}"
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        assert not [f for f in frames if f.f_code.co_filename != __file__ and "value" in f.f_locals]
     settings.number = 5
     assert settings.number == 5
 

@@ -1,6 +1,9 @@
 """When `.env` may stand in for the vault: development, "always", "never"."""
 
 import logging
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -488,3 +491,41 @@ def test_a_malformed_reference_in_dotenv_is_the_error(
     told = str(unresolved(Settings))
     assert "password in PASSWORD: invalid reference" in told
     assert "double slash" in told
+
+
+UNREADABLE = """
+import os
+from typing import Annotated
+from vaultconfig import VaultSettings
+from vaultconfig.errors import ConfigurationError
+
+class Settings(VaultSettings):
+    token: Annotated[str, "vault:app#token"]
+
+os.environ["VAULTCONFIG_ENVIRONMENT"] = "development"
+try:
+    Settings()
+except FileNotFoundError:
+    raise
+except Exception:
+    pass  # everything that is imported late has been
+open(".env", "w").write("TOKEN=x")
+os.chmod(".env", 0)
+os.setuid(65534)
+try:
+    Settings()
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs another user")
+def test_a_file_of_another_user(tmp_path: Path) -> None:
+    """It is said which file can't be read, as an error that applications expect."""
+    tmp_path.chmod(0o755)
+    ended = subprocess.run(
+        [sys.executable, "-c", UNREADABLE], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == (
+        ".env can't be read (Permission denied): give it to this user, or take it away\n"
+    )

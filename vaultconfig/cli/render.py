@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -23,6 +24,7 @@ from vaultconfig.render.turns import turn
 from vaultconfig.source.situation import fallback_rule
 
 _STDOUT: Final = "-"
+_NO_DOTENV: Final = (".json", ".yaml", ".yml", ".toml", ".py")
 _OF_K8S: Final = {"secret_name": "--secret-name", "namespace": "--namespace", "labels": "--label"}
 _SIGNS: Final = {"missing": "+", "changed": "~", "extra": "-", "reference": "~"}
 
@@ -106,6 +108,10 @@ def render(
     path = output or (".env" if format_ == "dotenv" else None)
     if path is None:
         raise click.UsageError(f"name a file for the format {format_} (-o FILE)")
+    is_chosen = ctx.get_parameter_source("format_") is not ParameterSource.DEFAULT
+    if not is_chosen and Path(path).suffix.lower() in _NO_DOTENV:
+        formats = " or ".join(f"-f {name}" for name in FORMATS)
+        raise click.UsageError(f"{path} is hardly a .env: say what to write there ({formats})")
     _reject_together(path, watch=watch, compares=check or diff)
     _reject_options_of_k8s(ctx, format_)
     form = dialect(format_, secret_name=secret_name, namespace=namespace, labels=labels)

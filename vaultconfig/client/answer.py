@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,16 @@ from vaultconfig.client.codes import CODES, OAUTH_CODES
 from vaultconfig.errors import ResponseError
 from vaultconfig.masking.values import Unusable, masked_json
 
+# The first, where the header came more than once; a date begins with a letter.
+_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?)\s*(?:,.*)?")
 _CODE = re.compile(r"[a-z_]{1,64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 UNNAMED = "the token"
 """A credential whose source has no name."""
+
+UNKNOWN = "unknown_code"
+"""In place of a code that we don't know, which may hold a value or a token."""
 
 LONGEST_PAUSE = 3600.0
 """Seconds of a Retry-After that we honour: a mistake of the server must not stop us for good."""
@@ -105,7 +111,7 @@ class Answer:
         if not isinstance(code, str) or not _CODE.fullmatch(code):
             code = None
         elif code not in CODES and code not in OAUTH_CODES:
-            code = "unknown_code"
+            code = UNKNOWN
         request_id = self._id_in(error.get("request_id")) or self.request_id
         return ErrorReport(self, status, text(code), request_id)
 
@@ -124,8 +130,8 @@ class Answer:
         """Seconds to wait, as the server asks for."""
         # RFC 9110 section 10.2.3: seconds, or a date; that one by the server's own clock.
         text = self.headers.get("retry-after", "").strip()
-        if text.isdecimal():
-            return min(float(text), LONGEST_PAUSE)
+        if seconds := _SECONDS.fullmatch(text):  # a fraction, too, which many servers write
+            return float(math.ceil(min(float(seconds[1]), LONGEST_PAUSE)))
         until = _http_date(text)
         if until is None:
             return None

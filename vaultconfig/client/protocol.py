@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
-from vaultconfig.client.answer import Answer, moment, text, texts
+from vaultconfig.client.answer import UNKNOWN, Answer, moment, text, texts
 from vaultconfig.client.failures import (
     BatchMissing,
     Failure,
@@ -134,7 +134,7 @@ def secrets_in(
     """Decode the answer to `batch_request`, for each of *keys*.
 
     What it leaves open, a single read will tell: so it is for a path without a secret and without
-    an error that says why, and for all of them where one is nested too deeply for the parser.
+    an error whose code says why, and for all of them where one is nested too deeply for the parser.
     """
     if answer.status not in (200, 207):
         return failure_of_batch(answer.report())
@@ -153,7 +153,7 @@ def secrets_in(
             found[key] = _secret_of(secret, key=key, answer=answer)
             continue
         report = answer.report_of_path(error)
-        if report.code is not None:
+        if report.code not in (None, UNKNOWN):
             found[key] = failure_of_secret(report, path=key.path)
         else:
             found[key] = _left_open(answer, f"does not say what became of {key.path}")

@@ -45,6 +45,13 @@ class Reads:
         """
         if not keys:
             return {}
+        try:
+            return self._read(keys, terms)
+        except BaseException:
+            terms.deadline.end()  # for the requests that are still under way
+            raise
+
+    def _read(self, keys: Collection[SecretKey], terms: Terms) -> dict[SecretKey, Result]:
         newest = [key for key in keys if key.version is None]
         # One path alone: the budget for single reads is ten times that for batches.
         batched = newest if self._has_batch and len(newest) > 1 else []

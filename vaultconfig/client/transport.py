@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpcore
 import httpx
@@ -66,8 +66,12 @@ class DeadlineTransport(httpx.BaseTransport):
                 line, answer = self._exchange(request, proxy)
             stack.callback(self._give_back, line, answer.status)
             stack.callback(answer.close)
-            encodings = {v for name, v in answer.headers if name.lower() == b"content-encoding"}
-            if encodings - {b"identity"}:
+            encodings = {
+                value.strip().lower()
+                for name, value in answer.headers
+                if name.lower() == b"content-encoding"
+            }
+            if encodings - {b"identity", b""}:
                 raise ResponseError("the answer is compressed, though we asked for it plain")
             body = _Body(request, chunks=answer.iter_stream(), closing=stack.pop_all())
         return httpx.Response(
@@ -147,9 +151,9 @@ class DeadlineTransport(httpx.BaseTransport):
     def _give_back(self, line: _Line, status: int) -> None:
         self._busy.discard(line)
         # After a 5xx the name is looked up anew: it may stand for a healthy server by now.
-        if status >= 500:
+        if status >= 500 or not line.rests():
             line.close()
-        elif line.rests():
+        else:
             self._idle[line.server].append(line)
             if self._is_closed:  # meanwhile
                 self._close_idle()
@@ -217,7 +221,14 @@ class _Line:
     def rests(self) -> bool:
         """Begin to count how long it is idle; return whether it may be used again."""
         self._used_at = self._clock()
-        return self._connection.is_available()
+        return self._connection.is_available() and not self._holds_more()
+
+    def _holds_more(self) -> bool:
+        """Whether bytes came behind the answer: they would be taken for the next one."""
+        connection: Any = self._connection
+        while inner := getattr(connection, "_connection", None):  # past proxies
+            connection = inner
+        return bool(connection._h11_state.trailing_data[0])  # httpcore tells it in no other way
 
     def close(self) -> None:
         """Close the connection; any thread may do so, since no lock is needed."""

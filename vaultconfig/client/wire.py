@@ -12,6 +12,7 @@ import os
 import urllib.request
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
@@ -55,6 +56,9 @@ _EXPECTED = (
     httpx.CookieConflict,
     VaultConfigError,
 )
+_UNDONE = ("rate_limited", "service_unavailable")
+"""What the vault itself says where it has done nothing; a proxy's page may come after a write."""
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 _is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
@@ -122,6 +126,8 @@ class Wire:
                     code = "invalid_answer"
             except ResponseError as exc:
                 outcome, code = Failure(exc.with_traceback(None)), "invalid_answer"
+            if request.writes and isinstance(outcome, Failure) and code not in _UNDONE:
+                outcome = replace(outcome, retry=Retry.NEVER)
         telemetry.count_request(request.operation, code, self._clock() - began)
         return outcome
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from vaultconfig.loading.fields import overlap
+from vaultconfig.loading.places import ABSENT
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -47,15 +49,26 @@ def changed_fields(old: BaseModel, new: BaseModel) -> frozenset[str]:
 
 
 def _changed(old: Any, new: Any, prefix: str) -> Iterator[str]:
-    for name in type(new).model_fields:
-        before, after = getattr(old, name), getattr(new, name)
+    olds, news = _values_of(old), _values_of(new)
+    for name in olds | news:
+        before, after = olds.get(name, ABSENT), news.get(name, ABSENT)
         if isinstance(before, BaseModel) and type(before) is type(after):
             yield from _changed(before, after, f"{prefix}{name}.")
         elif not _is_equal(before, after):
             yield f"{prefix}{name}"
 
 
+def _values_of(model: BaseModel) -> dict[str, Any]:
+    fields = {name: getattr(model, name) for name in type(model).model_fields}
+    return fields | (model.__pydantic_extra__ or {})
+
+
 def _is_equal(before: Any, after: Any) -> bool:
+    if type(before) is not type(after):  # Python finds 1, 1.0 and True equal
+        return False
+    if is_dataclass(before):  # which may leave out a field when it compares
+        names = [field.name for field in dataclass_fields(before)]
+        return all(_is_equal(getattr(before, name), getattr(after, name)) for name in names)
     try:
         return bool(before == after)
     except Exception:  # an application's own type, such as one that compares item by item

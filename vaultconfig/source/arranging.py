@@ -112,8 +112,12 @@ def _usual_sources(
         return usual_sources_of(settings_cls, **options)
     except UnicodeDecodeError as error:
         problem = f"{_file_read_in(error)} at byte {error.start}"
-    # Out here, because the exception holds the whole file.
-    raise ConfigurationError(f"{problem}: convert it, or name the encoding that it has")
+        advice = "convert it, or name the encoding that it has"
+    except PermissionError as error:
+        problem = f"{error.filename} can't be read ({error.strerror})"
+        advice = "give it to this user, or take it away"
+    # Out here, because the exception may hold the whole file.
+    raise ConfigurationError(f"{problem}: {advice}")
 
 
 def _files_read(reader: DotEnvSettingsSource) -> list[Path]:
