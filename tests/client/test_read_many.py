@@ -12,6 +12,7 @@ from tests.client.scripted import Reply, envelope, secret
 from tests.client.test_operations import ODD_SECRETS
 from vaultconfig import errors
 from vaultconfig.client import StaticToken, VaultClient
+from vaultconfig.client.transport import MOST_CONNECTIONS
 from vaultconfig.secret import Secret
 
 
@@ -403,6 +404,15 @@ def test_a_batch_that_breaks_the_protocol(vault, client, body):
     with pytest.raises(errors.ResponseError):
         client.read_many(["a", "b"])
     assert len(vault.asked) == 1
+
+
+def test_a_limit_is_for_all_reads(vault, client):
+    """Where the vault has no batch, the reads that are still to come are not sent past a limit."""
+    limit = envelope("rate_limited", status=429, headers={"Retry-After": "60"})
+    vault.respond = lambda asked: Reply(405) if asked.method == "POST" else limit
+    with pytest.raises(errors.RateLimitedError):
+        client.read_many([f"a{number}" for number in range(40)])
+    assert len(vault.asked) <= 1 + 2 * MOST_CONNECTIONS  # of which some were under way
 
 
 def test_what_is_under_way_ends_with_the_call(vault):

@@ -21,7 +21,7 @@ from vaultconfig.client.protocol import (
 )
 from vaultconfig.client.transport import MOST_CONNECTIONS
 from vaultconfig.client.wire import Wire
-from vaultconfig.errors import SecretError, VaultUnavailableError
+from vaultconfig.errors import RateLimitedError, SecretError, VaultUnavailableError
 from vaultconfig.secret import Secret, SecretKey
 
 Result: TypeAlias = Secret | SecretError | VaultUnavailableError
@@ -52,6 +52,7 @@ class Reads:
             raise
 
     def _read(self, keys: Collection[SecretKey], terms: Terms) -> dict[SecretKey, Result]:
+        turned_away: list[Failure] = []
         newest = [key for key in keys if key.version is None]
         # One path alone: the budget for single reads is ten times that for batches.
         batched = newest if self._has_batch and len(newest) > 1 else []
@@ -60,7 +61,7 @@ class Reads:
             [
                 *(partial(self._read_batch, batch, terms) for batch in batches),
                 *(
-                    partial(self._read_one, key, terms)
+                    partial(self._read_one, key, terms, turned_away)
                     for key in keys
                     if not (batched and key.version is None)
                 ),
@@ -68,7 +69,7 @@ class Reads:
         )
         missing = {key: result for key, result in found.items() if isinstance(result, BatchMissing)}
         if missing:
-            alone = _done([partial(self._read_one, key, terms) for key in missing])
+            alone = _done([partial(self._read_one, key, terms, turned_away) for key in missing])
             found |= alone
             # A proxy's page may say the same: only beside a single read that works is it true.
             if any(isinstance(result, Secret) for result in alone.values()):
@@ -79,11 +80,16 @@ class Reads:
             raise unavailable[0]
         return results
 
-    def _read_one(self, key: SecretKey, terms: Terms) -> Outcomes:
+    def _read_one(self, key: SecretKey, terms: Terms, turned_away: list[Failure]) -> Outcomes:
+        """Read *key*, unless the vault has *turned_away* another one: the limit is for all."""
+        if turned_away:
+            return {key: turned_away[0]}
         request, decode = read_request(key), partial(secret_in, key=key)
         outcome = self._retries.once(
             lambda: self._wire.send(request, decode, terms.deadline), terms=terms
         )
+        if isinstance(outcome, Failure) and isinstance(outcome.error, RateLimitedError):
+            turned_away.append(outcome)
         return {key: outcome}
 
     def _read_batch(self, keys: Sequence[SecretKey], terms: Terms) -> Outcomes:
