@@ -31,6 +31,7 @@ from vaultconfig.client.trust import Authorities, chain, distrust
 from vaultconfig.connection.urls import origin
 from vaultconfig.errors import (
     ConfigurationError,
+    RateLimitedError,
     ResponseError,
     VaultConfigError,
     VaultUnavailableError,
@@ -56,9 +57,6 @@ _EXPECTED = (
     httpx.CookieConflict,
     VaultConfigError,
 )
-_UNDONE = ("rate_limited", "service_unavailable")
-"""What the vault itself says where it has done nothing; a proxy's page may come after a write."""
-
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 _is_ours: ContextVar[bool] = ContextVar("vaultconfig_request", default=False)
@@ -126,7 +124,7 @@ class Wire:
                     code = "invalid_answer"
             except ResponseError as exc:
                 outcome, code = Failure(exc.with_traceback(None)), "invalid_answer"
-            if request.writes and isinstance(outcome, Failure) and code not in _UNDONE:
+            if request.writes and isinstance(outcome, Failure) and not _is_undone(outcome, code):
                 outcome = replace(outcome, retry=Retry.NEVER)
         telemetry.count_request(request.operation, code, self._clock() - began)
         return outcome
@@ -248,6 +246,11 @@ def failure_of(exc: Exception, *, server: str, writes: bool) -> Failure:
     if isinstance(exc, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         return Failure(ConfigurationError(f"no request can be made to {server} ({name})"))
     return Failure(ResponseError(f"the answer of {server} can't be read ({name})"))
+
+
+def _is_undone(failure: Failure, code: str) -> bool:
+    """Whether an answer says that nothing was done; a gateway's 504 may come after a write."""
+    return isinstance(failure.error, RateLimitedError) or code == "service_unavailable"
 
 
 def _unanswered(failure: Failure, deadline: Deadline) -> str:
