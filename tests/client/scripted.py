@@ -85,8 +85,9 @@ class ScriptedVault:
                 raw = (
                     reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
                 )
-                self.send_response(reply.status)
-                for name, value in ({"Content-Length": str(len(raw))} | reply.headers).items():
+                self.send_response_only(reply.status)
+                usual = {"Content-Length": str(len(raw)), "Date": self.date_time_string()}
+                for name, value in (usual | reply.headers).items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(raw)

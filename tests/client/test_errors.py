@@ -376,20 +376,9 @@ def test_retries_end_with_the_deadline(vault, client, clock):
 def test_retry_after(vault, client, clock, value, waited):
     """Retry-After counts in seconds, or as a date by the server's own clock."""
     headers = {"Retry-After": value, "Date": "Tue, 01 Jan 2030 00:00:00 GMT"}
-    vault.script(DateReply(headers), OK)
+    vault.script(Reply(429, headers=headers), OK)
     client.read("a/b")
     assert clock.slept == [pytest.approx(waited)]
-
-
-class DateReply:
-    """An answer with a Date of its own, which http.server would add to."""
-
-    def __init__(self, headers):
-        self.head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-
-    def __call__(self, connection) -> None:
-        head = f"HTTP/1.1 429 Slow\r\n{self.head}Content-Length: 0\r\n"
-        connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
 
 
 def test_retry_after_longer_than_the_deadline(vault, client, clock):
@@ -412,16 +401,18 @@ def test_retry_after_longer_than_the_deadline(vault, client, clock):
 )
 def test_dates_that_are_none(vault, client, value):
     """A date that no calendar has is as good as no header, be it Retry-After or Date."""
-    vault.script(DateReply({"Retry-After": value, "Date": value}), OK)
+    vault.script(Reply(429, headers={"Retry-After": value, "Date": value}), OK)
     assert client.read("a/b").version == 1
-    vault.script(DateReply({"Date": value}))
+    vault.script(Reply(429, headers={"Date": value}))
     assert client.health().server_time is None
 
 
 @pytest.mark.parametrize("value", ["3601", "9" * 400, "Wed, 01 Jan 2031 00:00:00 GMT"])
 def test_retry_after_without_measure(vault, client, value):
     """However long the vault asks us to stay away, an hour is the most."""
-    vault.script(DateReply({"Retry-After": value, "Date": "Tue, 01 Jan 2030 00:00:00 GMT"}))
+    vault.script(
+        Reply(429, headers={"Retry-After": value, "Date": "Tue, 01 Jan 2030 00:00:00 GMT"})
+    )
     with pytest.raises(errors.RateLimitedError) as caught:
         client.read("a/b")
     assert caught.value.retry_after == 3600
