@@ -50,6 +50,7 @@ def test_a_template_is_read(text: str, parts: tuple[str | Insert, ...]) -> None:
     [
         *["", "a", "$", "${HOME}", "$${HOME}", "${", "a vault:b", "Vault:a", "vault"],
         *["${ vault:a}", "vault:v1:aGVsbG8=", "vault:v23:${vault:x"],
+        *["${VAULT:-a/b#c}", "$${VAULT:a/b#c}", "Vault: a/b#c", "VAULT://a/b#c", "a Vault:a/b#c"],
     ],
 )
 def test_what_is_not_ours_is_left_alone(text: str) -> None:
@@ -175,6 +176,8 @@ def test_the_placeholders_of_all_references_are_filled() -> None:
         ("“vault:a#b”", 2),
         ('"${vault:a#b}"', 4),
         ("'x ${vault:a#b}'", 6),
+        ("\ufeffvault:a#b", 2),
+        ("\xa0vault:a#b", 2),
     ],
 )
 def test_a_reference_in_quotes_is_an_error(text: str, column: int) -> None:
@@ -182,6 +185,26 @@ def test_a_reference_in_quotes_is_an_error(text: str, column: int) -> None:
     with pytest.raises(InvalidReferenceError, match="without quotes or blanks around it") as caught:
         parse(text)
     assert (caught.value.reference, caught.value.column) == (text, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "column"),
+    [
+        ("Vault:a#b", "Vault:a#", 1),
+        ("VAULT:a/b", "VAULT:a/", 1),
+        ("secret ${ vault:a#b}", "${ vault", 4),
+        ("${vault:a#b} secret ${Vault:a/b|urlquote}", "${Vault:", 3),
+        ("$${vault:a#b}${\tVAULT:{environment}#b}", "${\tVAULT", 4),
+    ],
+)
+def test_a_reference_that_begins_wrongly_is_an_error(text: str, shown: str, column: int) -> None:
+    """The case of letters, or a blank in braces, does not make a literal of it."""
+    assert is_reference(text)
+    with pytest.raises(InvalidReferenceError, match="'vault:' in lower case and with") as caught:
+        parse(text)
+    assert caught.value.column == column
+    assert f"invalid reference {shown!r}"[:-1] in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

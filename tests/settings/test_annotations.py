@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, Any, Generic, Optional, TypeVar
 
 import pytest
@@ -30,9 +31,12 @@ def app(vault_env: DevServer) -> DevServer:
 def test_a_plain_string_in_the_metadata_is_a_reference(app: DevServer) -> None:
     """A string that begins with ``vault:`` fills the field, among metadata that is not ours."""
 
+    class Names(StrEnum):
+        PORT = "vault:app#port"
+
     class Settings(VaultSettings):
         token: Annotated[str, "a note", "vault:app#token", Field(min_length=3)]
-        port: Annotated[int, "vault:app#port"]
+        port: Annotated[int, Names.PORT]
         on: Annotated[bool, "vault:app#on"]
 
     settings = Settings()

@@ -64,6 +64,25 @@ class TestNearMisses:
         assert told.startswith(f"the annotation of x holds {text!r}")
         assert "write 'vault:" in told
 
+    @pytest.mark.parametrize("text", ["vault:app#key", "vault:app#", "valut:app#key"])
+    @pytest.mark.parametrize(
+        "hold",
+        [
+            lambda text: (text,),
+            lambda text: [1, [text]],
+            lambda text: frozenset({text}),
+            lambda text: {"reference": text},
+            lambda text: text.encode(),
+            lambda text: Annotated[str, text],
+        ],
+    )
+    def test_a_text_that_is_inside_of_something(
+        self, hold: Callable[[str], object], text: str
+    ) -> None:
+        """A comma too many does not leave the field with its default."""
+        told = rejected(Annotated[str, hold(text)], "dev-only")
+        assert told.startswith(f"the annotation of x holds {hold(text)!r}, and nothing reads")
+
     @pytest.mark.parametrize(
         "text", ["default: 5 s", "value: 1 to 5", "acme/shop#42", "see docs/config#database"]
     )
@@ -71,7 +90,7 @@ class TestNearMisses:
         """Other texts mean nothing to us, and descriptions may say what they like."""
 
         class Settings(VaultSettings):
-            one: Annotated[str, text] = "1"
+            one: Annotated[str, text, (text, 1), b"vault"] = "1"
             two: str = Field("2", description="valut:app#key", examples=["app/db#key"])
             three: Annotated[str, Field(description="vault:app#token")] = "3"
 

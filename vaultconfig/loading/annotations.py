@@ -244,10 +244,10 @@ def substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
 def _reference(item: object) -> Declared | ConfigurationError | None:
     if isinstance(item, VaultRef):
         return item
-    if type(item) is not str or not is_reference(item):
+    if not isinstance(item, str) or not is_reference(item):
         return None
     try:
-        parsed = parse(item)
+        parsed = parse(str.__str__(item))  # of a StrEnum, too
     except InvalidReferenceError as error:
         return error.with_traceback(None)
     return None if isinstance(parsed, str) else parsed

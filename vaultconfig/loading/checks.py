@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 from pydantic import RootModel
@@ -29,8 +29,8 @@ from vaultconfig.loading.annotations import (
     parts_in,
 )
 from vaultconfig.loading.fields import ModelField, fields_of, hints_of, hints_of_others
-from vaultconfig.loading.objects import models_in, references_in
-from vaultconfig.references import Template, VaultRef, meant_by, parse
+from vaultconfig.loading.objects import models_in, references_in, texts_in
+from vaultconfig.references import Template, VaultRef, is_reference, meant_by, parse
 
 
 def _is_mapping_of_texts(value: object) -> bool:
@@ -53,6 +53,9 @@ OPTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "vault_application": (_is_text_or_none, "a name"),
 }
 """Our keys of ``model_config``: what each may be, and how that is called."""
+
+_HOLDERS: Final = (tuple, list, set, frozenset, dict, bytes)
+"""What a text in an annotation may end up in, by a comma too many for example."""
 
 _checked: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 """The classes that are right, and whether any field in them has a default factory."""
@@ -159,12 +162,18 @@ class _Walk:
 
 def _check_declared(name: str, parts: Sequence[Part], within: str | None) -> None:
     """Reject near misses among *parts*, and references if it is *within* what nothing fills."""
-    for text in (item for part in parts for item in part.metadata if type(item) is str):
-        meant = meant_by(text)
+    for item in (item for part in parts for item in part.metadata):
+        meant = meant_by(item) if isinstance(item, str) else None
         if meant is not None:
             raise ConfigurationError(
-                f"the annotation of {name} holds {text[:80]!r}, which is nearly a reference: write"
+                f"the annotation of {name} holds {item[:80]!r}, which is nearly a reference: write"
                 f" {meant[:86]!r}, or a description as Field(description=…)"
+            )
+        held = item.__metadata__ if get_origin(item) is Annotated else item
+        if type(held) in _HOLDERS and any(is_reference(t) or meant_by(t) for t in texts_in(held)):
+            raise ConfigurationError(
+                f"the annotation of {name} holds {item!r:.80}, and nothing reads a reference in"
+                " there: write it as a text of its own, Annotated[…, 'vault:…']"
             )
     if within is not None and declared_in(parts) is not None:
         raise ConfigurationError(

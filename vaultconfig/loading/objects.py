@@ -19,16 +19,19 @@ from vaultconfig.loading.annotations import is_model
 from vaultconfig.references import Template, VaultRef, parse
 
 
-def references_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str]:
+def references_in(value: object) -> Iterator[str]:
     """Yield the texts in *value* that are references, but for what a load has made already."""
+    return filter(_is_well_formed, texts_in(value))
+
+
+def texts_in(value: object, above: tuple[object, ...] = ()) -> Iterator[str]:
+    """Yield the text that *value* is, or those it holds, but for what a load has made already."""
     text = text_of(value)
     if text is not None:
-        if _is_well_formed(text):
-            yield text
-        return
-    if not any(value is outer for outer in above):  # objects may refer to each other
+        yield text
+    elif not any(value is outer for outer in above):  # objects may refer to each other
         for item in _items_of(value):
-            yield from references_in(item, (*above, value))
+            yield from texts_in(item, (*above, value))
 
 
 def models_in(value: object, above: tuple[object, ...] = ()) -> Iterator[object]:

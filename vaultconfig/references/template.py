@@ -18,7 +18,10 @@ from vaultconfig.references.reference import VaultRef
 
 _INSERT = re.compile(r"\$(?<!\$\$)\{(?=vault:)")  # after another dollar it is a literal
 _VARIABLE = re.compile(r"\$\{(?!vault:)([^:}]*)")
-_AROUND = " \t\r\n\"'`“”‘’"  # what a shell, a file or an editor may leave before a reference
+_AROUND = " \t\r\n\ufeff\xa0\"'`“”‘’"  # what a shell, a file or an editor may leave before one
+_SLIP = re.compile(
+    r"(\A|(?<!\$)\$\{)(?!vault:)(\s*)(?i:vault:)(?=(?=[\w{])(?:{\w*}|[^\s|{}]){0,999}?[/#])"
+)
 _TRANSIT = re.compile(r"vault:v[0-9]+:")  # HashiCorp's ciphertext, which is not ours
 
 
@@ -103,12 +106,12 @@ class Template:
 
 def is_reference(text: str) -> bool:
     """Whether `parse` would do anything but return *text* unchanged."""
-    if "vault:" not in text:
+    if "vault:" not in text.lower():
         return False
     bare = text.lstrip(_AROUND)
     if bare.startswith("vault:"):
         return not _TRANSIT.match(bare)
-    return "${vault:" in text
+    return "${vault:" in text or _SLIP.search(text) is not None
 
 
 def without_quotes(text: str) -> str:
@@ -141,6 +144,13 @@ def parse(text: str) -> VaultRef | Template | str:
         at = text.find("vault:") + 1  # the text before it may be secret
         raise InvalidReferenceError(
             text, column=at, expected="a reference without quotes or blanks around it"
+        )
+    slip = _SLIP.search(text)
+    if slip is not None:
+        raise InvalidReferenceError(
+            text[slip.start() :],
+            column=len(slip[1] + slip[2]) + 1,
+            expected="'vault:' in lower case and without blanks before it",
         )
     if text.startswith("vault:") and not text.startswith("vault::"):
         return VaultRef(text)
