@@ -22,10 +22,10 @@ from vaultconfig.errors import (
 from vaultconfig.loading.checks import check_class
 from vaultconfig.loading.fields import fields_of, model_fields, overlap
 from vaultconfig.loading.layers import Provenance
-from vaultconfig.loading.made import failures_of_factories
+from vaultconfig.loading.made import failures_of_factories, failures_of_masks
 from vaultconfig.loading.mistakes import clean_error
 from vaultconfig.loading.report import Origins, Report
-from vaultconfig.masking.values import PLAIN_TYPES, RECORD, unmask
+from vaultconfig.masking.values import PLAIN_TYPES, RECORD, masks_shown, unmask
 from vaultconfig.source.arranging import arranged, given_by, run
 from vaultconfig.source.situation import DEFAULT_ENV_FILE
 from vaultconfig.source.upstream import OwnSources, Sources
@@ -111,6 +111,7 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
             _check_names(type(self), values)
         report: Report | None = None
         failure: Exception | None = None
+        shown = masks_shown()
         try:
             if _build_sources is None:
                 options["_vault_environment"] = _vault_environment
@@ -129,6 +130,8 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
             failure = error.with_traceback(None)
         if failure is None and report is not None:
             failures = failures_of_factories(type(self), report.state, self)
+            if masks_shown() != shown:
+                failures += failures_of_masks(report, self)
             failure = UnresolvedSettingsError(failures) if failures else None
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure

@@ -16,6 +16,7 @@ import pytest
 from pydantic import (
     AnyUrl,
     BaseModel,
+    BeforeValidator,
     Field,
     SecretBytes,
     SecretStr,
@@ -25,6 +26,7 @@ from pydantic import (
 
 from vaultconfig import VaultConfigDict, VaultSettings, provenance
 from vaultconfig.devserver import DevServer
+from vaultconfig.errors import UnresolvedSettingsError
 from vaultconfig.loading.report import Provenance
 from vaultconfig.masking.values import is_masked
 
@@ -217,6 +219,33 @@ def test_what_a_validator_copies_is_plain() -> None:
     texts = [*settings.copied, *settings.copied["a"], *settings.copied.values(), *settings.other]
     assert CANARY in texts
     assert not any(map(is_masked, texts))
+
+
+@pytest.mark.parametrize("kind", [str, SecretStr, Any, list[str]])
+@pytest.mark.parametrize("secret", ["token", "number", "real"])
+def test_a_mask_is_no_value(kind: Any, secret: str) -> None:
+    """A validator that prints a secret gets its mask, which is not taken for the secret."""
+    shown = BeforeValidator(lambda value: [repr(value)] if kind == list[str] else f"x{value!r}")
+
+    class Settings(VaultSettings):
+        fine: Annotated[str, "vault:app#token"]
+        printed: Annotated[kind, f"vault:app#{secret}", shown]
+
+    with pytest.raises(UnresolvedSettingsError) as caught:
+        Settings()
+    (failure,) = caught.value.failures
+    assert failure.field == "printed"
+    assert "the mask of a secret" in str(failure)
+
+
+def test_a_secret_that_looks_like_a_mask(app: DevServer) -> None:
+    """It is a value like any other, and a validator may print what it likes."""
+    app.put("masks", {"token": f"{MASK}{MASK}"})
+
+    class Settings(VaultSettings):
+        token: Annotated[str, "vault:masks#token", BeforeValidator(lambda v: repr(v) and v)]
+
+    assert Settings().token == MASK + MASK
 
 
 def test_keys_with_dots() -> None:

@@ -1,4 +1,7 @@
-"""References that the vault was not asked for: made by factories, or coerced by a source. Pure."""
+"""What stands in settings for a value and is none: a reference, or the mask of a secret. Pure.
+
+References that the vault was not asked for are made by factories, or coerced by a source.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from vaultconfig.errors import ConfigurationError, SettingFailure
 from vaultconfig.loading.annotations import REFERENCE_MADE, is_model
 from vaultconfig.loading.checks import has_factories, problems_of_default
 from vaultconfig.loading.fields import describe, fields_of
-from vaultconfig.loading.objects import references_in, text_of
+from vaultconfig.loading.objects import references_in, text_of, texts_in
 from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of
+from vaultconfig.loading.report import Report
+from vaultconfig.masking.values import MASK
 from vaultconfig.references import is_reference
 
 
@@ -51,6 +56,27 @@ def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, s
         return
     for step, item in parts_of(source):
         yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")
+
+
+def failures_of_masks(report: Report, settings: BaseSettings) -> list[SettingFailure]:
+    """Return a failure for each field in which a validator has left what a secret is printed as.
+
+    Args:
+        report: Of the load.
+        settings: What pydantic made of it.
+    """
+    problem = (
+        "a validator has put the mask of a secret in the place of its value, by repr(), !r or %r:"
+        " use str(), !s or %s"
+    )
+    if any(MASK in text for text in texts_in(report.values)):  # so it is a value, after all
+        return []
+    roots = dict.fromkeys(need.name.partition(".")[0] for need, _ in report.filled)
+    return [
+        SettingFailure(name, None, ConfigurationError(problem))
+        for name in roots
+        if any(MASK in text for text in texts_in(getattr(settings, name, None)))
+    ]
 
 
 def failures_of_coercion(

@@ -8,10 +8,11 @@ plain values; `unmask` does so for what pydantic hands through untouched (``Any`
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from types import NoneType
@@ -24,6 +25,13 @@ DEEPEST = 100
 RECORD = "_vaultconfig_origins"
 """The attribute of settings that has the record of their load, by which they print masked."""
 
+_masks_shown = itertools.count()
+
+
+def masks_shown() -> Hashable:
+    """Return what differs from an earlier answer if any mask has been printed since, anywhere."""
+    return repr(_masks_shown)
+
 
 class MaskedStr(str):
     """A text whose `repr` is asterisks, and that of what its methods make of it."""
@@ -31,6 +39,7 @@ class MaskedStr(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
+        next(_masks_shown)
         return repr(MASK)
 
     def __radd__(self, before: str) -> str:
@@ -70,6 +79,7 @@ class _MaskedNumber:
     __slots__ = ()
 
     def __repr__(self) -> str:
+        next(_masks_shown)
         return MASK
 
     def __str__(self) -> str:
