@@ -221,11 +221,11 @@ def test_what_a_validator_copies_is_plain() -> None:
     assert not any(map(is_masked, texts))
 
 
-@pytest.mark.parametrize("kind", [str, SecretStr, Any, list[str]])
+@pytest.mark.parametrize("kind", [str, SecretStr, Any])
 @pytest.mark.parametrize("secret", ["token", "number", "real"])
 def test_a_mask_is_no_value(kind: Any, secret: str) -> None:
     """A validator that prints a secret gets its mask, which is not taken for the secret."""
-    shown = BeforeValidator(lambda value: [repr(value)] if kind == list[str] else f"x{value!r}")
+    shown = BeforeValidator(lambda value: [repr(value)] if kind is Any else f"x{value!r}")
 
     class Settings(VaultSettings):
         fine: Annotated[str, "vault:app#token"]

@@ -5,7 +5,7 @@ References that the vault was not asked for are made by factories, or coerced by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic_settings import BaseSettings
@@ -16,7 +16,6 @@ from vaultconfig.loading.checks import has_factories, problems_of_default
 from vaultconfig.loading.fields import describe, fields_of
 from vaultconfig.loading.objects import references_in, text_of, texts_in
 from vaultconfig.loading.places import ABSENT, Place, get_at, parts_of
-from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import MASK
 from vaultconfig.references import is_reference
 
@@ -58,20 +57,23 @@ def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, s
         yield from _made_inside(item, get_at(value, (step,)), f"{name}.{step}")
 
 
-def failures_of_masks(report: Report, settings: BaseSettings) -> list[SettingFailure]:
+def failures_of_masks(
+    settings: BaseSettings, filled: Iterable[str], values: Iterable[object]
+) -> list[SettingFailure]:
     """Return a failure for each field in which a validator has left what a secret is printed as.
 
     Args:
-        report: Of the load.
-        settings: What pydantic made of it.
+        settings: What pydantic made of the input.
+        filled: The dotted names of what the vault has filled.
+        values: What came from the vault.
     """
     problem = (
         "a validator has put the mask of a secret in the place of its value, by repr(), !r or %r:"
         " use str(), !s or %s"
     )
-    if any(MASK in text for text in texts_in(report.values)):  # so it is a value, after all
+    if any(MASK in text for text in texts_in([*values])):  # so it is a value, after all
         return []
-    roots = dict.fromkeys(need.name.partition(".")[0] for need, _ in report.filled)
+    roots = dict.fromkeys(name.partition(".")[0] for name in filled)
     return [
         SettingFailure(name, None, ConfigurationError(problem))
         for name in roots
