@@ -201,6 +201,31 @@ def test_a_file_that_differs_in_development(project: Project, vault: DevServer) 
     assert ended.err.startswith("Note: .env differs")
 
 
+@pytest.mark.parametrize(
+    "body", ['{"error": {"code": "insufficient_scope", "message": ""}}', '{"name": "me"}']
+)
+def test_a_vault_that_does_not_say_who_asks(project: Project, vault: DevServer, body: str) -> None:
+    """It is a warning where secrets can be read, and else the reason why they can't."""
+    project.declare(USER)
+    vault.put("db", {"user": "x"})
+    vault.fault(path="/v1/auth/whoami", status=403 if "error" in body else 200, body=body)
+    found = findings(project, code=0)
+    assert [(item.severity, item.kind) for item in found.problems] == [("warning", "token")]
+    assert "whoami" in found.problems[0].message
+    assert (found.identity, statuses(found)) == (None, {"user": "ok"})
+    vault.deny("db")
+    found = findings(project, code=4 if "error" in body else 6)
+    assert [item.kind for item in found.problems] == ["connection"]
+
+
+def test_a_rejected_token(project: Project, vault: DevServer) -> None:
+    """It is told once, also where there is nothing to read."""
+    for field in (USER, "debug: bool = False"):
+        project.declare(field)
+        (problem,) = findings(project, code=4, SCAIVAULT_TOKEN="other").problems
+        assert "the vault rejected the token from SCAIVAULT_TOKEN" in problem.message
+
+
 def test_all_is_well(project: Project, vault: DevServer) -> None:
     """With nothing wrong it exits with 0, and has the fields and how many reads they cost."""
     project.declare(USER, "debug: bool = False")

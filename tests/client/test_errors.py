@@ -240,9 +240,9 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize("body", BODIES)
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 431, 451])
 def test_a_verdict_needs_the_envelope(vault, client, clock, status, body):
-    """Without ScaiVault's envelope 401, 403 and 404 are an outage, after one attempt each."""
+    """Without ScaiVault's envelope 4xx is an outage, after one attempt each."""
     vault.script(Reply(status, body))
     for operation in OPERATIONS:
         vault.asked.clear()

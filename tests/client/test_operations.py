@@ -246,6 +246,13 @@ def test_a_listing_without_an_end(vault, client, page):
     assert len(vault.asked) == 41
 
 
+def test_whoami_of_another_kind(vault, client):
+    """An identity may be a number, and scopes one text, as OAuth has them."""
+    vault.script(Reply(body={"identity_id": 17, "scopes": "secrets:read secrets:list"}))
+    identity = Identity(identity_id="17", scopes=("secrets:read", "secrets:list"))
+    assert client.whoami() == identity
+
+
 def test_health(vault, client):
     """Health needs no credentials, and 503 is an answer, whatever its body."""
     vault.script(

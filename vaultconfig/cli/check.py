@@ -48,11 +48,17 @@ from vaultconfig.connection.connection import DEADLINE, Connection
 from vaultconfig.connection.env_files import dotenv_variables
 from vaultconfig.connection.environment import VARIABLE, NoCredentialsError
 from vaultconfig.connection.store_settings import with_store
-from vaultconfig.errors import ConfigurationError, SecretError, VaultConfigError
+from vaultconfig.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ResponseError,
+    SecretError,
+    VaultConfigError,
+)
 from vaultconfig.inspection import sources_for, survey
 from vaultconfig.loading.filling import Answers
 from vaultconfig.loading.report import Report
-from vaultconfig.references import VaultRef
+from vaultconfig.references import Resolved, VaultRef
 from vaultconfig.render.variables import clashes_among, lookups_in
 from vaultconfig.secret import SecretKey
 from vaultconfig.source.asking import connection_for
@@ -107,6 +113,7 @@ class _Checking:
 
     Attributes:
         failure: Why the vault could not be asked at all.
+        unknown: Why the vault did not say who we are, although it may give us secrets.
         code: The exit code that stands for it, or 0.
     """
 
@@ -116,6 +123,7 @@ class _Checking:
     connection: Connection | None = None
     identity: str | None = None
     failure: VaultConfigError | None = None
+    unknown: VaultConfigError | None = None
     code: int = 0
     lifetimes: Mapping[SecretKey, Lifetime] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -127,6 +135,7 @@ class _Checking:
         self.situation = sources_for(self.settings_cls)[1].situation()
         self._connect(now)
         found = survey(self.settings_cls, not_asking if self.offline else self._ask)
+        self._weigh_unknown(found)
         declared = DeclaredFields(self.settings_cls)
         hints = self._hints_about_paths(found)
         fields = findings_about_fields(found, declared, hints, offline=self.offline)
@@ -164,10 +173,23 @@ class _Checking:
 
     def _introduce(self, connection: Connection, now: datetime) -> None:
         with connect(connection) as client:
-            identity, health = client.whoami(), client.health()
-        self.identity = identity.identity_id
-        self.problems += problems_of_identity(identity, connection, now=now)
-        self.problems += problems_of_clock(health, now=now)
+            try:
+                identity = client.whoami()
+            except (AuthenticationError, ResponseError) as error:
+                self.unknown = error.with_traceback(None)
+            else:
+                self.identity = identity.identity_id
+                self.problems += problems_of_identity(identity, connection, now=now)
+            self.problems += problems_of_clock(client.health(), now=now)
+
+    def _weigh_unknown(self, found: Report) -> None:
+        """Take it for a failure unless the vault has given us a secret nevertheless."""
+        if self.unknown is None or self.failure is not None:
+            return
+        if any(isinstance(answer, Resolved) for answer in found.answers.values()):
+            self.problems.append(Problem("warning", "token", str(self.unknown)))
+        else:
+            self._fail(self.unknown)
 
     def _hints_about_paths(self, found: Report) -> Mapping[str, str]:
         wrong = [error for error in found.answers.values() if isinstance(error, SecretError)]

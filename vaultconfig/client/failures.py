@@ -69,7 +69,7 @@ def failure_of_secret(report: ErrorReport, *, path: str, version: int | None = N
     is_rejected = kind in (Kind.REJECTED, Kind.VERSION_NOT_FOUND)
     if is_rejected and 400 <= (report.status or 400) < 500:
         if report.code is None:
-            return Failure(foreign(report))
+            return failure_of_request(report, what=path)
         message = f"the vault rejected the request for {path} ({report.said}){_advice(report)}"
         return Failure(SecretError(message, path=path, request_id=request_id))
     return failure_of_request(report, what=path)
@@ -96,6 +96,8 @@ def failure_of_request(report: ErrorReport, *, what: str) -> Failure:
     status = report.status or 0
     if status >= 500:  # such as 507, which need not pass
         return Failure(unavailable(report))
+    if status >= 400 and report.code is None:
+        return Failure(foreign(report))
     hint = "redirects are not followed" if 300 <= status < 400 else "unexpected"
     message = f"the answer to {what} is {report.said}: {hint}; check the vault's URL"
     return Failure(ResponseError(message, request_id=report.request_id))
@@ -119,8 +121,8 @@ def failure_of_subscription(report: ErrorReport, *, name: str) -> Failure:
     kind = meaning_of(report).kind
     if kind is Kind.DENIED:
         return _denied(report, f"subscription {name}")
-    if kind is Kind.FOREIGN and report.status == 404:
-        # A proxy's 404 counts, too: not every vault has subscriptions, and a new one is soon made.
+    if report.code is None and report.status in (404, 405):
+        # A proxy's count, too: not every vault has subscriptions, and a new one is soon made.
         message = f"the vault does not know the subscription {name}"
         return Failure(ResponseError(message, request_id=report.request_id))
     return failure_of_request(report, what=f"the subscription {name}")

@@ -165,15 +165,15 @@ def identity_in(answer: Answer) -> Identity | Failure:
     if answer.status != 200:
         return failure_of_request(answer.report(), what="whoami")
     payload = answer.json()
-    identity = text(payload.get("identity_id"))
-    if identity is None:
+    identity, scopes = payload.get("identity_id"), payload.get("scopes")
+    if isinstance(identity, bool) or not isinstance(identity, (str, int)):
         raise answer.broken("to whoami", "does not contain 'identity_id'")
     return Identity(
-        identity_id=identity,
+        identity_id=str(identity),
         identity_type=text(payload.get("identity_type")),
         tenant_id=text(payload.get("tenant_id")),
         partner_id=text(payload.get("partner_id")),
-        scopes=texts(payload.get("scopes")),
+        scopes=texts(scopes.split() if isinstance(scopes, str) else scopes),  # as OAuth writes it
         token_expires_at=moment(payload.get("token_expires_at")),
     )
 
