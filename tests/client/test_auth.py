@@ -220,7 +220,7 @@ def test_a_refused_request_gives_its_connection_back(credentials):
         (Reply(403, {"message": "no"}), errors.VaultUnavailableError),
         (Reply(404, b"<html>"), errors.VaultUnavailableError),
         (Reply(404, {"error": {"code": "not_found"}}), errors.ResponseError),
-        (Reply(405, b"<html>"), errors.ResponseError),
+        (Reply(405, b"<html>"), errors.VaultUnavailableError),
         (Reply(302, b"", {"Location": "https://elsewhere"}), errors.ResponseError),
         (Reply(200, b"<html>"), errors.ResponseError),
         (Reply(200, {"access_token": 7}), errors.ResponseError),

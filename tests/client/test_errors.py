@@ -171,11 +171,11 @@ def test_unknown_codes(vault, connect):
     ],
 )
 def test_what_a_status_means_where_the_code_is_unknown(status, kind, retry):
-    """An outage is tried again, an internal error once; without a code 401 and 404 are foreign."""
+    """An outage is tried again, an internal error once; without a code 4xx is foreign."""
     meaning = failures.meaning_of(ErrorReport(None, status, "unknown_code", None))
     assert (meaning.kind, meaning.retry) == (kind, retry)
     foreign = failures.meaning_of(ErrorReport(None, status, None, None))
-    assert (foreign.kind is Kind.FOREIGN) is (status in {401, 403, 404, 407})
+    assert (foreign.kind is Kind.FOREIGN) is (status in {401, 403, 404, 407, 408})
 
 
 def test_a_version_that_is_gone(vault, client):

@@ -112,5 +112,5 @@ BY_STATUS: Final[Mapping[int, Meaning]] = {
 }
 """What counts where the code is unknown or missing, but for `VERDICTS` without one."""
 
-VERDICTS: Final = (401, 403, 404, 407)
+VERDICTS: Final = frozenset(range(400, 500)) - {429}
 """Statuses that are a verdict of the vault's with a code alone: else a proxy may have said so."""

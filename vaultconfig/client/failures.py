@@ -68,8 +68,6 @@ def failure_of_secret(report: ErrorReport, *, path: str, version: int | None = N
         return Failure(VersionNotFoundError(path, version, request_id=request_id))
     is_rejected = kind in (Kind.REJECTED, Kind.VERSION_NOT_FOUND)
     if is_rejected and 400 <= (report.status or 400) < 500:
-        if report.code is None:
-            return failure_of_request(report, what=path)
         message = f"the vault rejected the request for {path} ({report.said}){_advice(report)}"
         return Failure(SecretError(message, path=path, request_id=request_id))
     return failure_of_request(report, what=path)
@@ -96,8 +94,6 @@ def failure_of_request(report: ErrorReport, *, what: str) -> Failure:
     status = report.status or 0
     if status >= 500:  # such as 507, which need not pass
         return Failure(unavailable(report))
-    if status >= 400 and report.code is None:
-        return Failure(foreign(report))
     hint = "redirects are not followed" if 300 <= status < 400 else "unexpected"
     message = f"the answer to {what} is {report.said}: {hint}; check the vault's URL"
     return Failure(ResponseError(message, request_id=report.request_id))
