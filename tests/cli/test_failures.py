@@ -346,13 +346,36 @@ def test_a_pyproject_that_is_no_file(project: Project) -> None:
     assert "no settings class is named" in only_lines(ended)[0]
 
 
-@pytest.mark.parametrize("text", ["[tool", "[tool.vaultconfig]\nsettings = 1", "\0"])
-def test_a_pyproject_that_is_wrong(project: Project, text: str) -> None:
-    """A malformed pyproject.toml is named."""
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        *[("[tool", "(at end of document)"), ("\0", "(at line 1, column 1)")],
+        ('\ufeff[tool.vaultconfig]\nsettings = "app:Settings"', "(at line 1, column 1)"),
+        ("[tool.vaultconfig]\nsettings = 1", "has no text as settings: write"),
+        ("[tool]\nvaultconfig = 1", "has no text as settings: write"),
+        ('[tool.vaultconfig]\nseting = "app:Settings"', "has no text as settings (it has seting)"),
+    ],
+)
+def test_a_pyproject_that_is_wrong(project: Project, text: str, told: str) -> None:
+    """A malformed pyproject.toml is named, and what is wrong in it."""
     project.write("pyproject.toml", text)
     ended = project.run("render")
     assert ended.code == 3
-    assert str(project.path / "pyproject.toml") in only_lines(ended)[0]
+    (line,) = only_lines(ended)
+    assert str(project.path / "pyproject.toml") in line
+    assert told in line
+
+
+def test_a_directory_that_has_gone(project: Project) -> None:
+    """It is said to be gone, where a file without a name would be missing."""
+    gone = project.path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", 'rmdir ../gone; exec "$@"', "sh", *COMMAND, "refs", "app:Settings"]
+    ended = subprocess.run(
+        command, cwd=gone, env=project.environ, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3
+    assert "the current directory does not exist any more" in ended.stderr
 
 
 def test_the_environment_reaches_the_module(project: Project, vault: DevServer) -> None:

@@ -167,7 +167,7 @@ def test_a_class_in_a_file(project: Project, vault: DevServer) -> None:
     ended = project.run(*args)
     assert ended.code == 3
     assert only_lines(ended)[-1].startswith("Error: shop/config.py exists and is something else")
-    for output in ("shop.txt", "a-b.py"):
+    for output in ("shop.txt", "a-b.py", "import.py"):
         assert project.run(*args[:-1], output).code == 2
     assert len(vault.requests) == asked
     assert project.run(*args[:-1], "nowhere/a.py").code == 3
@@ -197,6 +197,20 @@ def test_comment_out(project: Project, vault: DevServer) -> None:
     assert "--comment-out" not in ended.err
     told = f"# x\r\n# API_KEY moved to vault:{TO}/app#api_key\r\nPORT=1\r\n"
     assert (file.read_bytes().decode(), file.stat().st_mode & 0o777) == (told, 0o644)
+
+
+def test_comment_out_of_what_cannot_be_written(project: Project, vault: DevServer) -> None:
+    """That is found before anything goes to the vault."""
+    project.write(".env", "API_KEY=x\n")
+    args = ("import", ".env", "--to", TO, "--comment-out", "--yes")
+    command = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *COMMAND, *args]
+    ended = subprocess.run(
+        command, cwd=project.path, env=project.environ, capture_output=True, check=False
+    )
+    assert ended.returncode == 3
+    assert b"Error: cannot write .env, which stays as it was: File too large" in ended.stderr
+    assert [asked.method for asked in vault.requests if asked.method == "PUT"] == []
+    assert project.names() == [".env"]
 
 
 def test_comment_out_of_what_others_are_made_of(project: Project, vault: DevServer) -> None:

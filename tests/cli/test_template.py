@@ -242,7 +242,13 @@ def test_no_file_is_overwritten(project: Project) -> None:
     ]
     template(project, "-o", ".env", "--force")
     assert file.read_text() == template(project, "-o", "-").out
-    assert project.run("template", "app:Settings", "-o", "no/where").code == 3
+    ended = project.run("template", "app:Settings", "-o", "no/where")
+    assert (ended.code, project.names()) == (3, [".env", "app.py"])
+    assert only_lines(ended)[0].endswith("No such file or directory: create its directory first")
+    project.write("elsewhere", "theirs")
+    (project.path / "link").symlink_to("elsewhere")
+    assert project.run("template", "app:Settings", "-o", "link", "--force").code == 3
+    assert (project.path / "elsewhere").read_text() == "theirs"
 
 
 def test_nothing_is_read(project: Project, vault: DevServer) -> None:

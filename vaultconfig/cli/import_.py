@@ -89,8 +89,9 @@ def import_(
         if not yes:
             _ask(missing, commented, file=file)
         if output is not None and not os.path.lexists(output):
-            with open(output, "x", encoding="utf-8") as module:
-                module.write(source)
+            files.write_plain(output, source)
+        if commented:
+            files.edit(file, text, text)  # what can't be edited later is found before all else
         click.echo(_written(client, missing, moved), err=True)
     if commented:
         files.edit(file, text, without(text, commented))

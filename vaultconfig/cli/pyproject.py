@@ -70,14 +70,17 @@ def _named_in(place: Path, trusted: set[int]) -> str | None:
     except (FileNotFoundError, IsADirectoryError):
         return None
     except (OSError, ValueError) as exc:
-        raise ConfigurationError(f"{file} cannot be read ({type(exc).__name__}): fix it") from None
-    named = get_at(data, ("tool", "vaultconfig", "settings"))
-    if named is ABSENT:
+        raise ConfigurationError(f"{file} cannot be read ({exc}): fix it") from None
+    table = get_at(data, ("tool", "vaultconfig"))
+    if table is ABSENT or table == {}:
         return None
+    named = table.get("settings") if isinstance(table, dict) else None
     if isinstance(named, str):
         return named
+    others = f" (it has {', '.join(table)})" if isinstance(table, dict) and named is None else ""
     raise ConfigurationError(
-        f"[tool.vaultconfig] settings in {file} is not text: write package.module:Settings"
+        f"[tool.vaultconfig] in {file} has no text as settings{others}: write"
+        ' settings = "package.module:Settings"'
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -179,7 +180,8 @@ def _check(values: Mapping[str, str]) -> None:
     if unfit:
         raise ConfigurationError(
             f"{', '.join(unfit)}: an environment cannot hold the value (it has a NUL character, or "
-            "is not text): change the value in the vault"
+            f"is not text in {sys.getfilesystemencoding()}): change the value in the vault, or the "
+            "locale (LC_ALL)"
         )
     check_lengths(values)
 

@@ -38,7 +38,7 @@ def load_target(target: str | None) -> type[BaseSettings]:
         VaultConfigError: What the module raised while it was imported, if it is one of ours.
         click.UsageError: *target* is not of the form ``package.module:Settings``.
     """
-    directory = Path.cwd()
+    directory = _here()
     if target is None:
         directory, target = default_target(directory)
     module_name, _, attribute = target.partition(":")
@@ -50,6 +50,14 @@ def load_target(target: str | None) -> type[BaseSettings]:
         if entry not in sys.path:
             sys.path.insert(0, entry)
     return _class_in(_imported(module_name, target), attribute)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        problem = "the current directory does not exist any more: change into another one"
+    raise ConfigurationError(problem)
 
 
 def target_of(settings_cls: type[BaseSettings]) -> str:

@@ -9,6 +9,7 @@ from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.checks import complete
+from vaultconfig.render import files
 from vaultconfig.render.example import example
 
 
@@ -31,15 +32,14 @@ def template(*, target: str | None, output: str | None, force: bool) -> None:
     """
     settings_cls = load_target(target)
     complete(settings_cls)
-    content = example(settings_cls, looks_secret).encode()
+    content = example(settings_cls, looks_secret)
     if output is None or output == "-":
         click.echo(content, nl=False)
         return
     try:
-        with open(output, "wb" if force else "xb") as file:
-            file.write(content)
+        files.write_plain(output, content, replace=force)
     except FileExistsError:
         raise ConfigurationError(
             f"{output} exists: choose another file, or overwrite it with --force"
         ) from None
-    click.echo(f"{output}: {len(content)} bytes", err=True)
+    click.echo(f"{output}: {len(content.encode())} bytes", err=True)

@@ -90,6 +90,33 @@ def edit(path: str | os.PathLike[str], before: str, after: str) -> None:
     raise ConfigurationError(f"cannot write {os.fspath(path)}, which stays as it was: {problem}")
 
 
+def write_plain(path: str | os.PathLike[str], text: str, *, replace: bool = False) -> None:
+    """Make *text*, which holds no secret, the file at *path*, all of it or nothing.
+
+    Args:
+        path: A regular file, or none yet, in a directory that exists.
+        text: Is written as UTF-8.
+        replace: Whether there may be a file, whose mode and owner stay.
+
+    Raises:
+        FileExistsError: There is one, and it may not be replaced.
+        ConfigurationError: The file is a link or not a regular file, or it cannot be written.
+    """
+    try:
+        with _directory_of(path) as (directory, name):
+            status = _status(directory, name)
+            if status is not None and not replace:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+            mode = 0o644 if status is None else stat.S_IMODE(status.st_mode)
+            _replace(directory, name, text, mode=mode)
+            return
+    except FileExistsError:
+        raise
+    except OSError as exc:
+        problem = _explain(exc)
+    raise ConfigurationError(f"cannot write {os.fspath(path)}: {problem}")
+
+
 def write(
     path: str | os.PathLike[str], content: str | bytes, *, mode: int = 0o600, in_place: bool = False
 ) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from keyword import iskeyword
 
 import click
 
@@ -35,7 +36,7 @@ def check_module(file: str, source: str) -> None:
         ConfigurationError: It exists, and has other content.
     """
     stem, suffix = os.path.splitext(os.path.basename(file))
-    if suffix != ".py" or not stem.isidentifier():
+    if suffix != ".py" or not stem.isidentifier() or iskeyword(stem):
         raise click.UsageError("-o takes the file of a Python module, such as settings.py")
     if os.path.lexists(file):
         with open(file, "rb") as module:
