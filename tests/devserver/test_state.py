@@ -52,10 +52,19 @@ def test_no_name_is_no_file() -> None:
         DevServer(state="")
 
 
+def test_a_place_that_cannot_be_written(file: Path) -> None:
+    """It is found when the server is made, not when the first secret would be lost."""
+    (file.parent / f".{file.name}.new" / "in the way").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="can't be read and written"):
+        DevServer(state=file)
+    with pytest.raises(ConfigurationError, match="can't be read and written|does not exist"):
+        DevServer(state="/proc/state.json")
+
+
 def test_the_file_is_its_owners(file: Path, tmp_path: Path) -> None:
     """It is mode 0600 whatever was there before, and nothing is left beside it."""
     server = DevServer(state=file)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [file]
     server.put("a", {})
     file.chmod(0o644)
     server.put("a", {})

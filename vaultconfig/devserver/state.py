@@ -19,16 +19,16 @@ def load_state(path: Path) -> Entries:
     """Return what was saved at *path*; nothing if there is no file.
 
     Raises:
-        ConfigurationError: The file can't be read, or is damaged; it is left as it is.
+        ConfigurationError: The file can't be read or written, or is damaged; it is left as it is.
     """
     try:
-        return _restored(json.loads(path.read_bytes()))
+        entries = _restored(json.loads(path.read_bytes())) if path.exists() else {}
+        save_state(path, entries)  # what can't be written is found before it is needed
+        return entries
     except FileNotFoundError:
-        if path.parent.is_dir():
-            return {}
         problem = "is in a directory that does not exist"
     except OSError as exc:
-        problem = f"can't be read ({exc.strerror})"
+        problem = f"can't be read and written ({exc.strerror})"
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         problem = f"is not a state file of this version ({type(exc).__name__})"
     raise ConfigurationError(
