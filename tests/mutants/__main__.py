@@ -53,6 +53,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *["tests/settings/test_checks.py", "tests/settings/test_sources.py"],
         *["tests/settings/test_generics.py", "tests/settings/test_unfilled.py"],
         *["tests/settings/test_unfilled_defaults.py", "tests/settings/test_given_objects.py"],
+        "tests/settings/test_masking.py",
     ),
     "loading/placeholders.py": (
         *["tests/settings/test_placeholders.py", "tests/settings/test_kept_quotes.py"],
