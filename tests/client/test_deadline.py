@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from contextlib import ExitStack
@@ -125,7 +126,7 @@ def test_every_socket_operation_gets_what_is_left(vault):
 
     This is what the others here stand on, and what a new httpcore could change.
     """
-    now = [0.0]
+    now, context = [0.0], ssl.create_default_context()
     deadline = Deadline(5, clock=lambda: now[0])
     host, port = vault.server.server_address[:2]
     stream = DeadlineBackend().connect_tcp(host, port, timeout=deadline)
@@ -139,10 +140,11 @@ def test_every_socket_operation_gets_what_is_left(vault):
         (httpcore.ReadTimeout, lambda: stream.read(1, timeout=deadline)),
         (httpcore.WriteTimeout, lambda: stream.write(b"x", timeout=deadline)),
         (httpcore.ConnectTimeout, lambda: DeadlineBackend().connect_tcp(host, port, deadline)),
+        (httpcore.ConnectTimeout, lambda: stream.start_tls(context, "localhost", deadline)),
     ]:
         with pytest.raises(late):
             call()
-    stream.close()
+    assert stream.get_extra_info("socket").fileno() == -1  # nobody else would close it
 
 
 def test_a_name_with_several_addresses(vault, monkeypatch):

@@ -6,6 +6,7 @@ page may be that of a proxy, and says nothing about a secret.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from vaultconfig.client.answer import ErrorReport
@@ -51,10 +52,11 @@ class BatchMissing(Failure):
     What it is about is read one by one.
 
     Attributes:
-        for_good: Whether to remember it, once a single read has worked.
+        proof: Whether `any` or `all` single reads have to work for it to be remembered; None if it
+            is about these paths alone.
     """
 
-    for_good: bool = True
+    proof: Callable[[Iterable[bool]], bool] | None = any
 
 
 def failure_of_secret(report: ErrorReport, *, path: str, version: int | None = None) -> Failure:
@@ -104,11 +106,12 @@ def failure_of_batch(report: ErrorReport) -> Failure:
     kind = meaning_of(report).kind
     if report.status in (404, 405, 501) and kind is not Kind.TOKEN:
         error = ResponseError("the vault has no batch read", request_id=report.request_id)
-        return BatchMissing(error, for_good=kind not in (Kind.NOT_FOUND, Kind.VERSION_NOT_FOUND))
+        is_about_secrets = kind in (Kind.NOT_FOUND, Kind.VERSION_NOT_FOUND)
+        return BatchMissing(error, proof=all if is_about_secrets else any)
     if report.status in (400, 422) and report.code in ("invalid_path", "validation_error"):
         # One path of them is bad; alone it gets an error of its own, and the others are read.
         error = ResponseError("the vault rejected the batch", request_id=report.request_id)
-        return BatchMissing(error, for_good=False)
+        return BatchMissing(error, proof=None)
     return failure_of_request(report, what="the batch read")
 
 

@@ -276,7 +276,7 @@ def _flaw_of_version(version: object) -> str | None:
 
 
 def _left_open(answer: Answer, flaw: str) -> BatchMissing:
-    return BatchMissing(answer.broken("to the batch", flaw), for_good=False)
+    return BatchMissing(answer.broken("to the batch", flaw), proof=None)
 
 
 def _json_body(body: Mapping[str, Any]) -> bytes | None:

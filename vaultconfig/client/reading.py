@@ -72,8 +72,10 @@ class Reads:
             alone = _done([partial(self._read_one, key, terms, turned_away) for key in missing])
             found |= alone
             # A proxy's page may say the same: only beside a single read that works is it true.
-            if any(isinstance(result, Secret) for result in alone.values()):
-                self._has_batch = not any(failure.for_good for failure in missing.values())
+            works = [isinstance(result, Secret) for result in alone.values()]
+            proofs = {failure.proof for failure in missing.values() if failure.proof}
+            if any(proof(works) for proof in proofs):
+                self._has_batch = False
         results = {key: r for key, r in found.items() if not isinstance(r, BatchMissing)}
         unavailable = [r for r in results.values() if isinstance(r, VaultUnavailableError)]
         if len(unavailable) == len(results):

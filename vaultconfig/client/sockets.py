@@ -109,7 +109,11 @@ class DeadlineStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Do the whole handshake; Python's own time-out for that is one for all of it."""
-        left = _left(timeout, httpcore.ConnectTimeout)
+        try:
+            left = _left(timeout, httpcore.ConnectTimeout)
+        except httpcore.ConnectTimeout:
+            self.close()  # as httpcore's own does where the handshake fails
+            raise
         secured = self._stream.start_tls(ssl_context, server_hostname, left)
         return DeadlineStream(secured, backend=self._backend)
 
