@@ -198,7 +198,7 @@ def test_reads_a_minute(project: Project, vault: DevServer) -> None:
     assert found["reads"]["a_minute"] == pytest.approx(expected)
     assert (found["reads"]["limit"], found["reads"]["processes"]) == (1000, int(1000 / expected))
     told = (
-        "Reads a minute: 78.8 a process with live settings; the limit of 1,000 allows 12 "
+        "Reads a minute: 78.8 a process with live settings; the vault's limit of 1,000 allows 12 "
         "processes, more of them need a store"
     )
     assert told in project.run("check", "app:Settings").err

@@ -43,7 +43,7 @@ def test_a_directory(shop: Project) -> None:
     assert tree(shop.path / "kept") == before
     lines = only_lines(shop.run("check", "app:Settings"))
     assert f"Store: {place} can be used, and has 2 of 2 secrets" in lines
-    shown = "Reads a minute: 0.5 for all processes together that share the store; the limit is 1,0"
+    shown = "Reads a minute: 0.47 for all processes together that share the store; the limit is 1,0"
     assert shown in lines[-2]
 
 
@@ -95,7 +95,9 @@ def test_a_directory_that_cannot_be_used(
     assert found.store == StoreFinding(place, "unavailable", has=0, of=2)
     lines = only_lines(shop.run("check", "app:Settings"))
     assert f"Store: {place} can't be used" in lines
-    assert "Reads a minute: 0.5 a process with live settings; the limit of 1,000" in lines[-2]
+    assert (
+        "Reads a minute: 0.47 a process with live settings; the vault's limit of 1,000" in lines[-2]
+    )
     load(shop)
 
 

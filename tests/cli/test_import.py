@@ -386,7 +386,7 @@ def test_it_asks(project: Project, vault: DevServer) -> None:
         child = pexpect.spawn(
             COMMAND[0], args, cwd=str(project.path), env=project.environ, timeout=30
         )
-        child.expect(r"Write 1 secret\?")
+        child.expect(r"Write 1 value in 1 secret\?")
         child.sendline(answer)
         child.expect(pexpect.EOF)
         child.close()
@@ -425,7 +425,7 @@ def test_what_was_written_while_it_asked_is_kept(project: Project, vault: DevSer
     project.write(".env", f"DB_PASSWORD={CANARY}\n")
     args = [*COMMAND[1:], "import", ".env", "--to", TO, "--force"]
     child = pexpect.spawn(COMMAND[0], args, cwd=str(project.path), env=project.environ, timeout=30)
-    child.expect(r"Write 1 secret\?")
+    child.expect(r"Write 1 value in 1 secret\?")
     vault.put(f"{TO}/db", {"port": 6432, "user": "app"})
     child.sendline("y")
     child.expect("another writer has changed")

@@ -159,7 +159,7 @@ def _moved(fates: Sequence[Fate]) -> dict[str, str]:
 
 
 def _ask(missing: Sequence[Move], commented: Collection[str], *, file: str) -> None:
-    steps = [f"write {count(len(missing), 'secret')}"] if missing else []
+    steps = [f"write {_amount(missing)}"] if missing else []
     if commented:
         steps.append(f"turn {count(len(commented), 'variable')} of {file} into comments")
     if steps:
@@ -217,4 +217,9 @@ def _written(client: VaultClient, missing: Sequence[Move], moved: Collection[str
     with click.progressbar(done, length=len(missing), label="Writing", file=sys.stderr) as progress:
         for _ in progress:
             pass
-    return f"{count(len(missing), 'secret')} written"
+    return f"{_amount(missing)} written"
+
+
+def _amount(moves: Sequence[Move]) -> str:
+    values = sum(len(move.data) for move in moves)
+    return f"{count(values, 'value')} in {count(len(moves), 'secret')}"

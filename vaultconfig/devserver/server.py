@@ -88,10 +88,11 @@ class DevServer:
 
     @property
     def url(self) -> str:
-        """Where it is, once it was started: ``http://127.0.0.1:PORT``."""
+        """Where it is for this machine, once it was started: ``http://127.0.0.1:PORT``."""
         if not self._port:
             raise ConfigurationError("the dev server has no address yet: start() it first")
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self._port}"
 
     @property

@@ -105,12 +105,12 @@ class Reads:
     processes: int | None
 
     def __str__(self) -> str:
-        shown = f"{self.a_minute:,.1f}" if self.a_minute >= 1 else f"{self.a_minute:.1g}"
+        shown = f"{self.a_minute:,.1f}" if self.a_minute >= 1 else f"{self.a_minute:.2g}"
         if self.processes is None:
             who = "for all processes together that share the store"
             return f"Reads a minute: {shown} {who}; the limit is {self.limit:,}"
         return (
-            f"Reads a minute: {shown} a process with live settings; the limit of {self.limit:,} "
+            f"Reads a minute: {shown} a process with live settings; the vault's limit of {self.limit:,} "
             f"allows {count(self.processes, 'process', 'processes')}, more of them need a store"
         )
 
