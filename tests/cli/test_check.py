@@ -237,8 +237,8 @@ def test_all_is_well(project: Project, vault: DevServer) -> None:
     assert ended.code == 0
     assert ended.out == "user\tok\tvault\tvault:db#user\t1\t\ndebug\tok\tdefault\t\t\t\n"
     assert ended.err.splitlines() == [
-        "Reads a minute: 0.24 a process with live settings; the vault's limit of 1,000 allows 4,250 "
-        "processes, more of them need a store",
+        "Reads a minute: 0.24 a process with live settings; the vault's limit of 1,000 allows "
+        "4,250 processes, more of them need a store",
         "2 fields: 2 ok",
     ]
 

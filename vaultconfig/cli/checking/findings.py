@@ -110,8 +110,8 @@ class Reads:
             who = "for all processes together that share the store"
             return f"Reads a minute: {shown} {who}; the limit is {self.limit:,}"
         return (
-            f"Reads a minute: {shown} a process with live settings; the vault's limit of {self.limit:,} "
-            f"allows {count(self.processes, 'process', 'processes')}, more of them need a store"
+            f"Reads a minute: {shown} a process with live settings; the vault's limit of "
+            f"{self.limit:,} allows {count(self.processes, 'process', 'processes')}, more of them need a store"
         )
 
 
