@@ -147,6 +147,9 @@ class VersionNotFoundError(SecretError):
         self.version = version
 
 
+_MOST_NAMES: Final = 30
+
+
 class FieldNotFoundError(SecretError):
     """The secret exists without the field of the reference, or the reference names no field.
 
@@ -163,8 +166,10 @@ class FieldNotFoundError(SecretError):
         available: Collection[str],
         request_id: str | None = None,
     ) -> None:
-        names = [name if name.isprintable() else ascii(name) for name in sorted(available)]
-        has = f"it has {', '.join(names)}" if names else "it is empty"
+        known = sorted(available)
+        names = [name if name.isprintable() else ascii(name) for name in known[:_MOST_NAMES]]
+        more = f" and {len(known) - len(names)} more" if len(known) > len(names) else ""
+        has = f"it has {', '.join(names)}{more}" if names else "there are no fields"
         problem = (
             f"a single value is needed: name a field of {path} after '#'"
             if field is None
@@ -172,7 +177,7 @@ class FieldNotFoundError(SecretError):
         )
         super().__init__(f"{problem}: {has}", path=path, request_id=request_id)
         self.field = field
-        self.available: tuple[str, ...] = tuple(sorted(available))
+        self.available: tuple[str, ...] = tuple(known)
 
 
 NOT_FOUND: Final = (SecretNotFoundError, VersionNotFoundError, FieldNotFoundError)

@@ -366,6 +366,42 @@ def test_a_pyproject_that_is_wrong(project: Project, text: str, told: str) -> No
     assert told in line
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        *[("render", "app:Settings", "-o", ""), ("template", "app:Settings", "-o", "")],
+        *[("get", "db#user", "-o", ""), ("store", "keygen", "-o", "")],
+        *[("import", "", "--to", "x"), ("import", "a.env", "--to", "x", "-o", "")],
+    ],
+)
+def test_an_empty_name_of_a_file(project: Project, args: tuple[str, ...]) -> None:
+    """A variable that is not set does not stand for another file."""
+    project.declare('user: Annotated[str, "vault:db#user"]')
+    ended = project.run(*args)
+    assert (ended.code, project.names()) == (2, ["app.py"])
+    assert "the name of the file is empty" in ended.err
+
+
+@pytest.mark.parametrize("args", [("check",), ("refs",), ("diff", "a", "b")])
+def test_what_the_class_prints(project: Project, vault: DevServer, args: tuple[str, ...]) -> None:
+    """It is not among the results."""
+    vault.put("a/db", {"user": "x"})
+    vault.put("b/db", {"user": "x"})
+    project.declare(
+        'user: Annotated[str, "vault:{environment}/db#user"]',
+        "_shout: Any = field_validator('user')(lambda value: print('loud') or value)",
+        "@classmethod\n    def settings_customise_sources(cls, settings_cls, **sources):",
+        "    print('loud')\n        return tuple(sources.values())",
+        head="from pydantic import field_validator",
+    )
+    ended = project.run(*args, "app:Settings", "--json", env={"VAULTCONFIG_ENVIRONMENT": "a"})
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)
+    assert "loud" in ended.err
+    ended = project.run("render", "app:Settings", "-e", "a", "-o", "-")
+    assert (ended.code, ended.out) == (0, "USER=x\n")
+
+
 def test_a_directory_that_has_gone(project: Project) -> None:
     """It is said to be gone, where a file without a name would be missing."""
     gone = project.path / "gone"

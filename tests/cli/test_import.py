@@ -199,6 +199,29 @@ def test_comment_out(project: Project, vault: DevServer) -> None:
     assert (file.read_bytes().decode(), file.stat().st_mode & 0o777) == (told, 0o644)
 
 
+def test_a_failure_in_the_middle(project: Project, vault: DevServer) -> None:
+    """It says how much has been written, and the same command goes on."""
+    project.write(".env", "AA_PASSWORD=x\nBB_PASSWORD=x\nCC_PASSWORD=x\n")
+    args = ("import", ".env", "--to", TO, "--yes")
+    vault.fault(method="PUT", path=f"{TO}/bb", code="access_denied", times=1)
+    ended = project.run(*args)
+    assert (ended.code, only_lines(ended)[-1]) == (
+        5,
+        "Hint: 1 of 3 secrets written: run this again",
+    )
+    ended = project.run(*args)
+    assert "2 values in 2 secrets written" in ended.err
+
+
+def test_a_module_that_is_no_file(project: Project) -> None:
+    """A FIFO, which would be waited for, is refused."""
+    project.write(".env", "API_KEY=x\n")
+    os.mkfifo(project.path / "settings.py")
+    ended = project.run("import", ".env", "--to", TO, "-o", "settings.py", "--yes")
+    assert ended.code == 3
+    assert "it is not a regular file" in only_lines(ended)[0]
+
+
 def test_comment_out_of_what_cannot_be_written(project: Project, vault: DevServer) -> None:
     """That is found before anything goes to the vault."""
     project.write(".env", "API_KEY=x\n")

@@ -478,7 +478,7 @@ def test_a_directory_that_is_read_only(shop: Project) -> None:
     given = {"USER": "app", "PASSWORD": CANARY}
     ended = shop.run_apart("render", "app:Settings", "-o", "sealed/.env", env=given)
     assert ended.code == 3
-    assert only_lines(ended)[0].startswith("Error: cannot write sealed/.env: Permission denied")
+    assert only_lines(ended)[1].startswith("Error: cannot write sealed/.env: Permission denied")
     assert (file.read_text(), os.listdir(directory)) == ("OLD=1\n", [".env"])
 
 

@@ -166,6 +166,46 @@ def test_two_fields_on_one_variable(shop: Project, more: list[str]) -> None:
     assert "first and second are both read from the variable API_KEY" in only_lines(ended)[0]
 
 
+def test_a_name_that_no_variable_has(shop: Project) -> None:
+    """It is refused by name."""
+    for more in ((), ("--watch",)):
+        ended = shop.run_apart("run", "--prefix", "X=", *more, "app:Settings", "--", "true")
+        assert (ended.code, only_lines(ended)) == (
+            3,
+            ["Error: 'X=USER' is not a valid variable name: it has a '='"],
+        )
+
+
+def test_what_another_source_gives(shop: Project) -> None:
+    """It is handed on, and named: what was rendered once would stay for ever."""
+    ended = shop.run_apart("run", "app:Settings", "--", "sh", "-c", "echo $USER", env={"USER": "x"})
+    assert (ended.code, ended.out) == (0, "x\n")
+    told = "Warning: not the vault's, because another source gives it: user (environment)"
+    assert only_lines(ended) == [told]
+
+
+@pytest.mark.parametrize("kind", ["bool | str", "Any", "int | str"])
+def test_a_value_that_would_come_back_as_another(
+    project: Project, vault: DevServer, kind: str
+) -> None:
+    """It is refused by name, though each of both is valid."""
+    vault.put("v", {"x": 1 if kind == "int | str" else True, "y": 2})
+    project.declare(f'x: Annotated[{kind}, "vault:v#x"]', 'y: Annotated[int, "vault:v#y"]')
+    for args in (["render", "app:Settings"], ["run", "app:Settings", "--", "true"]):
+        ended = project.run(*args)
+        assert (ended.code, project.names()) == (3, ["app.py"])
+        (line,) = only_lines(ended)
+        assert line.startswith("Error: x: Settings would make another value of the text in X")
+
+
+def test_a_value_that_is_equal_to_itself_alone(project: Project, vault: DevServer) -> None:
+    """It can't be compared, and is no reason to refuse it."""
+    vault.put("v", {"x": 1})
+    head = "class Odd:\n    def __init__(self, text): pass\nfrom pydantic import PlainValidator"
+    project.declare('x: Annotated[Any, PlainValidator(Odd), "vault:v#x"]', head=head)
+    assert project.run("render", "app:Settings", "-o", "-").out == "X=1\n"
+
+
 def test_what_an_environment_cannot_hold(shop: Project, vault: DevServer) -> None:
     """A NUL character is refused by name, and so is what the program would resolve again."""
     vault.put("db", {"user": "x", "password": f"{CANARY}\0"})

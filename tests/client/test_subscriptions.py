@@ -149,12 +149,11 @@ def test_how_long_a_poll_takes(vault, subscription, seconds):
     assert vault.asked == []
 
 
-def test_a_poll_outlasts_the_deadline_of_the_client(vault):
+def test_a_poll_outlasts_the_deadline_of_the_client(vault, connect, clock):
     """A poll has its own time, and ends when that is over."""
     vault.script(CREATED)
-    with VaultClient(vault.url, credentials=StaticToken("t"), deadline=0.2) as client:
-        subscription = client.subscribe(["a"])
-    vault.respond = lambda asked: (vault.over.wait(0.4), Reply(body={"events": []}))[1]
+    subscription = connect(deadline=0.2).subscribe(["a"])
+    vault.respond = lambda asked: (clock.sleep(0.4), Reply(body={"events": []}))[1]
     with subscription:
         assert subscription.poll(1) == ()
 

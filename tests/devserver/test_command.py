@@ -77,6 +77,16 @@ def test_signals_end_it_cleanly(launch: Launch, ending: signal.Signals) -> None:
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("option", ["--seed", "--state"])
+def test_a_file_that_never_ends(launch: Launch, tmp_path: Path, option: str) -> None:
+    """What waits for a FIFO is ended by Ctrl-C like any other command."""
+    os.mkfifo(tmp_path / "f.toml")
+    process = launch("--port", "0", option, str(tmp_path / "f.toml"))
+    with open(tmp_path / "f.toml", "w"):  # so it is being read
+        process.send_signal(signal.SIGINT)
+        assert finish(process)[0] != 0
+
+
 def test_limits_are_on(launch: Launch) -> None:
     """The documented limits hold unless they are switched off."""
     with ready(launch("--port", "0")) as http:

@@ -75,13 +75,15 @@ def faults_of(site: Path) -> Iterator[str]:
         for asset in filter(_is_foreign, page.assets):
             yield f"{name}: fetches {asset}"
         if name != "404.html":  # its links begin at the root of a host
-            yield from (f"{name}: leads nowhere: {each}" for each in _broken(path, page, pages))
+            yield from (
+                f"{name}: leads nowhere: {each}" for each in _broken(path, page, pages, site)
+            )
     for path in sorted(site.rglob("*.css")):
         for asset in OF_STYLES.findall(path.read_text("utf-8")):
             yield f"{path.relative_to(site).as_posix()}: fetches {asset}"
 
 
-def _broken(path: Path, page: _Page, pages: Mapping[Path, _Page]) -> Iterator[str]:
+def _broken(path: Path, page: _Page, pages: Mapping[Path, _Page], site: Path) -> Iterator[str]:
     for link in [*page.links, *page.assets]:
         parts = urlsplit(link)
         if parts.scheme or parts.netloc:
@@ -90,7 +92,8 @@ def _broken(path: Path, page: _Page, pages: Mapping[Path, _Page]) -> Iterator[st
         if target.is_dir():
             target /= "index.html"
         anchors = pages[target].anchors if target in pages else set()
-        if not target.exists() or (parts.fragment and unquote(parts.fragment) not in anchors):
+        is_there = target.exists() and target.is_relative_to(site.resolve())
+        if not is_there or (parts.fragment and unquote(parts.fragment) not in anchors):
             yield link
 
 

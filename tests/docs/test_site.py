@@ -15,10 +15,12 @@ OTHER = '<h2 id="there">There</h2><a href="../">back</a><a href="https://example
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "index.html").write_text(OTHER)
-    (tmp_path / "index.html").write_text(HEAD + GOOD)
-    return tmp_path
+    site = tmp_path / "site"
+    (site / "other").mkdir(parents=True)
+    (site / "other" / "index.html").write_text(OTHER)
+    (site / "index.html").write_text(HEAD + GOOD)
+    (tmp_path / "beside").touch()  # what a checkout has, and a host does not
+    return site
 
 
 def test_a_site_in_order(site: Path) -> None:
@@ -38,6 +40,7 @@ def test_a_site_in_order(site: Path) -> None:
         ('<img src="none.png">', "leads nowhere: none.png"),
         ('<a href="other/#here">', "leads nowhere: other/#here"),
         ('<a href="gone/">', "leads nowhere: gone/"),
+        ('<a href="../beside">', "leads nowhere: ../beside"),
         ('<a href="#gone">', "leads nowhere: #gone"),
     ],
 )

@@ -56,7 +56,7 @@ def test_shells_load_every_value_and_run_none(tmp_path, shell):
     assert os.listdir(tmp_path) == ["env"]
 
 
-@pytest.mark.parametrize("name", ["UID", "_", "BASH_VERSINFO"])
+@pytest.mark.parametrize("name", ["UID", "_", "BASH_VERSINFO", "BASH_SOURCE"])
 def test_names_that_shells_keep_are_refused(name):
     """A variable that a shell would not set is refused by name."""
     with pytest.raises(ConfigurationError, match=f"^{name}: .* keeps the name for itself"):

@@ -42,6 +42,7 @@ from vaultconfig.cli.checking.survey import (
 from vaultconfig.cli.connecting import environment_here, hints_about_paths
 from vaultconfig.cli.failures import CONFIGURATION, DIFFERS, exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.streams import aside
 from vaultconfig.cli.tables import as_json
 from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.connection.connection import DEADLINE, Connection
@@ -97,7 +98,8 @@ def check(*, target: str | None, offline: bool, format_: str | None, as_json_: b
         raise click.UsageError(f"--json and --format {format_} are two formats: choose one")
     settings_cls = load_target(target)
     checking = _Checking(settings_cls, offline=offline)
-    findings = checking.run()
+    with aside():
+        findings = checking.run()
     if as_json_ or format_ == "json":
         click.echo(as_json(findings))
     elif format_ == "github":

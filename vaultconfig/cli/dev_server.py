@@ -65,20 +65,19 @@ def dev_server(
         )
     from vaultconfig.devserver import DOCUMENTED_LIMITS, DevServer  # an extra
 
-    with _endings_wait():
-        limits = None if no_rate_limits else DOCUMENTED_LIMITS
-        server = DevServer(host=host, limits=limits, subscriptions=not no_subscriptions, **options)
-        if seed is not None:
-            server.seed(seed)
-        with server:
-            click.echo(
-                f"A local ScaiVault, for development only, at {server.url}\n"
-                "Paste this where your application runs:\n\n"
-                f"export SCAIVAULT_URL={server.url}\n"
-                f"export SCAIVAULT_TOKEN={shlex.quote(server.token)}\n\n"
-                "Ctrl-C ends it."
-            )
-            signal.sigwait(_ENDINGS)
+    limits = None if no_rate_limits else DOCUMENTED_LIMITS
+    server = DevServer(host=host, limits=limits, subscriptions=not no_subscriptions, **options)
+    if seed is not None:
+        server.seed(seed)
+    with _endings_wait(), server:  # it starts threads
+        click.echo(
+            f"A local ScaiVault, for development only, at {server.url}\n"
+            "Paste this where your application runs:\n\n"
+            f"export SCAIVAULT_URL={server.url}\n"
+            f"export SCAIVAULT_TOKEN={shlex.quote(server.token)}\n\n"
+            "Ctrl-C ends it."
+        )
+        signal.sigwait(_ENDINGS)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from vaultconfig.cli.checking.survey import not_asking, quiet
 from vaultconfig.cli.comparison import ComparedField, compared, errors_in
 from vaultconfig.cli.failures import DIFFERS, exit_code
 from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.streams import aside
 from vaultconfig.cli.tables import as_json, print_lines, printable, row_lines, width_of
 from vaultconfig.cli.target import load_target, target_of
 from vaultconfig.cli.wording import fields_counted
@@ -70,7 +71,8 @@ def diff(*, first: str, second: str, target: str | None, as_json_: bool) -> None
         raise click.UsageError(f"ENV1 and ENV2 are both {names[0]}: name two environments")
     settings_cls = load_target(target)
     quiet()
-    reports = _reports(settings_cls, environments)
+    with aside():
+        reports = _reports(settings_cls, environments)
     found = Comparison(
         target=target_of(settings_cls), environments=names, fields=tuple(compared(*reports, names))
     )

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from vaultconfig.cli.connecting import open_vault, reference_from
-from vaultconfig.cli.options import common, complete_reference
+from vaultconfig.cli.options import common, complete_reference, output_option
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError, VaultConfigError
 from vaultconfig.masking.values import mask
 from vaultconfig.references import Resolved, VaultRef, as_text, picked
@@ -21,9 +21,7 @@ from vaultconfig.secret import Secret
 
 @click.command()
 @click.argument("reference", metavar="REF", shell_complete=complete_reference)
-@click.option(
-    "-o", "--output", metavar="FILE", help="Write the value into this file, with mode 0600."
-)
+@output_option("Write the value into this file, with mode 0600.")
 @click.option(
     "--base64", "is_base64", is_flag=True, help="Decode the value from base64, for binary data."
 )

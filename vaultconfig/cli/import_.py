@@ -16,11 +16,11 @@ from vaultconfig.cli.importing.moving import PATIENCE, Move, Pace, moves_for, wr
 from vaultconfig.cli.importing.next_steps import check_module, free_module, next_steps
 from vaultconfig.cli.importing.plan import Fate, Planner
 from vaultconfig.cli.importing.variables import Variable, read_variables, without
-from vaultconfig.cli.options import check_can_ask, common, yes_option
+from vaultconfig.cli.options import check_can_ask, common, named, output_option, yes_option
 from vaultconfig.cli.tables import row_lines
 from vaultconfig.cli.wording import count, suggestion
 from vaultconfig.client import VaultClient
-from vaultconfig.errors import ConfigurationError
+from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.masking.values import mask
 from vaultconfig.references.paths import PATHS
 from vaultconfig.render import files
@@ -29,7 +29,7 @@ _PREFIX: Final = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+)*")
 
 
 @click.command("import")
-@click.argument("file")
+@click.argument("file", callback=named)
 @click.option(
     "--to", "prefix", required=True, metavar="PREFIX", help="Path in the vault to write below."
 )
@@ -43,9 +43,7 @@ _PREFIX: Final = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+)*")
 @click.option(
     "--comment-out", is_flag=True, help="Make comments of the lines that moved, without values."
 )
-@click.option(
-    "-o", "--output", metavar="MODULE.py", help="Write the class there, and not to standard output."
-)
+@output_option("Write the class there, and not to standard output.", metavar="MODULE.py")
 @yes_option
 @common
 def import_(
@@ -213,10 +211,17 @@ def _written(client: VaultClient, missing: Sequence[Move], moved: Collection[str
         return "Nothing to move: --secret KEY moves a variable all the same"
     if not missing:
         return "Nothing to write: all of it is in the vault already."
-    done = written(client, missing, Pace())
-    with click.progressbar(done, length=len(missing), label="Writing", file=sys.stderr) as progress:
-        for _ in progress:
-            pass
+    done = 0
+    writing = written(client, missing, Pace())
+    try:
+        with click.progressbar(
+            writing, length=len(missing), label="Writing", file=sys.stderr
+        ) as progress:
+            for _ in progress:
+                done += 1
+    except VaultConfigError as error:
+        error.add_note(f"{done} of {count(len(missing), 'secret')} written: run this again")
+        raise
     return f"{_amount(missing)} written"
 
 

@@ -24,6 +24,18 @@ def check_can_ask() -> None:
         )
 
 
+def named(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Reject an empty name of a file, which a variable that is not set leaves."""
+    if value == "":
+        raise click.BadParameter("the name of the file is empty")
+    return value
+
+
+def output_option(help_: str, *, metavar: str = "FILE") -> Callable[[F], F]:
+    """Return the option that names what a command writes."""
+    return click.option("-o", "--output", metavar=metavar, callback=named, help=help_)
+
+
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON, for programs.")
 
 

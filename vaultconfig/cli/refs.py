@@ -10,6 +10,7 @@ import click
 from vaultconfig.cli.checking.survey import not_asking, quiet
 from vaultconfig.cli.failures import CONFIGURATION
 from vaultconfig.cli.options import common, json_option, target_argument
+from vaultconfig.cli.streams import aside
 from vaultconfig.cli.tables import as_json, show
 from vaultconfig.cli.target import load_target
 from vaultconfig.errors import InvalidReferenceError, VaultConfigError
@@ -50,8 +51,10 @@ def refs(*, target: str | None, as_json_: bool) -> None:
     """
     settings_cls = load_target(target)
     quiet()
+    with aside():
+        found = survey(settings_cls, not_asking)
     needed, is_wrong = [], False
-    for need, _ in sorted(survey(settings_cls, not_asking).outcomes, key=lambda item: item[0].name):
+    for need, _ in sorted(found.outcomes, key=lambda item: item[0].name):
         place = "annotation" if need.layer is None else "value"
         problem = str(need.wanted) if isinstance(need.wanted, VaultConfigError) else None
         needed.append(Needed(need.name, need.shown or "", place, problem))

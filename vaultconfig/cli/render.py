@@ -11,14 +11,13 @@ from click.core import ParameterSource
 from pydantic_settings import BaseSettings
 
 from vaultconfig.cli.failures import DIFFERS
-from vaultconfig.cli.options import common, target_argument
+from vaultconfig.cli.gathering import gathered
+from vaultconfig.cli.options import common, output_option, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import count
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inspection import gather
 from vaultconfig.render import files
 from vaultconfig.render.dialects import FORMATS, Dialect, Document, dialect
-from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import ForeignFileError
 from vaultconfig.render.turns import turn
 from vaultconfig.source.situation import fallback_rule
@@ -50,9 +49,7 @@ def _labels(
 
 @click.command()
 @target_argument
-@click.option(
-    "-o", "--output", metavar="FILE", help="File to write, by default .env; '-' is standard output."
-)
+@output_option("File to write, by default .env; '-' is standard output.")
 @click.option(
     "-f", "--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True
 )
@@ -118,7 +115,7 @@ def render(
     settings_cls = load_target(target)
 
     def make() -> dict[str, str]:
-        found = settings_variables(gather(settings_cls, vault_first=True), everything=everything)
+        found = gathered(settings_cls, vault_first=True, everything=everything)
         return {variable.key: variable.text for variable in found}
 
     def write(values: Mapping[str, str]) -> list[str]:

@@ -14,14 +14,13 @@ from pydantic_settings import BaseSettings
 
 from vaultconfig.cli import end_by
 from vaultconfig.cli.becoming import become, check_lengths
+from vaultconfig.cli.gathering import gathered
 from vaultconfig.cli.options import common, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.connection.variables import PRIVATE_VARIABLES
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.inspection import gather
 from vaultconfig.references import parse_duration
-from vaultconfig.render.proof import settings_variables
 from vaultconfig.render.rules import reject_references
 
 _COMMAND: Final = "vaultconfig.command"
@@ -137,8 +136,7 @@ def _variables(
     settings_cls: type[BaseSettings], only: Sequence[str], prefix: str
 ) -> dict[str, str]:
     """Return the variables to set, which an environment can hold."""
-    found = settings_variables(gather(settings_cls))
-    values = {variable.key: variable.text for variable in found}
+    values = {variable.key: variable.text for variable in gathered(settings_cls)}
     for name in only:
         if name not in values:
             raise click.UsageError(f"there is no variable {name!r}{suggestion(name, values)}")
@@ -176,6 +174,9 @@ def _without_program(target: str | None, *, has_dashes: bool) -> str:
 
 def _check(values: Mapping[str, str]) -> None:
     """Reject what no environment can hold."""
+    wrong = [key for key in values if "=" in key]
+    if wrong:
+        raise ConfigurationError(f"{wrong[0]!r} is not a valid variable name: it has a '='")
     unfit = [key for key, value in values.items() if not _fits(key) or not _fits(value)]
     if unfit:
         raise ConfigurationError(

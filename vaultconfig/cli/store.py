@@ -12,7 +12,7 @@ import click
 
 from vaultconfig.cli import debug_option
 from vaultconfig.cli.connecting import connection_here
-from vaultconfig.cli.options import common, target_argument
+from vaultconfig.cli.options import common, output_option, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.cli.wording import count
 from vaultconfig.connection.environment import current_environment
@@ -38,7 +38,7 @@ def store() -> None:
 
 
 @store.command(short_help="Print a new key.")
-@click.option("-o", "--output", metavar="FILE", help="Write it into this new file, with mode 0600.")
+@output_option("Write it into this new file, with mode 0600.")
 @debug_option
 def keygen(*, output: str | None) -> None:
     """Print a new key: 32 random bytes in base64, for VAULTCONFIG_STORE_KEY.

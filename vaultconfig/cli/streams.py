@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from typing import Any, NoReturn
 
 
@@ -25,6 +25,11 @@ def prepare() -> None:
     else:
         stderr = sys.stderr
         sys.stderr = _Lossy(stderr.buffer, stderr.encoding, stderr.errors, line_buffering=True)
+
+
+def aside() -> AbstractContextManager[object]:
+    """Return what has code of the user print on standard error: it is none of our results."""
+    return redirect_stdout(sys.stderr)
 
 
 class _Closed(io.RawIOBase):

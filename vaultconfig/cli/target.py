@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from traceback import walk_tb
@@ -20,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from vaultconfig.cli.completion import targets
 from vaultconfig.cli.pyproject import default_target
+from vaultconfig.cli.streams import aside
 from vaultconfig.cli.wording import suggestion
 from vaultconfig.errors import ConfigurationError, VaultConfigError
 from vaultconfig.loading.descriptions import place_of
@@ -91,7 +91,7 @@ def _meant(target: str) -> str:
 
 def _imported(name: str, target: str) -> ModuleType:
     try:
-        with redirect_stdout(sys.stderr):  # what a module prints is not our result
+        with aside():
             return import_module(name)
     except ModuleNotFoundError as exc:
         missing = exc.name or name

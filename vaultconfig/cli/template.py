@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vaultconfig.cli.classify import looks_secret
-from vaultconfig.cli.options import common, target_argument
+from vaultconfig.cli.options import common, output_option, target_argument
 from vaultconfig.cli.target import load_target
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.checks import complete
@@ -15,9 +15,7 @@ from vaultconfig.render.example import example
 
 @click.command()
 @target_argument
-@click.option(
-    "-o", "--output", metavar="FILE", help="Write it into this file, which must not exist yet."
-)
+@output_option("Write it into this file, which must not exist yet.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @common
 def template(*, target: str | None, output: str | None, force: bool) -> None:

@@ -179,7 +179,7 @@ class Hold:
             self._asked.release()
             await asyncio.wrap_future(self._opened)
 
-    def wait_until_asked(self, times: int = 1, *, timeout: float = 10.0) -> None:
+    def wait_until_asked(self, times: int = 1, *, timeout: float = 30.0) -> None:
         """Return once *times* requests have arrived here; see `DevServer.wait_until_asked`."""
         for arrived in range(times):
             if not self._asked.acquire(timeout=timeout):

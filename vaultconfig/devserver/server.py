@@ -276,7 +276,7 @@ class DevServer:
         self._instance.holds.append(hold := Hold(glob))
         return hold
 
-    def wait_until_asked(self, times: int = 1, *, timeout: float = 10.0) -> None:
+    def wait_until_asked(self, times: int = 1, *, timeout: float = 30.0) -> None:
         """Return once *times* (more) requests are waiting at the last `hold`.
 
         Raises:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
@@ -23,6 +23,8 @@ from vaultconfig.masking.values import is_masked, mask
 
 WITHHELD = "(withheld: it quotes a value from the vault)"
 _PYDANTICS_OWN: Final = frozenset(get_args(ErrorType))
+Model = TypeVar("Model", bound=BaseModel)
+
 _WINDOW: Final = 8  # this many characters in a row of a longer value count as a quotation of it
 
 
@@ -60,10 +62,21 @@ def mistakes_in(
         nulls: See `clean_error`.
     """
     try:
-        BaseModel.__init__(object.__new__(model), **state)
+        made_of(model, state)
     except ValidationError as error:
         return clean_error(error, model, [state], nulls=nulls).errors()
     return []
+
+
+def made_of(model: type[Model], state: Mapping[str, Any]) -> Model:
+    """Return what pydantic makes of *state*, the input of *model*; no source runs.
+
+    Raises:
+        pydantic.ValidationError: As pydantic raises it, with inputs.
+    """
+    made = object.__new__(model)
+    BaseModel.__init__(made, **state)
+    return made
 
 
 class Quotations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 
 from vaultconfig.errors import ConfigurationError
 from vaultconfig.loading.fields import fields_of
-from vaultconfig.loading.mistakes import mistakes_in
+from vaultconfig.loading.mistakes import made_of, mistakes_in
 from vaultconfig.loading.places import merged
 from vaultconfig.loading.report import Report
 from vaultconfig.masking.values import mask
@@ -37,8 +38,36 @@ def settings_variables(report: Report, *, everything: bool = False) -> list[Vari
     _validate(settings_cls, state, names)
     loaded = _loaded_back(settings_cls, found)
     if any(loaded[key] != state.get(key) for key in loaded):
-        _validate(settings_cls, merged([state, loaded]), names)
+        back = merged([state, loaded])
+        _validate(settings_cls, back, names)
+        _check_same(settings_cls, state, back, found)
     return found
+
+
+def _check_same(
+    settings_cls: type[BaseSettings],
+    state: dict[str, Any],
+    back: dict[str, Any],
+    variables: Sequence[Variable],
+) -> None:
+    """Reject a value that its text would not come back as, such as a boolean of ``bool | str``."""
+    # The same input twice: a value that is equal to itself alone can't be compared.
+    made = [_made_of(settings_cls, each) for each in (state, state, back)]
+    for variable in variables:
+        name = variable.name.partition(".")[0]
+        value, again, other = (vars(each).get(name) if each else None for each in made)
+        if value == again and value != other:
+            raise ConfigurationError(
+                f"{variable.name}: {settings_cls.__name__} would make another value of the text in"
+                f" {variable.key} than of what the vault has: annotate it with a single type"
+            )
+
+
+def _made_of(settings_cls: type[BaseSettings], state: dict[str, Any]) -> BaseSettings | None:
+    """Return what pydantic makes of *state*, if it does; what is not written need not fit."""
+    with suppress(Exception):  # whatever a validator raises
+        return made_of(settings_cls, state)
+    return None
 
 
 def _validate(

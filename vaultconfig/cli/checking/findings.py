@@ -111,7 +111,8 @@ class Reads:
             return f"Reads a minute: {shown} {who}; the limit is {self.limit:,}"
         return (
             f"Reads a minute: {shown} a process with live settings; the vault's limit of "
-            f"{self.limit:,} allows {count(self.processes, 'process', 'processes')}, more of them need a store"
+            f"{self.limit:,} allows {count(self.processes, 'process', 'processes')}, more of them "
+            "need a store"
         )
 
 

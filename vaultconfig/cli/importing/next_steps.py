@@ -16,7 +16,7 @@ import click
 from vaultconfig.cli.importing.plan import Fate
 from vaultconfig.connection.environment import VARIABLE, Environment
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.render.files import NOT_FOR_OTHERS
+from vaultconfig.render import files
 
 
 def free_module() -> str:
@@ -38,13 +38,10 @@ def check_module(file: str, source: str) -> None:
     stem, suffix = os.path.splitext(os.path.basename(file))
     if suffix != ".py" or not stem.isidentifier() or iskeyword(stem):
         raise click.UsageError("-o takes the file of a Python module, such as settings.py")
-    if os.path.lexists(file):
-        with open(file, "rb") as module:
-            is_same = module.read() == source.encode()
-        if not is_same:
-            raise ConfigurationError(
-                f"{file} exists and is something else: choose another file with -o"
-            )
+    if files.read(file) not in (None, source):
+        raise ConfigurationError(
+            f"{file} exists and is something else: choose another file with -o"
+        )
 
 
 def next_steps(
@@ -76,7 +73,7 @@ def next_steps(
     for fate in fates:
         if fate.how == "text":
             yield f"export {fate.key}={shlex.quote(str(fate.variable.value))}"
-    if os.stat(file).st_mode & NOT_FOR_OTHERS:
+    if os.stat(file).st_mode & files.NOT_FOR_OTHERS:
         yield f"chmod 600 {shlex.quote(file)}"
     directory, name = os.path.split(module)
     check = f"vaultconfig check {name.removesuffix('.py')}:Settings"
