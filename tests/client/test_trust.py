@@ -136,6 +136,25 @@ def test_a_bundle_that_is_being_replaced(tls, connect, bundle, authorities, capl
     assert client.read("a/b").version == 1
 
 
+def test_a_bundle_that_cannot_be_read_for_a_moment(tls, connect, bundle, authorities, caplog):
+    """It is read as soon as it can be, even if nothing about the file shows that."""
+    old, new = (authority.cert_pem.bytes().ljust(8192, b"\n") for authority in authorities)
+    bundle.write_bytes(old)
+    client = connect()
+    assert client.read("a/b").version == 1
+    times = None
+    for content in (new.replace(b"BEGIN", b"BEGUN"), new):
+        bundle.write_bytes(content)
+        times = times or (bundle.stat().st_atime_ns, bundle.stat().st_mtime_ns)
+        os.utime(bundle, ns=times)
+        if content is not new:
+            for _ in range(2):
+                assert client.read("a/b").version == 1
+    assert len(caplog.records) == 1
+    with pytest.raises(errors.ConfigurationError, match="is not trusted"):
+        client.read("a/b")
+
+
 def test_what_is_open_goes_on(tls, connect, bundle, authorities):
     """An unchanged bundle costs no connection."""
     client = connect()

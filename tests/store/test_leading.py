@@ -120,8 +120,23 @@ def test_the_next_leader_knows_what_the_last_one_knew(hosts: Hosts) -> None:
     one.save(progress)
     assert other.load() == progress
     for fields in ({"subscription": 1}, {"announced": {"a": 2}}, {"announced": []}):
-        hosts.store().save("progress", fields, "a", keep=60.0)
+        hosts.store().save("progress", {**fields, "saved_at": 0.0}, "a", keep=60.0)
         assert other.load() is None
+
+
+def test_the_next_leader_does_not_believe_a_clock_that_is_ahead(hosts: Hosts) -> None:
+    """Its times are taken back by what it is ahead: they lie in the future of no other host."""
+    one, other = (Shared(hosts.store(), hosts.clock) for _ in range(2))
+    now = one.clock()
+    one.clock = lambda: now + 3600.0
+    one.take({"a"})
+    other.take({"a"})
+    one.save(Progress("sub_1", None, {"a": (2, now + 3590.0)}, now + 3660.0))
+    other.clock = lambda: now
+    found = other.load()
+    assert found is not None
+    assert found.announced["a"] == (2, pytest.approx(now - 10.0))
+    assert found.next_attempt_at == pytest.approx(now + 60.0)
 
 
 def test_one_subscribes_for_all(

@@ -28,6 +28,7 @@ class Authorities:
         self._is_directory = not file
         self._context: ssl.SSLContext | None = None
         self._mark: _Mark | None = None
+        self._unusable: _Mark | None = None  # what has been told of
 
     def context(self) -> ssl.SSLContext:
         """Return a context for the certificates as they are now; making one takes some 20 ms.
@@ -39,35 +40,40 @@ class Authorities:
         context = self._context
         # While the file is missing it is being replaced, or we have left its directory.
         if context is None or mark not in (None, self._mark):
-            context = self._context = self._loaded()
-            self._mark = mark
+            return self._renew(mark)
         return context
 
     def renewed(self, outdated: ssl.SSLContext) -> ssl.SSLContext:
         """Return another context than *outdated*, unless the certificates can't be loaded."""
         if self._context is outdated:
-            mark = (
-                self._current_mark()
-            )  # before: what is replaced meanwhile is read at the next look
-            self._context, self._mark = self._loaded(), mark
+            return self._renew(self._current_mark())
         return self.context()
 
-    def _loaded(self) -> ssl.SSLContext:
+    def _renew(self, mark: _Mark | None) -> ssl.SSLContext:
+        """Load what had *mark* before: what is replaced meanwhile is read at the next look.
+
+        What can't be loaded is tried again each time, and told once.
+        """
         reason: str | None
         path = self._path
         if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             reason = "not a regular file"  # a pipe would be waited for without end
         else:
             try:
-                if self._named is not None and self._is_directory:
-                    return ssl.create_default_context(capath=path)
-                return ssl.create_default_context(cafile=path)
+                is_directory = self._named is not None and self._is_directory
+                file, directory = (None, path) if is_directory else (path, None)
+                context = ssl.create_default_context(cafile=file, capath=directory)
+                self._context, self._mark = context, mark
+                return context
             except OSError as exc:
                 reason = exc.strerror
         problem = f"the CA certificates can't be loaded ({reason}): check SSL_CERT_FILE"
         if self._context is None:
             raise ConfigurationError(problem)
-        say(logging.WARNING, "%s; those that were read before stay in use", problem, logger=CLIENT)
+        if self._unusable != mark:
+            self._unusable = mark
+            told = "%s; those that were read before stay in use"
+            say(logging.WARNING, told, problem, logger=CLIENT)
         return self._context
 
     @property

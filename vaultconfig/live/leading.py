@@ -134,16 +134,20 @@ class Shared:
         fields = self._store.load("progress", *sorted(self._paths))
         if fields is not None:
             # Another version of this library may have saved it.
-            with suppress(AttributeError, TypeError, ValueError):
+            with suppress(AttributeError, KeyError, TypeError, ValueError):
+                # What the clock of that host is ahead: else its times would never come.
+                ahead = max(0.0, fields.pop("saved_at") - self.clock())
                 progress = Progress(**fields)
-                announced = {p: (v, float(at)) for p, (v, at) in progress.announced.items()}
-                return progress._replace(announced=announced)
+                return progress._replace(
+                    announced={p: (v, at - ahead) for p, (v, at) in progress.announced.items()},
+                    next_attempt_at=progress.next_attempt_at - ahead,
+                )
         return None
 
     def save(self, progress: Progress) -> None:
         """Save for a day what the next leader has to know."""
         announced = {path: [*each] for path, each in progress.announced.items()}
-        fields = {**progress._asdict(), "announced": announced}
+        fields = {**progress._asdict(), "announced": announced, "saved_at": self.clock()}
         self._store.save("progress", fields, *sorted(self._paths), keep=KEEP)
 
 
