@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, Json, SecretStr, ValidationError
 from pydantic_settings import NoDecode
 
 from tests.settings.loading import Asked, reasons, unresolved
@@ -52,6 +52,41 @@ def test_a_value_in_a_named_dotenv(env_file: Any, environment: str) -> None:
     settings = Settings(_env_file=file, _vault_environment=environment)
     assert settings.token == "from vault"
     assert settings.db == Database(token=SecretStr("from vault"), host="vault host", port=5432)
+
+
+AWKWARD = 'x","host":"evil\\n"\n\\'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"token": "${vault:odd#value}", "port": ${vault:app#port}}',
+        '[{"token": "\\"${vault:odd#value}", "host": "h"}]',
+        ' {"a\\\\": "b", "token": "${vault:app#token}${vault:odd#value}"}',
+    ],
+)
+def test_a_value_inside_of_json(monkeypatch: pytest.MonkeyPatch, app: DevServer, text: str) -> None:
+    """What the vault has stays in the string that it is inserted into, whatever it holds."""
+
+    class Other(VaultSettings):
+        plain: dict[str, Any] | list[Any]
+        json_: Json[Any]
+        optional: Json[Any] | None
+        annotated: Annotated[dict[str, Any] | list[Any], text]
+        written: str
+
+    app.put("odd", {"value": AWKWARD})
+    for name in ("PLAIN", "JSON_", "OPTIONAL", "WRITTEN"):
+        monkeypatch.setenv(name, text)
+    settings = Other()
+    parts = {"token": AWKWARD, "port": 5432}
+    if text[0] == "[":
+        parts = [{"token": f'"{AWKWARD}', "host": "h"}]
+    elif text[0] == " ":
+        parts = {"a\\": "b", "token": f"from vault{AWKWARD}"}
+    values = (settings.plain, settings.json_, settings.optional, settings.annotated)
+    assert values == (parts,) * 4
+    assert AWKWARD in settings.written  # which is no JSON to us
 
 
 def test_a_value_among_the_arguments() -> None:

@@ -182,13 +182,19 @@ def members_of(parts: Sequence[Part]) -> list[Any]:
 
 def wants_text(parts: Sequence[Part]) -> bool:
     """Whether a value is text and nothing else, so that a number stands for its digits."""
-    if any(item is Json or type(item) is Json for item in parts[0].metadata):
+    if takes_json(parts[:1]):
         return True
     members = members_of(parts)
     return bool(members) and all(
         isinstance(kind, type) and issubclass(kind, _TEXTS) and not issubclass(kind, Enum)
         for kind in members
     )
+
+
+def takes_json(parts: Sequence[Part]) -> bool:
+    """Whether a value is a text that pydantic reads as JSON."""
+    marks = (item for part in parts if not part.contained for item in part.metadata)
+    return any(item is Json or type(item) is Json for item in marks)
 
 
 def takes_objects(parts: Sequence[Part]) -> bool:

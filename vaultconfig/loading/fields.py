@@ -25,6 +25,7 @@ from vaultconfig.loading.annotations import (
     parts_in,
     substituted,
     tags_in,
+    takes_json,
     takes_objects,
     wants_text,
 )
@@ -52,6 +53,7 @@ class ModelField:
         labels: What such a function returns for each of them.
         wants_text: Whether a number in the vault stands for its digits.
         takes_objects: Whether a whole object can be its value.
+        takes_json: Whether it takes a text that is JSON.
         factory_takes_data: Whether its default is made from the fields before it.
         takes_text_as_it_is: Whether pydantic-settings hands the text of a variable on to it.
     """
@@ -75,6 +77,7 @@ class ModelField:
         }
         self.wants_text = wants_text(parts)
         self.takes_objects = takes_objects(parts)
+        self.takes_json = takes_json(parts)
         self.factory_takes_data = _factory_takes_data(info)
         self.takes_text_as_it_is = any(info.annotation is kind for kind in _SCALARS)
         self._bears_references: bool | None = None

@@ -39,7 +39,7 @@ def fill(need: Need, answers: Answers, read_text: ReadText) -> Any:
             return answer
         resolved.append(answer)
     if isinstance(declared, Template):
-        value = _rendered(declared, resolved)
+        value = _rendered(declared, resolved, field)
     else:
         value = _fitted(resolved[0], declared, field)
     if not isinstance(value, str):
@@ -75,7 +75,7 @@ def as_wanted(field: ModelField, value: Any) -> Any:
     return mask(as_json(value))
 
 
-def _rendered(template: Template, resolved: list[Resolved]) -> Any:
+def _rendered(template: Template, resolved: list[Resolved], field: ModelField | None) -> Any:
     texts = [as_text(item.value) for item in resolved]
     for text, item, reference in zip(texts, resolved, template.references, strict=True):
         path = item.secret.path
@@ -87,4 +87,7 @@ def _rendered(template: Template, resolved: list[Resolved]) -> Any:
                 " a template takes single values",
                 path=path,
             )
-    return mask(template.render([text for text in texts if text is not None]))
+    # What the vault has is data: it neither ends a string of the JSON around it nor escapes in it.
+    reads_json = field is not None and (field.takes_objects or field.takes_json)
+    is_json = reads_json and template.is_like_json
+    return mask(template.render([text for text in texts if text is not None], as_json=is_json))

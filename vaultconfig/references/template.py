@@ -6,6 +6,7 @@ program, and what it inserts is never read again.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _AROUND = " \t\r\n\ufeff\xa0\"'`“”‘’"  # what a shell, a file or an edit
 _SLIP = re.compile(
     r"(\A|(?<!\$)\$\{)(?!vault:)(\s*)(?i:vault:)(?=(?=[\w{])(?:{\w*}|[^\s|{}]){0,999}?[/#])"
 )
+_QUOTES = re.compile(r"\\.|[^\"]", re.DOTALL)  # what is left without these are the quotes of JSON
 _TRANSIT = re.compile(r"vault:v[0-9]+:")  # HashiCorp's ciphertext, which is not ours
 
 
@@ -95,13 +97,29 @@ class Template:
             tuple(p.fill(variables) if isinstance(p, Insert) else p for p in self.parts)
         )
 
-    def render(self, values: Sequence[str]) -> str:
-        """Return the text with *values* in it, one for each of `references`."""
-        following = iter(values)
-        return "".join(
-            part.render(next(following)) if isinstance(part, Insert) else part
-            for part in self.parts
-        )
+    @property
+    def is_like_json(self) -> bool:
+        """Whether the text begins as a JSON object or list does."""
+        first = self.parts[0] if self.parts else ""
+        return isinstance(first, str) and first.lstrip()[:1] in ("{", "[")
+
+    def render(self, values: Sequence[str], *, as_json: bool = False) -> str:
+        """Return the text with *values* in it, one for each of `references`.
+
+        Args:
+            values: Texts.
+            as_json: Whether the text will be read as JSON. A value inside one of its strings is
+                then written so that it is read as it is, and is nothing but a part of that string.
+        """
+        following, in_string, text = iter(values), False, []
+        for part in self.parts:
+            if isinstance(part, str):
+                text.append(part)
+                in_string ^= as_json and len(_QUOTES.sub("", part)) % 2 == 1
+                continue
+            value = part.render(next(following))
+            text.append(json.dumps(value, ensure_ascii=False)[1:-1] if in_string else value)
+        return "".join(text)
 
 
 def is_reference(text: str) -> bool:
