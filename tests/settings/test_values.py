@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Json, SecretStr, ValidationError
+from pydantic import BaseModel, Field, Json, SecretStr, ValidationError
 from pydantic_settings import NoDecode
 
 from tests.settings.loading import Asked, reasons, unresolved
@@ -52,6 +52,51 @@ def test_a_value_in_a_named_dotenv(env_file: Any, environment: str) -> None:
     settings = Settings(_env_file=file, _vault_environment=environment)
     assert settings.token == "from vault"
     assert settings.db == Database(token=SecretStr("from vault"), host="vault host", port=5432)
+
+
+@pytest.mark.parametrize("exported", [False, True])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("x://u:${PASSWORD}@h", None),
+        ('{"a": ["x://u:${PASSWORD}@${HOST:-h}"]}', None),
+        ("x://${PASSWORD_OF_NOBODY}@h", "x://@h"),
+        ("http://${HOST}/${HOST}", "http://vault:8200/vault:8200"),
+    ],
+)
+def test_a_reference_that_dotenv_expands(
+    monkeypatch: pytest.MonkeyPatch, env_file: Any, text: str, value: str | None, exported: bool
+) -> None:
+    """Inside of another text it is an error, of the variable that it was expanded into."""
+
+    class Urls(VaultSettings):
+        password: str
+        host: str = Field(validation_alias="HOST_NAME", default="")
+        url: dict[str, Any] | str
+
+    variables = {"PASSWORD": "vault:app#token", "HOST": "vault:8200"}
+    for name, given in variables.items() if exported else ():
+        monkeypatch.setenv(name, given)
+    lines = [f'{name}="{given}"' for name, given in variables.items()] * (not exported)
+    file = env_file("\n".join([*lines, f"URL='{text}'", ""]))
+    if value is not None:
+        assert Urls(_env_file=file).url == value
+        return
+    error = unresolved(lambda: Urls(_env_file=file))
+    (failure,) = error.failures
+    assert (failure.field.partition(".")[0], failure.variable) == ("url", "URL")
+    assert "since the variable is a reference itself" in str(failure)
+
+
+def test_a_reference_that_stands_twice_in_dotenv(env_file: Any) -> None:
+    """Expanded as a whole it is what stands in the file anyway, and no mistake of either line."""
+
+    class Twice(VaultSettings):
+        token: str
+        other: str
+
+    file = env_file('TOKEN="vault:app#token"\nOTHER="${TOKEN}"\n')
+    assert Twice(_env_file=file).model_dump() == dict.fromkeys(["token", "other"], "from vault")
 
 
 AWKWARD = 'x","host":"evil\\n"\n\\'

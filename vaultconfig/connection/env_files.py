@@ -59,11 +59,15 @@ def expanded_texts(env_file: DotEnvFiles, encoding: str | None = None) -> dict[s
     """
     found: dict[str, str] = {}
     expanded = dotenv_variables(env_file, encoding, interpolate=True)
-    for name, text in dotenv_variables(env_file, encoding).items():
+    written = dotenv_variables(env_file, encoding)
+    for name, text in written.items():
         before, after = texts_in(text), texts_in(expanded.get(name, ""))
         if len(before) != len(after):  # the expanded text has changed the JSON around it
             before = [text] * len(after)
         found |= {new: old for new, old in zip(after, before, strict=True) if new != old}
+    for text in written.values():  # what is written like that elsewhere needs no expansion
+        for same in texts_in(text):
+            found.pop(same, None)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -20,6 +21,8 @@ from vaultconfig.references import Template, VaultRef, expanded_in, is_reference
 
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
+
+_EXPANSION: Final = re.compile(r"\$\{(?!vault:)[^}]*\}")
 
 FillPlaceholders: TypeAlias = Callable[[Declared], Declared]
 """Returns a reference without placeholders, or raises what is wrong with them."""
@@ -105,12 +108,30 @@ def _expanded(text: str, as_written: str | None) -> InvalidReferenceError | None
     """Return the error of a reference in which `.env` has expanded a variable."""
     if as_written is None:
         return None
+    if _is_expanded_into(text, as_written):
+        expected = "a template, ${vault:path#field}, since the variable is a reference itself"
+        return InvalidReferenceError(expanded_in(as_written), column=1, expected=expected)
     references = _references_in(as_written)
     if references is not None and references == _references_in(text):
         return None
     # The value that was put into the reference, a token perhaps, must not show.
     expected = "a reference in which .env expands no variable"
     return InvalidReferenceError(expanded_in(as_written), column=1, expected=expected)
+
+
+def expands_reference(value: Any, layer: Layer) -> bool:
+    """Whether *value* is a text into which `.env` has expanded a variable that is a reference."""
+    if type(value) is not str or "vault:" not in value:
+        return False
+    as_written = layer.as_written(value)
+    return as_written is not None and _is_expanded_into(value, as_written)
+
+
+def _is_expanded_into(text: str, as_written: str) -> bool:
+    literals = _EXPANSION.split(as_written)
+    found = re.fullmatch("(.*)".join(map(re.escape, literals)), text, re.DOTALL)
+    parts = found.groups() if found and any(literals) else ()
+    return any(is_reference(part) and set("/#") & set(part) for part in parts)
 
 
 def _references_in(text: str) -> Sequence[VaultRef] | None:

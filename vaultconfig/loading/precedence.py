@@ -19,6 +19,7 @@ from vaultconfig.loading.needs import (
     REFERENCE_KEY,
     FillPlaceholders,
     Need,
+    expands_reference,
     of_annotation,
     of_value,
     reference_in,
@@ -151,6 +152,8 @@ class Precedence:
                 value = as_wanted(field, value)
             here = piece._replace(place=piece.place + place, data=value)
             text = reference_in(value) if self.resolves_values and piece.layer else None
+            if self.resolves_values and piece.layer and expands_reference(value, piece.layer):
+                text = value
             if text is None:
                 if due and piece.origin.source != VAULT and not isinstance(value, dict):
                     self._report.overridden.append(name)
