@@ -20,8 +20,11 @@ T = TypeVar("T", bound=BaseSettings)
 TELL_AGAIN: Final = 3600.0
 """Seconds until a value that does not fit is reported again."""
 
-# Another exception may have a cause outside of the value, and may not happen again.
 _OF_VALUES: Final = (ValidationError, VaultConfigError)
+"""What comes again for the same values. Another exception may have a cause outside of them."""
+
+_OF_THE_SYSTEM: Final = (MemoryError, OSError)
+"""What says nothing of the values."""
 
 
 class _HeldBack(NamedTuple):
@@ -134,7 +137,7 @@ class Following(Generic[T]):
                 fresh[key] = reading
                 continue
             error = problems[key]
-            if not isinstance(answer, Secret) or not isinstance(error, _OF_VALUES):
+            if not isinstance(answer, Secret) or isinstance(error, _OF_THE_SYSTEM):
                 lost[key] = error if isinstance(answer, Secret) else answer
                 continue
             told_at = -math.inf
@@ -156,7 +159,7 @@ class Following(Generic[T]):
         tried = {
             key: held.error
             for key, held in self._held_back.items()
-            if held.build == self._builds
+            if held.build == self._builds and isinstance(held.error, _OF_VALUES)
             if key in news and not _differs(held.answer, news[key].answer)
         }
         if tried.keys() == news.keys():
