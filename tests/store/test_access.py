@@ -239,6 +239,32 @@ def test_one_that_answers_late_is_tried_again_soon(rig: Rig, use: Callable[[Rig]
     assert rig.read()
 
 
+def test_while_one_is_stuck_no_other_is_begun(rig: Rig) -> None:
+    """For an hour: on a file system that has gone, each would leave a thread behind."""
+    rig.hanging = []
+    assert not rig.read()
+    rig.steady.advance(3599.0)
+    assert not rig.read()
+    assert len(rig.hanging) == 1
+    rig.steady.advance(1.0)
+    assert not rig.read()
+    assert len(rig.hanging) == 2
+    for answer in rig.hanging:
+        answer()
+    rig.hanging = None
+    rig.steady.advance(30.0)
+    assert rig.read()
+
+
+def test_slow_uses_count_for_a_second(rig: Rig) -> None:
+    """A server that is far away is slow each time, and is used all the same."""
+    rig.shelf.takes = 0.125
+    for _ in range(3):
+        assert rig.read()
+        rig.steady.advance(1.01)
+    assert rig.patience == [0.5] * 3
+
+
 def test_slow_uses_together_take_what_one_may(rig: Rig) -> None:
     """Each takes from the patience of the next one, which keeps a tenth of a second."""
     rig.shelf.takes = 0.125

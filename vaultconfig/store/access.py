@@ -24,6 +24,10 @@ AWAY: Final = 30.0
 SOON: Final = 1.0
 """The same for one whose answer came too late."""
 
+STUCK: Final = 3600.0
+"""The same while the thread that asked it is still stuck, as on a network file system that has
+gone: each would leave another one behind."""
+
 _CLEARED_WITHIN: Final = 90.0  # seconds; a server with many keys takes some
 _QUICK: Final = 0.1  # seconds
 _HANGS: Final = 0.9  # of the patience: what takes so long does not just reject something
@@ -46,6 +50,41 @@ class _Trouble:
         self.is_told = False
 
 
+class _Stuck:
+    """The uses that have not ended, though they were given up."""
+
+    def __init__(self) -> None:
+        self._since: dict[object, float] = {}
+
+    @property
+    def until(self) -> float:
+        """How long there is to be no other, in seconds of the steady clock."""
+        return max(self._since.copy().values(), default=-STUCK) + STUCK
+
+    def use_in_time(self, use: Callable[[], R], seconds: float, *, now: float) -> R:
+        """Return what *use* returns.
+
+        Raises:
+            ShelfError: It failed, or did not end in time.
+        """
+        this, ended = object(), list[None]()
+
+        def ending() -> R:
+            try:
+                return use()
+            finally:
+                ended.append(None)
+                self._since.pop(this, None)
+
+        try:
+            return _in_time(ending, seconds)
+        except _LateError:
+            self._since[this] = now
+            if ended:  # meanwhile
+                self._since.pop(this, None)
+            raise
+
+
 class Access:
     """The one way to what a store is kept on. Thread-safe.
 
@@ -62,11 +101,13 @@ class Access:
         )
         self._unwritable = _Trouble("written", "")
         self._slow = 0.0  # seconds that the last uses took, if each of them was slow
+        self._slow_until = 0.0  # when that counts no more
+        self._stuck = _Stuck()
 
     def in_child(self, shelf: Shelf) -> Access:
         """Return the same over *shelf*, that of a forked child."""
         child = object.__new__(Access)
-        child.__dict__.update(self.__dict__, _shelf=shelf)
+        child.__dict__.update(self.__dict__, _shelf=shelf, _stuck=_Stuck())
         return child
 
     @property
@@ -132,7 +173,8 @@ class Access:
     def _used(self, use: Callable[[], R], trouble: _Trouble, *, anyway: bool = False) -> R | None:
         """Return what *use* returns; None where that fails, and while it is not tried again."""
         began = self._steady()
-        if began < max(self._away.until, 0.0 if anyway else trouble.until):
+        until = max(self._away.until, self._stuck.until)
+        if began < max(until, 0.0 if anyway else trouble.until):
             return None
 
         def noted() -> R:
@@ -144,15 +186,18 @@ class Access:
             return found
 
         started = time.monotonic()  # `_steady` may stand still in a test; what hangs does not
-        # Several in a row that are slow may together take what a single one may.
+        # Several in a row that are slow, as in one load, may together take what a single one may.
+        if began > self._slow_until:
+            self._slow = 0.0
         patience = max(PATIENCE - self._slow, _QUICK)
         try:
-            found = _in_time(noted, patience)
+            found = self._stuck.use_in_time(noted, patience, now=began)
         except ShelfError as error:
             reason = str(error)
         else:
             took = time.monotonic() - started
             self._slow = self._slow + took if took > _QUICK else 0.0
+            self._slow_until = self._steady() + SOON
             if trouble.is_told:
                 say(logging.INFO, "the store can be %s again", trouble.verb)
             trouble.until, trouble.is_told = 0.0, False
@@ -174,11 +219,18 @@ def _in_time(use: Callable[[], R], seconds: float = PATIENCE) -> R:
     Raises:
         ShelfError: It failed, or did not end in time.
     """
+    problem: ShelfError
     try:
         return within(seconds, use)
-    except (TimeoutError, RuntimeError) as error:
-        reason = str(error) or f"it did not answer within {seconds:g} s"
-    raise ShelfError(reason)
+    except TimeoutError:
+        problem = _LateError(f"it did not answer within {seconds:g} s")
+    except RuntimeError as error:
+        problem = ShelfError(str(error))
+    raise problem
+
+
+class _LateError(ShelfError):
+    """It may be under way for ever."""
 
 
 def _by_scope(names: Iterable[str]) -> Iterator[list[str]]:
