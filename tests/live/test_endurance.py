@@ -172,7 +172,16 @@ class TestListeners:
         async def asynchronous(change: object) -> AsyncIterator[None]:
             yield
 
-        for function in (generator, asynchronous):
+        class Generating:
+            def __call__(self, change: object, extra: str = "") -> Iterator[None]:
+                yield
+
+        for function in (
+            generator,
+            asynchronous,
+            Generating(),
+            functools.partial(Generating(), extra=""),
+        ):
             with pytest.raises(ConfigurationError, match="is a generator function"):
                 live.on_change(function)
 

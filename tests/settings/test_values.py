@@ -99,6 +99,24 @@ def test_a_reference_that_stands_twice_in_dotenv(env_file: Any) -> None:
     assert Twice(_env_file=file).model_dump() == dict.fromkeys(["token", "other"], "from vault")
 
 
+def test_references_inside_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in a text that pydantic reads as JSON are resolved as those in any other JSON."""
+
+    class Texts(VaultSettings):
+        one: Json[Database]
+        some: Json[list[Any]] | None
+
+    db = '{"token": "vault:app#token", "host": "vault:{environment}/db#x", "port": 1}'
+    monkeypatch.setenv("ONE", db.replace("{environment}/db#x", "app?optional#host"))
+    monkeypatch.setenv("SOME", '["vault::a#b", {"vault:a#b": "x vault:a#b"}, "vault:app#port", 7]')
+    settings = Texts()
+    assert settings.one.token.get_secret_value() == "from vault"
+    assert settings.one.host == "vault host"
+    assert settings.some == ["vault:a#b", {"vault:a#b": "x vault:a#b"}, "5432", 7]
+    monkeypatch.setenv("ONE", '{"token": "vault:a b"}')
+    assert reasons(Texts) == {"one": "InvalidReferenceError"}
+
+
 AWKWARD = 'x","host":"evil\\n"\n\\'
 
 

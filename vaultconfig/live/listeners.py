@@ -150,11 +150,13 @@ class _Listener(Generic[News]):
         self._waiting: News | None = None
         if not callable(function):
             raise ConfigurationError(f"{self._name} can't be called: give a function")
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        if _is_one(inspect.isgeneratorfunction, function) or _is_one(
+            inspect.isasyncgenfunction, function
+        ):
             raise ConfigurationError(f"{self._name} is a generator function, which would not run")
         self._loop = running_loop()
         self._reset()
-        if self._loop is None and _is_coroutine_function(function):
+        if self._loop is None and _is_one(inspect.iscoroutinefunction, function):
             raise ConfigurationError(
                 f"the listener {self._name} is a coroutine function, and no event loop is running"
                 " here: register it in a coroutine, such as the lifespan, or give a function"
@@ -257,6 +259,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _is_coroutine_function(function: object) -> bool:
-    call = getattr(function, "__call__", None)  # noqa: B004 - of an object that can be called
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+def _is_one(kind: Callable[[object], bool], function: object) -> bool:
+    """Whether *function*, or that which an object or a `partial` calls, is of this *kind*."""
+    bare = getattr(function, "func", function)
+    return any(map(kind, (function, bare, getattr(bare, "__call__", None))))  # noqa: B004

@@ -22,6 +22,7 @@ from vaultconfig.references import Template, VaultRef, expanded_in, is_reference
 REFERENCE_KEY: Final = "vault: reference"
 """Where, in the input of a complex field, a reference stands that others are merged over."""
 
+_JSON_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?', re.DOTALL)  # or a key
 _EXPANSION: Final = re.compile(r"\$\{(?!vault:)[^}]*\}")
 
 FillPlaceholders: TypeAlias = Callable[[Declared], Declared]
@@ -117,6 +118,26 @@ def _expanded(text: str, as_written: str | None) -> InvalidReferenceError | None
     # The value that was put into the reference, a token perhaps, must not show.
     expected = "a reference in which .env expands no variable"
     return InvalidReferenceError(expanded_in(as_written), column=1, expected=expected)
+
+
+def template_in(value: Any, field: ModelField | None) -> str | None:
+    """Return the template that a text is whose *field* reads it as JSON, with references in that.
+
+    A reference stands there as a string, as ``{"password": "vault:path#field"}``.
+    """
+    if field is None or not field.takes_json or type(value) is not str or '"vault:' not in value:
+        return None
+    return _JSON_STRING.sub(_inserted, value)
+
+
+def _inserted(string: re.Match[str]) -> str:
+    text, is_key = string.groups()
+    if is_key or not text.startswith("vault:") or "\\" in text:
+        return string[0]
+    if text.startswith("vault::"):
+        return f'"{text.replace("::", ":", 1)}"'
+    of_template = set("}|") & set(text.partition("#")[2])  # where these would end the reference
+    return f'"${{{text}}}"' if is_reference(text) and not of_template else string[0]
 
 
 def expands_reference(value: Any, layer: Layer) -> bool:

@@ -14,7 +14,7 @@ from vaultconfig.connection.environment import FallbackRule, NoCredentialsError
 from vaultconfig.errors import NOT_FOUND, InvalidReferenceError, SettingFailure, VaultConfigError
 from vaultconfig.loading.fields import ModelField, fields_of
 from vaultconfig.loading.filling import ReadText, as_wanted, fill
-from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Provenance, Rank
+from vaultconfig.loading.layers import DEFAULT, DOTENV, VAULT, Layer, Provenance, Rank
 from vaultconfig.loading.needs import (
     REFERENCE_KEY,
     FillPlaceholders,
@@ -23,6 +23,7 @@ from vaultconfig.loading.needs import (
     of_annotation,
     of_value,
     reference_in,
+    template_in,
 )
 from vaultconfig.loading.pieces import Found, Piece, found_for
 from vaultconfig.loading.places import Place
@@ -151,21 +152,29 @@ class Precedence:
             if field is not None and piece.origin.source == VAULT:
                 value = as_wanted(field, value)
             here = piece._replace(place=piece.place + place, data=value)
-            text = reference_in(value) if self.resolves_values and piece.layer else None
-            if self.resolves_values and piece.layer and expands_reference(value, piece.layer):
-                text = value
+            text = self._reference_in(value, field, piece.layer)
             if text is None:
                 if due and piece.origin.source != VAULT and not isinstance(value, dict):
                     self._report.overridden.append(name)
                 yield here, None
                 continue
-            if text is not value:  # others are merged over it
+            if isinstance(value, dict):  # others are merged over it
                 siblings = {k: v for k, v in value.items() if k != REFERENCE_KEY}
                 yield from [(here._replace(data=siblings), None)] if siblings else ()
             fill_placeholders = self.fill_placeholders
             yield here, of_value(text, here, name=name, field=field, fill=fill_placeholders)
         if due is not None:
             yield from self._annotated(due, name, mappings)
+
+    def _reference_in(
+        self, value: object, field: ModelField | None, layer: Layer | None
+    ) -> str | None:
+        """Return the reference or template that *value* is, in a layer that may have one."""
+        if not self.resolves_values or layer is None:
+            return None
+        if expands_reference(value, layer):
+            return str(value)
+        return template_in(value, field) or reference_in(value)
 
     def _annotated(
         self, field: ModelField, name: str, mappings: Sequence[Piece]
