@@ -68,8 +68,9 @@ class TestNearMisses:
     @pytest.mark.parametrize(
         "hold",
         [
-            lambda text: (text,),
+            lambda text: (text, "note"),
             lambda text: [1, [text]],
+            lambda text: {text},
             lambda text: frozenset({text}),
             lambda text: {"reference": text},
             lambda text: text.encode(),

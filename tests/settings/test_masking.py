@@ -243,6 +243,7 @@ def test_a_secret_that_looks_like_a_mask(app: DevServer) -> None:
     app.put("masks", {"token": f"{MASK}{MASK}"})
 
     class Settings(VaultSettings):
+        other: Annotated[str, "vault:app#token"]
         token: Annotated[str, "vault:masks#token", BeforeValidator(lambda v: repr(v) and v)]
 
     assert Settings().token == MASK + MASK

@@ -77,7 +77,7 @@ def failures_of_masks(
     return [
         SettingFailure(name, None, ConfigurationError(problem))
         for name in roots
-        if any(MASK in text for text in texts_in(getattr(settings, name, None)))
+        if any(MASK in text for text in texts_in(getattr(settings, name)))
     ]
 
 
