@@ -23,6 +23,7 @@ from vaultconfig.loading.annotations import (
     parts_in,
     substituted,
     tags_in,
+    takes_json,
     takes_objects,
     wants_text,
 )
@@ -182,6 +183,9 @@ def test_the_types_of_a_value(annotation: Any, members: list[Any]) -> None:
         (Literal["a"], False, False),
         (Annotated[Any, Json], True, True),
         (Json[list[int]], True, True),
+        (Json[Model] | None, True, True),
+        (Json[int] | SecretStr, True, False),
+        (Json[int] | int, False, False),
         (list[Json[int]], False, True),
         (Any, False, True),
         (object, False, True),
@@ -196,6 +200,18 @@ def test_the_types_of_a_value(annotation: Any, members: list[Any]) -> None:
 def test_whether_a_value_is_a_text_or_an_object(annotation: Any, text: bool, objects: bool) -> None:
     """Text and nothing else keeps the digits of a number; objects and lists may be JSON."""
     assert (wants_text(parts(annotation)), takes_objects(parts(annotation))) == (text, objects)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_json"),
+    [
+        *[(Json, True), (Json[int], True), (Json[int] | None, True), (Annotated[Any, Json], True)],
+        *[(str, False), (list[Json[int]], False), (dict[str, Json[int]] | None, False)],
+    ],
+)
+def test_whether_a_text_is_read_as_json(annotation: Any, is_json: bool) -> None:
+    """The value itself, not what it is made of."""
+    assert takes_json(parts(annotation)) is is_json
 
 
 def test_what_tells_the_members_of_a_union_apart() -> None:

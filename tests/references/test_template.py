@@ -168,6 +168,37 @@ def test_the_placeholders_of_all_references_are_filled() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "values", "rendered"),
+    [
+        ('{"a": "${vault:a#b}"}', ['"é\n'], '{"a": "\\"\\u00e9\\n"}'),
+        ('["x${vault:a#b}y", ${vault:a#b}]', ['"', "[1]"], '["x\\"y", [1]]'),
+        ('["\\"${vault:a#b}", "${vault:a#b}${vault:a#b}"]', ['"', "2", '"'], '["\\"\\"", "2\\""]'),
+        ('["\\\\", ${vault:a#b}, "${vault:a#b|urlquote}"]', ["3", '"'], '["\\\\", 3, "%22"]'),
+    ],
+)
+def test_a_value_inside_of_a_json_string(text: str, values: list[str], rendered: str) -> None:
+    """It is escaped there, and nowhere else; nor is it where the text is not read as JSON."""
+    template = Template.parse(text)
+    assert template.is_like_json
+    assert template.render(values, as_json=True) == rendered
+    assert '"' in template.render(['"'] * len(values))
+    assert template.render(["\n"] * len(values)).count("\\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "is_like_json"),
+    [
+        *[("{${vault:a#b}", True), ("\n [${vault:a#b}", True), ("x{${vault:a#b}", False)],
+        *[("${vault:a#b}{", False), ("$${vault:a}${vault:a#b}", False)],
+    ],
+)
+def test_what_begins_as_json_does(text: str, is_like_json: bool) -> None:
+    """An insert may be anything."""
+    assert Template.parse(text).is_like_json is is_like_json
+    assert not Template(()).is_like_json
+
+
+@pytest.mark.parametrize(
     ("text", "column"),
     [
         ('"vault:a#b"', 2),

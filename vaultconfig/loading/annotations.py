@@ -173,8 +173,12 @@ def declared_in(parts: Sequence[Part]) -> Declared | ConfigurationError | None:
 
 def members_of(parts: Sequence[Part]) -> list[Any]:
     """Return the types that a value itself may have: the members of a union, but for None."""
+    return [part.annotation for part in _members(parts)]
+
+
+def _members(parts: Sequence[Part]) -> list[Part]:
     return [
-        part.annotation
+        part
         for part in parts
         if not part.contained and not _is_union(part.annotation) and part.annotation is not NoneType
     ]
@@ -182,19 +186,21 @@ def members_of(parts: Sequence[Part]) -> list[Any]:
 
 def wants_text(parts: Sequence[Part]) -> bool:
     """Whether a value is text and nothing else, so that a number stands for its digits."""
-    if takes_json(parts[:1]):
-        return True
-    members = members_of(parts)
-    return bool(members) and all(
-        isinstance(kind, type) and issubclass(kind, _TEXTS) and not issubclass(kind, Enum)
-        for kind in members
-    )
+    members = _members(parts)
+    return takes_json(parts[:1]) or (bool(members) and all(map(_is_text, members)))
+
+
+def _is_text(part: Part) -> bool:
+    kind = part.annotation
+    is_text = isinstance(kind, type) and issubclass(kind, _TEXTS) and not issubclass(kind, Enum)
+    return is_text or takes_json([part])
 
 
 def takes_json(parts: Sequence[Part]) -> bool:
     """Whether a value is a text that pydantic reads as JSON."""
-    marks = (item for part in parts if not part.contained for item in part.metadata)
-    return any(item is Json or type(item) is Json for item in marks)
+    whole = (part for part in parts if not part.contained)
+    marks = (mark for part in whole for mark in (part.annotation, *part.metadata))
+    return any(mark is Json or type(mark) is Json for mark in marks)
 
 
 def takes_objects(parts: Sequence[Part]) -> bool:

@@ -100,7 +100,7 @@ class Template:
     @property
     def is_like_json(self) -> bool:
         """Whether the text begins as a JSON object or list does."""
-        first = self.parts[0] if self.parts else ""
+        first = next(iter(self.parts), "")
         return isinstance(first, str) and first.lstrip()[:1] in ("{", "[")
 
     def render(self, values: Sequence[str], *, as_json: bool = False) -> str:
@@ -118,7 +118,7 @@ class Template:
                 in_string ^= as_json and len(_QUOTES.sub("", part)) % 2 == 1
                 continue
             value = part.render(next(following))
-            text.append(json.dumps(value, ensure_ascii=False)[1:-1] if in_string else value)
+            text.append(json.dumps(value)[1:-1] if in_string else value)
         return "".join(text)
 
 
