@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, Json
 
 from vaultconfig.errors import ConfigurationError, InvalidReferenceError, SecretNotFoundError
 from vaultconfig.loading.annotations import Declared
@@ -14,10 +14,12 @@ from vaultconfig.loading.layers import Layer, Provenance, Rank
 from vaultconfig.loading.needs import (
     REFERENCE_KEY,
     Need,
+    expands_reference,
     of_annotation,
     of_value,
     reference_in,
     references_of,
+    template_in,
 )
 from vaultconfig.loading.pieces import Piece, found_for, piece_of
 from vaultconfig.loading.places import Place
@@ -35,6 +37,11 @@ class Model(BaseModel):
 FIELDS: dict[str, ModelField] = {field.name: field for field in fields_of(Model)}
 REFERENCE, OTHER = VaultRef("vault:a#k"), VaultRef("vault:b")
 TEMPLATE = Template.parse("x${vault:a#k}${vault:b}")
+
+
+class Texts(BaseModel):
+    json_: Json[Any] | None = None
+    plain: list[str] = []
 
 
 class Variables:
@@ -137,6 +144,50 @@ def test_what_dotenv_has_expanded(written: str | None, text: str, is_wrong: bool
         assert need.wanted.column == 1
         assert need.shown == "${A}"
         assert "canary" not in str(need.wanted)
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "expands"),
+    [
+        ("x ${A} ${B}", "x 1 vault:a#k", True),
+        ("x ${A:-b}", "x vault:a/b", True),
+        ("x ${A}", "x vault:8200", False),  # the name of a host
+        ("x ${A}", "x http://vault:8200/y", False),
+        ("${A}", "vault:a#k", False),  # it is one
+        ('{"x": "y ${A}"}', "x vault:a#k", False),  # another text of the same JSON
+        (None, "x vault:a#k", False),
+        ("x ${A}", 7, False),
+    ],
+)
+def test_a_reference_in_the_middle_of_what_was_expanded(
+    written: str | None, text: Any, expands: bool
+) -> None:
+    """It is an error that shows the variable alone."""
+    layer = Layer(".env", {}, Variables(), lambda _: written)
+    assert expands_reference(text, layer) is expands
+    if expands:
+        wanted = value(text, layer).wanted
+        assert isinstance(wanted, InvalidReferenceError)
+        assert wanted.expected.startswith("a template, ${vault:path#field}")
+        assert (wanted.column, wanted.reference[:4]) == (1, "${A}")
+
+
+@pytest.mark.parametrize(
+    ("text", "template"),
+    [
+        ('{"a": "vault:a#b"}', '{"a": "${vault:a#b}"}'),
+        ('["${vault:a#b}", "x", "vault:{e}/a"]', '["${vault:a#b}", "x", "${vault:{e}/a}"]'),
+        ('["vault::a", {"vault:a" :"vault:a b"}]', '["vault:a", {"vault:a" :"${vault:a b}"}]'),
+        *[(same, same) for same in ('["vault:a#b}"]', '["vault:a#b|c"]', '["vault:v1:a", "b"]')],
+        *[('["vault:a#\\u0062"]',) * 2, ("vault:a", None), (7, None)],
+        (type("Text", (str,), {})('["vault:a"]'), None),
+    ],
+)
+def test_the_references_inside_of_json(text: Any, template: str | None) -> None:
+    """They are inserts of the text, where the field takes it as text."""
+    fields = {field.name: field for field in fields_of(Texts)}
+    assert template_in(text, fields["json_"]) == template
+    assert template_in(text, fields["plain"]) is template_in(text, None) is None
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ def test_a_value_inside_of_json(monkeypatch: pytest.MonkeyPatch, app: DevServer,
         optional: Json[Any] | None
         annotated: Annotated[dict[str, Any] | list[Any], text]
         written: str
+        either: list[str] | str = ""
 
     app.put("odd", {"value": AWKWARD})
     for name in ("PLAIN", "JSON_", "OPTIONAL", "WRITTEN"):
@@ -150,6 +151,8 @@ def test_a_value_inside_of_json(monkeypatch: pytest.MonkeyPatch, app: DevServer,
     values = (settings.plain, settings.json_, settings.optional, settings.annotated)
     assert values == (parts,) * 4
     assert AWKWARD in settings.written  # which is no JSON to us
+    monkeypatch.setenv("EITHER", 'x "${vault:odd#value}"')
+    assert Other().either == f'x "{AWKWARD}"'
 
 
 def test_a_value_among_the_arguments() -> None:

@@ -249,6 +249,15 @@ def test_while_one_is_stuck_no_other_is_begun(rig: Rig) -> None:
     rig.steady.advance(1.0)
     assert not rig.read()
     assert len(rig.hanging) == 2
+    rig.steady.advance(3599.0)
+    assert not rig.read()
+    assert len(rig.hanging) == 2
+    rig.steady.advance(-3599.0)
+    child = rig.access.in_child(Memory(rig.stopwatch))
+    rig.steady.advance(30.0)
+    hanging, rig.hanging = rig.hanging, None
+    assert child.read(["a/1"]) is not None  # which does not have that thread
+    rig.hanging = hanging
     for answer in rig.hanging:
         answer()
     rig.hanging = None
@@ -256,13 +265,28 @@ def test_while_one_is_stuck_no_other_is_begun(rig: Rig) -> None:
     assert rig.read()
 
 
+def test_one_that_ends_at_the_last_moment_is_not_stuck(rig: Rig) -> None:
+    """Between the end of the wait and the note of it."""
+
+    class Ending(list[Callable[[], object]]):
+        def append(self, call: Callable[[], object]) -> None:
+            call()
+
+    rig.hanging = Ending()
+    assert not rig.read()
+    rig.hanging = None
+    rig.steady.advance(30.0)
+    assert rig.read()
+
+
 def test_slow_uses_count_for_a_second(rig: Rig) -> None:
     """A server that is far away is slow each time, and is used all the same."""
+    rig.steady.advance(50.0)
     rig.shelf.takes = 0.125
-    for _ in range(3):
+    for pause in (1.0, 1.01, 1.01):
         assert rig.read()
-        rig.steady.advance(1.01)
-    assert rig.patience == [0.5] * 3
+        rig.steady.advance(pause)
+    assert rig.patience == [0.5, 0.375, 0.5]
 
 
 def test_slow_uses_together_take_what_one_may(rig: Rig) -> None:

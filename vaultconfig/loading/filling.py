@@ -88,6 +88,5 @@ def _rendered(template: Template, resolved: list[Resolved], field: ModelField | 
                 path=path,
             )
     # What the vault has is data: it neither ends a string of the JSON around it nor escapes in it.
-    reads_json = field is not None and (field.takes_objects or field.takes_json)
-    is_json = reads_json and template.is_like_json
+    is_json = field is not None and field.takes_objects and template.is_like_json
     return mask(template.render([text for text in texts if text is not None], as_json=is_json))

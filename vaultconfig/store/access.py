@@ -209,7 +209,7 @@ class Access:
         level = logging.DEBUG if trouble.is_told else level
         text = "the store can't be %s%s; next try in %.0f s: %s"
         say(level, text, trouble.verb, trouble.consequence, AWAY, reason)
-        trouble.until, trouble.is_told, self._slow = began + AWAY, True, 0.0
+        trouble.until, trouble.is_told = began + AWAY, True
         return None
 
 
