@@ -182,6 +182,7 @@ def test_the_types_of_a_value(annotation: Any, members: list[Any]) -> None:
         (type(None), False, False),
         (Literal["a"], False, False),
         (Annotated[Any, Json], True, True),
+        (Annotated[int | str, Json], True, False),
         (Json[list[int]], True, True),
         (Json[Model] | None, True, True),
         (Json[int] | SecretStr, True, False),

@@ -176,7 +176,7 @@ def test_a_reference_in_the_middle_of_what_was_expanded(
     ("text", "template"),
     [
         ('{"a": "vault:a#b"}', '{"a": "${vault:a#b}"}'),
-        ('["${vault:a#b}", "x", "vault:{e}/a"]', '["${vault:a#b}", "x", "${vault:{e}/a}"]'),
+        ('["${vault:a}", "x", "vault:{e}/a"]', '["${vault:a}", "x", "${vault:{e}/a}"]'),
         ('["vault::a", {"vault:a" :"vault:a b"}]', '["vault:a", {"vault:a" :"${vault:a b}"}]'),
         *[(same, same) for same in ('["vault:a#b}"]', '["vault:a#b|c"]', '["vault:v1:a", "b"]')],
         *[('["vault:a#\\u0062"]',) * 2, ("vault:a", None), (7, None)],
