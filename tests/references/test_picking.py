@@ -97,6 +97,26 @@ def test_an_error_shows_no_value(guard: Callable[[object], Any]) -> None:
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("field", ["/user/x", "/null/x", "/none/x"])
+def test_what_has_no_fields(field: str) -> None:
+    """A text is not empty, and has no fields all the same."""
+    with pytest.raises(FieldNotFoundError) as caught:
+        pick(SECRET, field)
+    assert str(caught.value) == f"a/b has no field {field!r}: there are no fields"
+
+
+@pytest.mark.parametrize(
+    ("number", "more"), [(30, ""), (31, " and 1 more"), (900, " and 870 more")]
+)
+def test_many_fields(number: int, more: str) -> None:
+    """Thirty names are shown, and all are there."""
+    names = [f"k{at:03}" for at in range(number)]
+    with pytest.raises(FieldNotFoundError) as caught:
+        pick(Secret("a/b", 1, dict.fromkeys(names, "x")), "y")
+    assert str(caught.value).endswith(f": it has {', '.join(names[:30])}{more}")
+    assert caught.value.available == tuple(names)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -28,7 +28,7 @@ def prepare() -> None:
 
 
 def aside() -> AbstractContextManager[object]:
-    """Return what has code of the user print on standard error: it is none of our results."""
+    """Return a context in which code of the user prints on standard error, beside the results."""
     return redirect_stdout(sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What stands in settings for a value and is none: a reference, or the mask of a secret. Pure.
+"""What stands in settings in place of a value: a reference, or the mask of a secret. Pure.
 
 References that the vault was not asked for are made by factories, or coerced by a source.
 """
