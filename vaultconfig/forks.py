@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from importlib import import_module
 from threading import RLock
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+Model = TypeVar("Model", bound="BaseModel")
 Room: TypeAlias = Literal["sockets", "vaults", "live settings"]
 
 ORDER: Final[tuple[Room, ...]] = (
@@ -43,14 +44,19 @@ def import_undisturbed(modules: Iterable[str]) -> None:
             import_module(module)
 
 
-def build_undisturbed(model: type[BaseModel]) -> None:
-    """Build *model*, which has ``defer_build``, while no other thread can fork.
+def validate_undisturbed(model: type[Model], values: object) -> Model:
+    """Return what *model*, which may have ``defer_build``, makes of *values*.
 
-    Pydantic has one lock for the building of all models, which a child might find held.
+    No other thread can fork meanwhile: pydantic has a lock for the building of all models, and
+    some inside that it takes when it validates for the first time, which a child might find held.
+
+    Raises:
+        pydantic.ValidationError: They do not fit.
     """
-    if not model.__pydantic_complete__:
-        with _importing:
+    with _importing:
+        if not model.__pydantic_complete__:
             model.model_rebuild()
+        return model.model_validate(values)
 
 
 def _in_child() -> None:

@@ -25,7 +25,7 @@ from vaultconfig.connection.secret_files import token_problem
 from vaultconfig.connection.store_settings import StoreSettings
 from vaultconfig.connection.urls import url_problem
 from vaultconfig.errors import ConfigurationError
-from vaultconfig.forks import build_undisturbed
+from vaultconfig.forks import validate_undisturbed
 from vaultconfig.masking.values import mask
 from vaultconfig.references import parse_duration, without_quotes
 
@@ -186,9 +186,8 @@ def _connection(
     values = in_file | in_environment
     _reject_misplaced_credentials(in_environment, in_file)
     _reject_ambiguous_credentials(values)
-    build_undisturbed(Connection)
     try:
-        connection = Connection.model_validate(values)
+        connection = validate_undisturbed(Connection, values)
     except ValidationError as error:
         problems = [
             f"{line['loc'][0]}: {line['msg'].removeprefix('Value error, ')}"
