@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from traceback import TracebackException
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -649,3 +650,19 @@ def test_a_model_that_holds_itself() -> None:
         root: Node
 
     assert rendered(Tree) == {"ROOT__NAME": "app"}
+
+
+def test_a_value_that_comes_back_as_another_is_not_shown(stocked: DevServer) -> None:
+    """Neither it nor its neighbour stands in the frames of the error."""
+    stocked.put("odd", {"number": 987654321, "text": CANARY})
+
+    class Settings(VaultSettings):
+        number: Annotated[int | str, "vault:odd#number"]
+        text: Annotated[str, "vault:odd#text"]
+
+    with pytest.raises(ConfigurationError, match="another value of the text in NUMBER") as caught:
+        settings_variables(gather(Settings))
+    shown = TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = "".join(line for line in shown.format() if "test_variables.py" not in line)
+    assert CANARY not in ours
+    assert "987654321" not in ours

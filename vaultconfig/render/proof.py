@@ -40,34 +40,29 @@ def settings_variables(report: Report, *, everything: bool = False) -> list[Vari
     if any(loaded[key] != state.get(key) for key in loaded):
         back = merged([state, loaded])
         _validate(settings_cls, back, names)
-        _check_same(settings_cls, state, back, found)
+        changed = _changed(settings_cls, state, back)
+        for variable in found:
+            if variable.name.partition(".")[0] in changed:
+                raise ConfigurationError(
+                    f"{variable.name}: {settings_cls.__name__} would make another value of the text"
+                    f" in {variable.key} than of what the vault has: annotate it with a single type"
+                )
     return found
 
 
-def _check_same(
-    settings_cls: type[BaseSettings],
-    state: dict[str, Any],
-    back: dict[str, Any],
-    variables: Sequence[Variable],
-) -> None:
-    """Reject a value that its text would not come back as, such as a boolean of ``bool | str``."""
-    # The same input twice: a value that is equal to itself alone can't be compared.
-    made = [_made_of(settings_cls, each) for each in (state, state, back)]
-    for variable in variables:
-        name = variable.name.partition(".")[0]
-        value, again, other = (vars(each).get(name) if each else None for each in made)
-        if value == again and value != other:
-            raise ConfigurationError(
-                f"{variable.name}: {settings_cls.__name__} would make another value of the text in"
-                f" {variable.key} than of what the vault has: annotate it with a single type"
-            )
+def _changed(
+    settings_cls: type[BaseSettings], state: dict[str, Any], back: dict[str, Any]
+) -> Collection[str]:
+    """Return the fields of which *back* makes another value, such as those of ``bool | str``.
 
-
-def _made_of(settings_cls: type[BaseSettings], state: dict[str, Any]) -> BaseSettings | None:
-    """Return what pydantic makes of *state*, if it does; what is not written need not fit."""
-    with suppress(Exception):  # whatever a validator raises
-        return made_of(settings_cls, state)
-    return None
+    No error is raised here, because these frames hold plain values.
+    """
+    with suppress(Exception):  # whatever a validator raises: what is not written need not fit
+        # The same input twice: a value that is equal to itself alone can't be compared.
+        values, again, others = (vars(made_of(settings_cls, x)) for x in (state, state, back))
+        fine = (name for name in values if values[name] == again[name])
+        return {name for name in fine if values[name] != others[name]}
+    return ()
 
 
 def _validate(
