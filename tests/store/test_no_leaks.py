@@ -59,7 +59,8 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer
     with vault_of_canaries(tmp_path, monkeypatch) as vault:
         vault.put(PATH, {"password": CANARIES["text"]})
         monkeypatch.setenv("VAULTCONFIG_DEADLINE", "2")
-        monkeypatch.setenv("VAULTCONFIG_STORE", "file:kept")
+        # In full: what a relative one means is remembered, and a port may come a second time.
+        monkeypatch.setenv("VAULTCONFIG_STORE", f"file:{tmp_path}/kept")
         monkeypatch.setenv("VAULTCONFIG_STORE_KEY", KEY)
         monkeypatch.setenv("VAULTCONFIG_APPLICATION", "shop")
         yield vault
