@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,6 +45,13 @@ def connect(vault: ScriptedVault, clock: Clock) -> Iterator[Callable[..., VaultC
     yield connect
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def interrupted() -> Iterator[None]:
+    """Collect what a signal has left open, before that fails a test which does not expect it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -18,7 +18,10 @@ from vaultconfig.client.transport import DeadlineTransport
 from vaultconfig.latch import Latch
 
 # What was interrupted is left to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.usefixtures("interrupted"),
+]
 
 
 class SoftLimitError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import ssl
 import subprocess
@@ -142,6 +141,7 @@ class SoftLimitError(Exception):
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # left to the garbage collector
+@pytest.mark.usefixtures("interrupted")
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SoftLimitError])
 def test_an_interrupt_costs_no_connection(vault, connect, interrupt):
     """However often a signal lands between an answer and its owner, the client goes on."""
@@ -157,7 +157,6 @@ def test_an_interrupt_costs_no_connection(vault, connect, interrupt):
             with pytest.raises(interrupt):
                 client.read("a/b")
     assert client.read("a/b").version == 1
-    gc.collect()
 
 
 def test_making_a_client_does_nothing(monkeypatch):
