@@ -137,7 +137,9 @@ class TestTables:
         """The terminal has columns, the page Markdown."""
         table = Table("Sizes", ("", "MB"), [("one", "1"), ("a|b", "11")])
         assert table.terminal() == "Sizes\n     MB\none   1\na|b  11\n"
-        assert table.markdown().endswith("\n|  | MB |\n| --- | --- |\n| one | 1 |\n| a\\|b | 11 |")
+        lines = ["|  | MB |", "| --- | --- |", "| one | 1 |", "| a\\|b | 11 |"]
+        assert table.markdown(is_alone=True).splitlines() == lines
+        assert table.markdown(is_alone=False).splitlines() == ["**Sizes**", "", *lines]
 
 
 class TestServer:

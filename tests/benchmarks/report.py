@@ -34,14 +34,14 @@ class Table(NamedTuple):
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def markdown(self) -> str:
-        """Return it for the page."""
+    def markdown(self, *, is_alone: bool) -> str:
+        """Return it for the page; one that *is_alone* stands under a heading that says the same."""
         rule = ["---"] * len(self.head)
         lines = [
             "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
             for cells in (self.head, rule, *self.rows)
         ]
-        return "\n".join([f"**{self.title}**", "", *lines])
+        return "\n".join(lines if is_alone else [f"**{self.title}**", "", *lines])
 
     def terminal(self) -> str:
         """Return it in columns."""
@@ -90,8 +90,10 @@ def page_with(numbers: Mapping[str, Numbers], page: str) -> str:
             for picture in pictures.PICTURES
             if picture.name == command
         ]
-        tables = [table.markdown() for table in TABLES[command](measured)]
-        page = "\n\n".join([before + begin, *shown, f"{where}.", *tables, end + after])
+        tables = TABLES[command](measured)
+        shown.append(f"{where}.")
+        shown += [table.markdown(is_alone=len(tables) == 1) for table in tables]
+        page = "\n\n".join([before + begin, *shown, end + after])
     return page
 
 
