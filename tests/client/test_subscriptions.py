@@ -76,6 +76,7 @@ def test_poll(vault, subscription):
                     | {"event_id": "e2", "event_type": "secret.created"}
                     | {"data": {"version": 1}},
                     UPDATED | {"event_id": "e3", "event_type": "secret.deleted", "data": None},
+                    UPDATED | {"event_id": "e4", "event_type": "secret.deleted"},  # with a version
                 ],
                 "has_more": False,
             }
@@ -85,6 +86,7 @@ def test_poll(vault, subscription):
         Event("e1", "secret.updated", "a/b", 2),
         Event("e2", "secret.created", "a/b", 1),
         Event("e3", "secret.deleted", "a/b"),
+        Event("e4", "secret.deleted", "a/b"),
     )
     assert "'e1'" in repr(subscription.poll(0.5, since_event_id="e&1"))
     assert [asked.target for asked in vault.asked] == [

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live.rig import VERY_LONG, Ahead, eventually, heard
 from vaultconfig import Change, LiveSettings, VaultSettings
-from vaultconfig.client import subscriptions
+from vaultconfig.client import Event, subscriptions
 from vaultconfig.devserver import DevServer
 from vaultconfig.errors import VaultUnavailableError
 from vaultconfig.live.leading import Alone
@@ -76,6 +76,52 @@ def test_only_what_has_changed_is_read(vault: DevServer, live: LiveSettings[Sett
     eventually(lambda: live.current.key == "k2")
     reads = [r for r in list(vault.requests)[before:] if "/subscriptions" not in r.path]
     assert [r.path for r in reads] == ["/v1/secrets/db", "/v1/secrets/api"]
+
+
+def test_a_deletion_is_news(vault: DevServer, live: LiveSettings[Settings]) -> None:
+    """Also where its event has the version that is held, as that of the dev server does."""
+    subscribe(live, vault)
+    vault.delete("api")
+    eventually(lambda: live.health().state == "denied")
+
+
+def test_which_events_are_news(vault: DevServer, live: LiveSettings[Settings]) -> None:
+    """What is not known yet; the newest version counts, and no event takes back another one's."""
+    subscribe(live, vault)
+    watcher = live._watcher
+    assert watcher is not None
+
+    def news(*events: tuple[str, int | None]) -> int | str | None:
+        made = [Event("e", f"secret.{kind}", "api", version) for kind, version in events]
+        return watcher._news(made).get("api", "none")
+
+    announced = ("updated", 2)
+    assert news(("updated", 1)) == "none"
+    assert news(announced, ("rotated", 2)) == 2
+    assert news(announced, ("rotated", None)) == news(("rotated", None), announced) == 2
+    assert news(("updated", 3), announced) == 3
+    assert news(("rotated", None)) is None
+    assert news(announced, ("deleted", None)) is None
+    assert news(("deleted", None), ("created", 1)) is None
+    vault.delete("api")
+    eventually(lambda: live.health().state == "denied")
+    assert news(("created", 1)) == 1  # it was deleted for good, and begins anew
+
+
+def test_a_restored_vault_announces_a_version_again(
+    vault: DevServer, live: LiveSettings[Settings], ahead: Ahead
+) -> None:
+    """What was announced a ttl ago does not hide that."""
+    subscribe(live, vault)
+    vault.put("api", {"key": "k2"})
+    eventually(lambda: live.current.key == "k2")
+    vault.rollback("api", 1)
+    live._refresher.refresh()
+    ahead.seconds += 301.0
+    live._refresher.refresh()
+    assert live.current.key == "k1"
+    vault.put("api", {"key": "k2 again"})
+    eventually(lambda: live.current.key == "k2 again")
 
 
 def test_close_unsubscribes(

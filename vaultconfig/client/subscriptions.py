@@ -17,7 +17,8 @@ from vaultconfig.errors import ConfigurationError
 
 T = TypeVar("T")
 
-EVENTS = ("secret.created", "secret.updated", "secret.rotated", "secret.deleted")
+_DELETED = "secret.deleted"
+EVENTS = ("secret.created", "secret.updated", "secret.rotated", _DELETED)
 LONGEST_POLL = 60.0  # seconds, as ScaiVault allows
 MARGIN = 10.0  # seconds beyond a poll's own, for connecting, a token, and the answer's way
 MOST_EVENTS = 100
@@ -31,14 +32,19 @@ class Event:
         event_id: For `Subscription.ack`, and to go on after it.
         event_type: Such as ``secret.updated``.
         path: The secret's.
-        version: The new one, if there is one. One rotation may come as two events:
-            path and version tell that they are one.
+        version: The new one, if there is one, which a deletion has not. One rotation may come as
+            two events: path and version tell that they are one.
     """
 
     event_id: str
     event_type: str
     path: str
     version: int | None = None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether the secret is gone."""
+        return self.event_type == _DELETED
 
 
 class Subscription:
@@ -178,6 +184,7 @@ def _event(event: Mapping[str, Any], *, answer: Answer) -> Event:
         raise answer.broken("about a subscription", "does not contain an event's id, type and path")
     data = data if isinstance(data, dict) else {}
     version = data.get("new_version", data.get("version"))
-    if isinstance(version, bool) or not isinstance(version, int):
+    is_one = isinstance(version, int) and not isinstance(version, bool)
+    if event_type == _DELETED or not is_one:
         return Event(event_id, event_type, path)
     return Event(event_id, event_type, path, int(version))  # int() also takes the mask off

@@ -228,6 +228,11 @@ class Refresher(Generic[T]):
         """Return the paths of the secrets that can change: all but those of a pinned version."""
         return frozenset(key.path for key in self.snapshot.readings if key.version is None)
 
+    def versions_read(self) -> dict[str, int]:
+        """Return the versions in use, by path, of the secrets that could be read the last time."""
+        failed = {key.path for key in self._schedule.keys if self._schedule.error_of(key)}
+        return {p: v for p, v in self.snapshot.versions().items() if p not in failed}
+
     def shortest_ttl(self) -> float:
         """Return the shortest ttl of all secrets, in seconds; infinity without any."""
         lifetimes = self.snapshot.lifetimes.values()

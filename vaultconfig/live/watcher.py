@@ -202,15 +202,22 @@ class Watcher:
         self._lead.save(progress)
 
     def _news(self, events: Iterable[Event]) -> dict[str, int | None]:
-        """Return the paths and versions that are not known yet; one rotation may be two events."""
-        announced = {path: version for path, (version, _) in self._progress.announced.items()}
-        known = self._refresher.snapshot.versions() | {p: v for p, v in announced.items() if v}
-        return {
-            event.path: event.version
-            for event in events
-            if event.path in self._paths
-            if event.version is None or event.version != known.get(event.path)
-        }
+        """Return the paths and newest versions that are not known yet.
+
+        One rotation may be two events. What could not be read has no version that is known: it may
+        come back with the one of before.
+        """
+        known = self._refresher.versions_read()
+        announced = self._announced().items()
+        known |= {path: version for path, (version, _) in announced if version and path in known}
+        news: dict[str, int | None] = {}
+        for event in events:
+            path, version = event.path, event.version
+            if path not in self._paths or (version is not None and version == known.get(path)):
+                continue
+            newest = max(version or 0, news.get(path) or 0) or None
+            news[path] = None if event.is_deletion else newest
+        return news
 
     def _announced(self) -> dict[str, tuple[int | None, float]]:
         """Return what may not have been read since it was announced; after a ttl it was."""
