@@ -131,8 +131,7 @@ class VaultSettings(OwnSources, BaseSettings):  # type: ignore[misc]  # its opti
         if failure is None and report is not None:
             failures = failures_of_factories(type(self), report.state, self)
             if masks_shown() != shown:
-                filled = [need.name for need, _ in report.filled]
-                failures += failures_of_masks(self, filled, report.values)
+                failures += failures_of_masks(self, report.state, report.values)
             failure = UnresolvedSettingsError(failures) if failures else None
         if failure is not None:  # out here it has no context, and no frames that hold values
             raise failure

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Discriminator, Field, Tag
+from typing_extensions import TypeAliasType
 
 from vaultconfig.loading.fields import ModelField, fields_of
 from vaultconfig.loading.layers import Layer
@@ -55,6 +56,13 @@ def species(data: Any) -> str:
     return str(data.get("species") if isinstance(data, dict) else type(data).__name__.lower())
 
 
+Kind = TypeAliasType("Kind", Literal["bird", "fowl"])
+
+
+class Bird(BaseModel):
+    kind: Kind | Literal["parrot"] = Field("bird", validation_alias="KIND")
+
+
 class Zoo(BaseModel):
     one: Cat = Cat()
     tagged: Annotated[Cat | Dog, Field(discriminator="kind")] = Cat()
@@ -68,6 +76,11 @@ class Zoo(BaseModel):
         Annotated[Cat, Tag("cat")] | Annotated[Bare, Tag("bare")], Discriminator(species)
     ] = Cat()
     harmless: Dog | Bare = Bare()
+    flying: Annotated[Cat | Bird, Field(discriminator="kind")] = Bird()
+    twice: Annotated[
+        Annotated[Bare, Tag("bare")] | Annotated[Bare, Tag("nude")] | Annotated[Cat, Tag("cat")],
+        Discriminator(species),
+    ] = Bare()
     made: Annotated[Cat | Dog, Field(discriminator="kind")] = Field(default_factory=Dog)
     called_made: Annotated[
         Annotated[Cat, Tag("cat")] | Annotated[Bare, Tag("bare")], Discriminator(species)
@@ -109,6 +122,10 @@ def given(*data: dict[str, Any]) -> list[Piece]:
         ("called", [{"species": "cow"}], None, None),
         ("called", [], Bare(), Bare),
         ("called", [], None, None),
+        *(("flying", [{"KIND": kind}], None, Bird) for kind in ("bird", "fowl", "parrot")),
+        ("flying", [{"KIND": "cat"}], None, Cat),
+        *(("twice", [{"species": kind}], None, Bare) for kind in ("bare", "nude")),
+        ("twice", [{"species": "cat"}], None, Cat),
     ],
 )
 def test_the_model_whose_tag_is_there(

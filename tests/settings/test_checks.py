@@ -341,6 +341,15 @@ class TestFactories:
         error = unresolved(lambda: settings(x=given))
         assert [failure.field for failure in error.failures] == [name]
 
+    def test_a_deprecated_field_is_not_read(self) -> None:
+        """That would warn of the application's own settings, which it has not asked for."""
+
+        class Settings(VaultSettings):
+            old: str = Field("x", deprecated="use new")
+            new: list[str] = Field(default_factory=list)
+
+        assert Settings().new == []
+
     def test_a_reference(self) -> None:
         """The load fails, and names the fields."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import new_class
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self, get_origin
 from uuid import UUID
 
 import pytest
@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    Secret,
     SecretBytes,
     SecretStr,
     computed_field,
@@ -236,6 +237,56 @@ def test_a_mask_is_no_value(kind: Any, secret: str) -> None:
     (failure,) = caught.value.failures
     assert failure.field == "printed"
     assert "the mask of a secret" in str(failure)
+
+
+def test_a_mask_in_another_field_is_no_value(app: DevServer) -> None:
+    """Wherever a validator or a factory has put it, unless it was given or is the default."""
+    shown = "x=" + MASK
+
+    class Settings(VaultSettings):
+        token: Annotated[str, "vault:app#token"]
+        whole: Annotated[dict[str, Any], "vault:app"]
+        before: str = ""
+        made: str = Field(default_factory=lambda data: f"{data['whole']}")
+        after: SecretStr = SecretStr("")
+        default: str = shown
+        given: str = ""
+
+        @model_validator(mode="before")
+        @classmethod
+        def print_it(cls, data: dict[str, Any]) -> dict[str, Any]:
+            return {**data, "before": f"{data['token']!r}", "new": [f"{data['token']!r}"]}
+
+        @model_validator(mode="after")
+        def print_all(self) -> Self:
+            self.after = SecretStr(f"{self.whole}")
+            return self
+
+    class Extra(Settings, extra="allow"):
+        pass
+
+    for cls, names in ((Settings, []), (Extra, ["new"])):
+        with pytest.raises(UnresolvedSettingsError) as caught:
+            cls(given=shown)
+        failed = [failure.field for failure in caught.value.failures]
+        assert failed == ["before", "made", "after", *names]
+
+
+@pytest.mark.parametrize("kind", [SecretStr, Secret[str]])
+def test_what_a_validator_hides_is_plain_inside(kind: Any, app: DevServer) -> None:
+    """Drivers want an exact text, and a masked one inside would print as the mask."""
+    app.put("object", {"whole": {"token": CANARY, "ports": [5432]}})
+    hide = BeforeValidator(lambda value: kind(value.strip()))
+
+    class Settings(VaultSettings):
+        hidden: Annotated[kind, hide, "vault:app#token"]
+        whole: Annotated[Secret[dict[str, Any]], "vault:object#whole"]
+
+    settings = Settings()
+    assert type(settings.hidden) is (get_origin(kind) or kind)
+    assert type(settings.hidden.get_secret_value()) is str
+    assert f"{settings.whole.get_secret_value()}" == f"{{'token': '{CANARY}', 'ports': [5432]}}"
+    assert CANARY not in repr(settings)
 
 
 def test_a_secret_that_looks_like_a_mask(app: DevServer) -> None:

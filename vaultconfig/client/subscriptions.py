@@ -184,7 +184,6 @@ def _event(event: Mapping[str, Any], *, answer: Answer) -> Event:
         raise answer.broken("about a subscription", "does not contain an event's id, type and path")
     data = data if isinstance(data, dict) else {}
     version = data.get("new_version", data.get("version"))
-    is_one = isinstance(version, int) and not isinstance(version, bool)
-    if event_type == _DELETED or not is_one:
+    if event_type == _DELETED or isinstance(version, bool) or not isinstance(version, int):
         return Event(event_id, event_type, path)
     return Event(event_id, event_type, path, int(version))  # int() also takes the mask off

@@ -72,9 +72,11 @@ class ModelField:
         self.many = bool(models) and all(part.contained for part in models)
         self.nullable = any(part.annotation is NoneType and not part.contained for part in parts)
         self.tags = tags_in(info, parts)
-        self.labels = {
-            m.annotation: t.tag for m in models for t in m.metadata if isinstance(t, Tag)
-        }
+        self.labels: dict[type, list[str]] = {}
+        for model in models:
+            labels = [mark.tag for mark in model.metadata if isinstance(mark, Tag)]
+            if labels:
+                self.labels.setdefault(model.annotation, []).extend(labels)
         self.wants_text = wants_text(parts)
         self.takes_objects = takes_objects(parts)
         self.takes_json = takes_json(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from vaultconfig.errors import ConfigurationError, SettingFailure
@@ -39,7 +40,7 @@ def _made_by_factories(
     model: type, given: Mapping[Any, Any], made: object, prefix: str = ""
 ) -> Iterator[tuple[str, str]]:
     for field in fields_of(model):
-        name, value = prefix + field.name, getattr(made, field.name, None)
+        name, value = prefix + field.name, _value_of(made, field.name)
         _, source = field.find(given)
         if source is not ABSENT:
             yield from _made_inside(source, value, name)
@@ -47,6 +48,11 @@ def _made_by_factories(
             yield name, REFERENCE_MADE
         elif field.info.default_factory is not None:
             yield from problems_of_default(name, field, value)
+
+
+def _value_of(made: object, name: str) -> Any:
+    # Not by getattr(), which warns of a field that is deprecated.
+    return vars(made).get(name) if isinstance(made, BaseModel) else getattr(made, name, None)
 
 
 def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, str]]:
@@ -58,27 +64,33 @@ def _made_inside(source: object, value: Any, name: str) -> Iterator[tuple[str, s
 
 
 def failures_of_masks(
-    settings: BaseSettings, filled: Iterable[str], values: Iterable[object]
+    settings: BaseSettings, given: Mapping[str, Any], values: Iterable[object]
 ) -> list[SettingFailure]:
     """Return a failure for each field in which a validator has left what a secret is printed as.
 
     Args:
         settings: What pydantic made of the input.
-        filled: The dotted names of what the vault has filled.
+        given: The input.
         values: What came from the vault.
     """
     problem = (
-        "a validator has put the mask of a secret in the place of its value, by repr(), !r or %r:"
-        " use str(), !s or %s"
+        "a validator has put the mask of a secret in the place of its value, by repr(), !r or %r,"
+        " or by printing a mapping or list that holds it: take the values with str(), !s or %s"
     )
-    if any(MASK in text for text in texts_in([*values])):  # so it is a value, after all
+    if _holds_mask([*values]):  # so it is a value, after all
         return []
-    roots = dict.fromkeys(name.partition(".")[0] for name in filled)
+    extra = settings.__pydantic_extra__ or {}
+    before = {f.name: [f.find(given)[1], f.info.default] for f in fields_of(type(settings))}
+    before |= {name: [given.get(name)] for name in extra}
     return [
         SettingFailure(name, None, ConfigurationError(problem))
-        for name in roots
-        if any(MASK in text for text in texts_in(getattr(settings, name)))
+        for name, value in {**vars(settings), **extra}.items()
+        if name in before and _holds_mask(value) and not _holds_mask(before[name])
     ]
+
+
+def _holds_mask(value: object) -> bool:
+    return any(MASK in text for text in texts_in(value))
 
 
 def failures_of_coercion(

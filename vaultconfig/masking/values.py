@@ -18,7 +18,7 @@ from functools import wraps
 from types import NoneType
 from typing import Any, Self
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 MASK = "**********"
 DEEPEST = 100
@@ -116,7 +116,7 @@ _PLAIN: Mapping[type, type[Any]] = {
     _MaskedInt: int,
     MaskedFloat: float,
 }
-PLAIN_TYPES = frozenset((str, int, float, bool, bytes, NoneType, SecretStr, SecretBytes))
+PLAIN_TYPES = frozenset((str, int, float, bool, bytes, NoneType))
 """What pydantic makes of a masked value, mostly: there is nothing to unmask in it."""
 
 # pydantic names the type of an input in its errors.
@@ -231,6 +231,10 @@ def _unmasked(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:
     plain = _PLAIN.get(type(value))
     if plain is not None:
         return plain(value)
+    if isinstance(value, (Secret, SecretStr, SecretBytes)):  # one that a validator has made
+        held = value.get_secret_value()
+        plain = _unmasked(held, known)
+        return value if plain is held else type(value)(plain)
     if type(value) in PLAIN_TYPES:
         return value
     if id(value) not in known:
