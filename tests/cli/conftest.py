@@ -95,8 +95,7 @@ class Project:
             cwd=self.path,
             env=self._environ(env),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            **{"stderr": subprocess.PIPE, **options},
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
 
     def names(self) -> list[str]:

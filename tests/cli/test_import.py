@@ -199,6 +199,30 @@ def test_comment_out(project: Project, vault: DevServer) -> None:
     assert (file.read_bytes().decode(), file.stat().st_mode & 0o777) == (told, 0o644)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no file that is always full")
+def test_comment_out_comes_after_the_class(project: Project) -> None:
+    """Where the class can't be printed the file keeps its values, so that it can be tried again."""
+    text = f"API_KEY={CANARY}\n"
+    file = project.write(".env", text)
+    args = ("import", ".env", "--to", TO, "--comment-out", "--yes")
+    with open("/dev/full", "wb") as full:
+        process = project.start(*args, stdout=full)
+        _, told = process.communicate(timeout=30)
+    assert (process.returncode, file.read_text()) == (3, text)
+    assert b"No space left on device" in told
+    assert "api_key: Annotated" in project.run(*args).out
+    assert CANARY not in file.read_text()
+
+
+def test_a_class_is_printed_in_utf_8(project: Project) -> None:
+    """Whatever the terminal speaks: it is going to be a module."""
+    project.write(".env", f"API_KEY={CANARY}\nURL=http://€:${{API_KEY}}@h\n")
+    ended = project.run_apart(
+        "import", ".env", "--to", TO, "--yes", env={"PYTHONIOENCODING": "latin-1"}
+    )
+    assert (ended.code, "http://€:${vault:" in ended.out) == (0, True), ended.err
+
+
 def test_a_failure_in_the_middle(project: Project, vault: DevServer) -> None:
     """It says how much has been written, and the same command goes on."""
     project.write(".env", "AA_PASSWORD=x\nBB_PASSWORD=x\nCC_PASSWORD=x\n")

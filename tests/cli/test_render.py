@@ -128,6 +128,20 @@ def test_a_file_that_is_not_ours_is_kept(shop: Project, form: str, text: str) ->
     assert (shop.path / "mine").read_text() == text
 
 
+@pytest.mark.parametrize("form", ["json", "yaml", "k8s", "shell", "docker"])
+def test_what_goes_is_told(shop: Project, form: str) -> None:
+    """A field that the class had, or a stranger's key that is spelled as we spell ours."""
+    command = ("render", "app:Settings", "-f", form, "-o", "ours")
+    assert "loses" not in shop.run(*command).err
+    (shop.path / "app.py").write_text(
+        (shop.path / "app.py").read_text().replace("    user:", "    owner:")
+    )
+    ended = shop.run(*command)
+    assert ended.code == 0, ended.err
+    assert "Note: ours loses USER, which no field gives\n" in ended.err
+    assert "loses" not in shop.run(*command).err
+
+
 @pytest.mark.parametrize(
     ("form", "text"),
     [

@@ -304,6 +304,10 @@ def test_put_of_binary_files(project: Project, vault: DevServer) -> None:
     assert project.run("put", "tls", "key=@raw", "--base64").code == 0
     assert project.run("get", "tls#key", "--base64", "-o", "back").code == 0
     assert (project.path / "back").read_bytes() == raw
+    for pair in ("key=-", "key=text"):
+        ended = project.run("put", "tls", pair, "--base64", text=b"text")
+        assert ended.code == 2
+        assert "--base64 encodes files alone: write KEY=@FILE" in ended.err
 
 
 @pytest.mark.parametrize(

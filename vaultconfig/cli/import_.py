@@ -91,11 +91,11 @@ def import_(
         if commented:
             files.edit(file, text, text)  # what can't be edited later is found before all else
         click.echo(_written(client, missing, moved), err=True)
+    if output is None and not sys.stdout.isatty():  # on a terminal it is in what follows
+        click.echo(source.encode(), nl=False)  # before the file changes: it might not be written
     if commented:
         files.edit(file, text, without(text, commented))
         click.echo(f"{file}: {count(len(commented), 'variable')} turned into comments", err=True)
-    if output is None and not sys.stdout.isatty():  # on a terminal it is in what follows
-        click.echo(source, nl=False)
     file_of_class = output or free_module()
     again = ["vaultconfig", "import", file, "--to", prefix, "-o", file_of_class]
     again += [word for key in secret for word in ("--secret", key)]

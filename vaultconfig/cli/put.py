@@ -77,9 +77,10 @@ def put(
     for option, texts in named.items():
         if not all(_is_text(text) for text in texts if text is not None):
             raise ConfigurationError(f"{option} is not text: write it in UTF-8")
-    data = {
-        key: _value(key, source, to_base64=to_base64) for key, source in _sources(pairs).items()
-    }
+    sources = _sources(pairs)
+    if to_base64 and not any(source.startswith("@") for source in sources.values()):
+        raise click.UsageError("--base64 encodes files alone: write KEY=@FILE")
+    data = {key: _value(key, source, to_base64=to_base64) for key, source in sources.items()}
     with open_vault() as client:
         present = _present(client, path, needed=not replace)
         others = {k: v for k, v in present.data.items() if k not in data} if present else {}

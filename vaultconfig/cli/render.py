@@ -180,6 +180,9 @@ def _replaceable(form: Dialect, path: str, values: Mapping[str, str]) -> str:
     except ForeignFileError as exc:
         reason = str(exc)
     if reason is None:
+        gone = [item.key for item in form.compare(existing, values) if item.kind == "extra"]
+        if gone:
+            click.echo(f"Note: {path} loses {', '.join(gone)}, which no field gives", err=True)
         if not form.wrote(existing):
             click.echo(f"Note: {path} loses the comments and layout that others gave it", err=True)
         return existing

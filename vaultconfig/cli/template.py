@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from vaultconfig.cli.classify import looks_secret
@@ -32,7 +34,7 @@ def template(*, target: str | None, output: str | None, force: bool) -> None:
     complete(settings_cls)
     content = example(settings_cls, looks_secret)
     if output is None or output == "-":
-        click.echo(content, nl=False)
+        click.echo(content if sys.stdout.isatty() else content.encode(), nl=False)
         return
     try:
         files.write_plain(output, content, replace=force)
