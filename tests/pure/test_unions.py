@@ -77,6 +77,11 @@ class Zoo(BaseModel):
     ] = Cat()
     harmless: Dog | Bare = Bare()
     flying: Annotated[Cat | Bird, Field(discriminator="kind")] = Bird()
+    pets: Annotated[
+        Annotated[Annotated[Cat | Dog, Field(discriminator="kind")], Tag("pet")]
+        | Annotated[Bare, Tag("bare")],
+        Discriminator(species),
+    ] = Bare()
     twice: Annotated[
         Annotated[Bare, Tag("bare")] | Annotated[Bare, Tag("nude")] | Annotated[Cat, Tag("cat")],
         Discriminator(species),
@@ -126,6 +131,9 @@ def given(*data: dict[str, Any]) -> list[Piece]:
         ("flying", [{"KIND": "cat"}], None, Cat),
         *(("twice", [{"species": kind}], None, Bare) for kind in ("bare", "nude")),
         ("twice", [{"species": "cat"}], None, Cat),
+        ("pets", [{"species": "pet", "KIND": "cat"}], None, Cat),
+        ("pets", [{"species": "pet", "KIND": "hound"}], None, Dog),
+        ("pets", [{"species": "bare"}], None, Bare),
     ],
 )
 def test_the_model_whose_tag_is_there(

@@ -318,6 +318,11 @@ class AnnotatedMaking:
     token: Annotated[str, Field(default_factory=made)]
 
 
+@dataclass(slots=True)
+class SlottedMaking:
+    token: Annotated[str, Field(default_factory=made)]
+
+
 @pydantic_dataclass
 class PydanticMaking:
     token: str = Field(default_factory=made)
@@ -329,7 +334,10 @@ class TestFactories:
     @pytest.mark.parametrize(
         ("annotation", "given", "name"),
         [
-            *[(kind, {}, "x.token") for kind in (Making, AnnotatedMaking, PydanticMaking)],
+            *[
+                (kind, {}, "x.token")
+                for kind in (Making, AnnotatedMaking, SlottedMaking, PydanticMaking)
+            ],
             *[(kind, [{}], "x.0.token") for kind in (list[Making], tuple[Making, ...])],
             (dict[str, Making], {"a": {}}, "x.a.token"),
         ],

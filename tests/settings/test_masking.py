@@ -7,6 +7,7 @@ import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from types import new_class
 from typing import Annotated, Any, NamedTuple, Self, get_origin
@@ -257,8 +258,13 @@ def test_a_mask_in_another_field_is_no_value(app: DevServer) -> None:
         def print_it(cls, data: dict[str, Any]) -> dict[str, Any]:
             return {**data, "before": f"{data['token']!r}", "new": [f"{data['token']!r}"]}
 
+        @cached_property
+        def summary(self) -> str:
+            return repr(self)
+
         @model_validator(mode="after")
         def print_all(self) -> Self:
+            assert MASK in self.summary  # which is not a field
             self.after = SecretStr(f"{self.whole}")
             return self
 
@@ -296,8 +302,9 @@ def test_a_secret_that_looks_like_a_mask(app: DevServer) -> None:
     class Settings(VaultSettings):
         other: Annotated[str, "vault:app#token"]
         token: Annotated[str, "vault:masks#token", BeforeValidator(lambda v: repr(v) and v)]
+        copied: str = Field(default_factory=lambda data: data["token"])
 
-    assert Settings().token == MASK + MASK
+    assert Settings().token == Settings().copied == MASK + MASK
 
 
 def test_keys_with_dots() -> None:

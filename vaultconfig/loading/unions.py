@@ -6,7 +6,7 @@ Pydantic decides, but only after the vault has been asked, and what to ask for d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, cast, get_args
 
 from pydantic_core import PydanticUndefined
 
@@ -61,13 +61,14 @@ def _has_tag(
     field: ModelField, model: type, tag: Discriminant, mappings: Sequence[Piece], default: object
 ) -> bool:
     if callable(tag):
+        if model not in field.labels:
+            return True  # a tag of another level of a nested union
         data = merged(piece.data for piece in reversed(mappings)) if mappings else default
-        return data is not None and tag(data) in field.labels.get(model, ())
+        return data is not None and tag(data) in field.labels[model]
     member = next((inner for inner in fields_of(model) if inner.name == tag), None)
     if member is None:
-        return True  # a tag of another level of a nested union
+        return True  # likewise
     found = found_for(member, mappings)
     if not found:
         return is_same_class(type(default), model)
-    literals = (part.annotation for part in member.parts if get_origin(part.annotation) is Literal)
-    return any(found[0][2] in get_args(literal) for literal in literals)
+    return any(found[0][2] in get_args(part.annotation) for part in member.parts)  # of a Literal
