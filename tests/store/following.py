@@ -16,12 +16,11 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import vaultconfig.client
-import vaultconfig.source.asking
-import vaultconfig.store.directory  # noqa: F401 - all of them once, before the processes are there
+import vaultconfig.source.asking  # noqa: F401 - once, before the processes are there
 from vaultconfig import LiveSettings, VaultSettings
 from vaultconfig.errors import VaultConfigError
 from vaultconfig.live import kept_fresh, leading, watcher
-from vaultconfig.store import access
+from vaultconfig.store import access, directory
 
 
 class Settings(VaultSettings):
@@ -38,7 +37,9 @@ Many: Any = type("Many", (VaultSettings,), {"__annotations__": FIELDS, "absent":
 
 
 def hurry() -> None:
-    """Let everything be over several times as fast."""
+    """Let everything be over several times as fast, but for what a busy machine delays."""
+    access.PATIENCE = 10.0  # type: ignore[misc]
+    directory.Directory.__init__.__kwdefaults__["patience"] = 9.0
     leading.Shared.poll, leading.LEASE = 1.0, 2.0  # type: ignore[misc]
     watcher.LOOK_AGAIN = kept_fresh.LOOK = 0.2  # type: ignore[misc]
     watcher.ATTEMPT_EVERY = access.AWAY = 1.0  # type: ignore[misc]
