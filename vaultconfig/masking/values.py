@@ -231,12 +231,12 @@ def _unmasked(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:
     plain = _PLAIN.get(type(value))
     if plain is not None:
         return plain(value)
+    if type(value) in PLAIN_TYPES:
+        return value
     if isinstance(value, (Secret, SecretStr, SecretBytes)):  # one that a validator has made
         held = value.get_secret_value()
         plain = _unmasked(held, known)
         return value if plain is held else type(value)(plain)
-    if type(value) in PLAIN_TYPES:
-        return value
     if id(value) not in known:
         known[id(value)] = value, value  # what it refers back to, and kept, so that its id is
         known[id(value)] = value, _with_plain_parts(value, known)
